@@ -1,0 +1,236 @@
+//! What the page and its workers say to each other: serde types and nothing else, so that either
+//! side can be rewritten, or tested from JavaScript, without the other.
+//!
+//! A message on the wire is a JavaScript array `[header, payload…]`. The header is one of these
+//! enums as a plain object tagged by `type` (kebab-case, fields camelCase); payloads are typed
+//! arrays whose buffers are *transferred*, never copied. Which payloads a message carries is
+//! written at its variant.
+//!
+//! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
+//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], then one
+//! [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
+//! instead; what was sent before stays valid.
+
+#![forbid(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+/// Which build of the worker this is, and so which device computes the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// One core with SIMD (burn's flex back end).
+    Cpu,
+    /// WebGPU (burn-wgpu).
+    WebGpu,
+}
+
+/// From the page to a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Request {
+    /// The first message: fetch the manifest and the weights, load them, check them against
+    /// their golden logits and time them. Answered by [`Event::Ready`] or [`Event::Failed`].
+    Load {
+        /// Absolute URL of the folder that holds `manifest.json`, with a slash at its end.
+        models: String,
+    },
+    /// Analyse one song. Payload: one `Float32Array` a channel, all of the same length, samples
+    /// nominally in −1…1 at the file's own rate. A worker that has a song under way queues this one.
+    Analyse {
+        /// Chosen by the page; every event about this song carries it.
+        id: u32,
+        /// Samples a second of each channel, in Hz.
+        sample_rate: u32,
+    },
+    /// Stop working on a song, whether under way or still queued. Answered by
+    /// [`Event::Cancelled`] unless the song is done already.
+    Cancel {
+        /// The id of the [`Request::Analyse`].
+        id: u32,
+    },
+}
+
+/// One network of the ensemble, as the worker has loaded it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    /// Its name in the manifest.
+    pub name: String,
+    /// One line for people: architecture and input.
+    pub summary: String,
+    /// Number of trained parameters.
+    pub parameters: u64,
+    /// Bytes of its weights as shipped.
+    pub bytes: u64,
+    /// Its figures, as the manifest has them.
+    pub metrics: Vec<Metric>,
+}
+
+/// An accuracy, never without its protocol and its number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// How training and test material were kept apart: `fault-filtered`, `track` or `segment`.
+    pub protocol: String,
+    /// What was counted: `track` (whole clips) or `segment` (3-second windows).
+    pub level: String,
+    /// How many of them.
+    pub n: u64,
+    /// Share that was named rightly, 0…1.
+    pub accuracy: f64,
+}
+
+/// Probabilities that one network gave, in the order of [`Event::Ready::classes`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberOutput {
+    /// The network's [`ModelInfo::name`].
+    pub model: String,
+    /// One probability a class; they sum to 1.
+    pub probabilities: Vec<f32>,
+}
+
+/// What went wrong, for the page to choose its advice by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The song is shorter than a network can judge.
+    TooShort,
+    /// Nothing in the song is louder than silence.
+    Silent,
+    /// The samples are not sound: NaN or infinite values, no channels, unequal channels, a rate
+    /// out of range.
+    BadSamples,
+    /// The manifest or the weights could not be fetched or read.
+    Models,
+    /// The device gave other logits than the manifest's golden ones.
+    GoldenMismatch,
+    /// No usable GPU: no adapter, or one without what the networks need.
+    NoGpu,
+    /// The device was lost or failed while computing.
+    Device,
+    /// The page sent something this worker doesn't understand.
+    BadRequest,
+}
+
+/// From a worker to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Event {
+    /// The networks are loaded, checked and timed. Payload: one `Float32Array`, the logits that
+    /// this device gave for the golden inputs, network after network.
+    Ready {
+        /// Which build answers.
+        device: DeviceKind,
+        /// The adapter's description, or the kind of CPU code; for people.
+        device_name: String,
+        /// The genres, in the order of all probabilities.
+        classes: Vec<String>,
+        /// The networks loaded.
+        models: Vec<ModelInfo>,
+        /// Largest absolute difference between this device's logits and the golden ones.
+        golden_difference: f32,
+        /// Largest difference that would have been accepted.
+        golden_tolerance: f32,
+        /// Time for the networks on one segment, in milliseconds: best of a few runs, after one
+        /// that compiled what had to be compiled.
+        milliseconds_per_segment: f64,
+    },
+    /// Work on a song has begun.
+    Started {
+        /// The song.
+        id: u32,
+        /// Its length in seconds.
+        seconds: f64,
+        /// How many segments will be judged or found silent.
+        segments: u32,
+        /// Rows of each segment's spectrogram (mel bands, lowest first).
+        bands: u32,
+        /// Columns of each segment's spectrogram (time).
+        columns: u32,
+    },
+    /// One segment has been judged. Payload: one `Float32Array` of `bands` × `columns` values,
+    /// row after row, lowest band first: mel power in dB relative to full scale (not to the
+    /// segment's maximum, so that segments can be drawn side by side).
+    Segment {
+        /// The song.
+        id: u32,
+        /// 0-based place among the segments.
+        index: u32,
+        /// Where it starts, in seconds.
+        start: f64,
+        /// Where it ends, in seconds.
+        end: f64,
+        /// The ensemble's probabilities, in the order of the classes.
+        probabilities: Vec<f32>,
+        /// Each network's own.
+        members: Vec<MemberOutput>,
+    },
+    /// One segment is silent and was not judged.
+    Silent {
+        /// The song.
+        id: u32,
+        /// 0-based place among the segments.
+        index: u32,
+        /// Where it starts, in seconds.
+        start: f64,
+        /// Where it ends, in seconds.
+        end: f64,
+    },
+    /// The song is done.
+    Finished {
+        /// The song.
+        id: u32,
+        /// The ensemble's probabilities for the whole song, in the order of the classes.
+        probabilities: Vec<f32>,
+        /// Each network's own for the whole song.
+        members: Vec<MemberOutput>,
+        /// From the request's arrival at the front of the queue to now, in milliseconds.
+        milliseconds: f64,
+        /// Of these, the time until the first segment was sent.
+        milliseconds_to_first: f64,
+    },
+    /// The song was cancelled.
+    Cancelled {
+        /// The song.
+        id: u32,
+    },
+    /// Something failed.
+    Failed {
+        /// The song, or none if it is the worker itself.
+        id: Option<u32>,
+        /// What kind of thing, for the page to choose its words by.
+        kind: FailureKind,
+        /// What exactly, for a developer; untranslated and possibly long.
+        detail: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wire names are a contract with everything that speaks it from JavaScript.
+    #[test]
+    fn wire_names_are_kebab_tags_and_camel_fields() {
+        let request = serde_json::json!({"type": "analyse", "id": 3, "sampleRate": 44100});
+        assert_eq!(
+            serde_json::from_value::<Request>(request.clone()).ok(),
+            Some(Request::Analyse { id: 3, sample_rate: 44100 })
+        );
+        let failed = Event::Failed { id: None, kind: FailureKind::NoGpu, detail: "none".into() };
+        assert_eq!(
+            serde_json::to_value(failed).ok(),
+            Some(serde_json::json!({"type": "failed", "id": null, "kind": "no-gpu", "detail": "none"}))
+        );
+    }
+}
