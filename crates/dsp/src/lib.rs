@@ -1,1 +1,89 @@
-//! To be written.
+//! Audio in, features out, with librosa's numbers.
+//!
+//! This crate knows no network, no browser and no file: samples go in as slices, features come
+//! out as slices. It is the only place where a feature is defined, so the trainer and the page
+//! cannot disagree about one. Everything that needs a table or an FFT plan is built once and then
+//! fed frames, without allocating.
+//!
+//! Conventions: samples are `f32`, nominally in −1…1; frequencies are in Hz; matrices are
+//! row-major with the lowest band first. Where a function repeats one of librosa's, its docs name
+//! it and the version meant is 0.11.
+
+#![forbid(unsafe_code)]
+
+mod mel;
+mod resample;
+mod stft;
+
+pub use mel::{MelBank, MelParams, MelSpectrogram, Spectrogram, power_to_db};
+pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};
+pub use stft::{Stft, hann};
+
+/// What can be wrong with what this crate is given.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DspError {
+    /// There are no channels to mix.
+    #[error("the audio has no channels")]
+    NoChannels,
+    /// Channels of one recording differ in length.
+    #[error("channel {channel} has {found} samples where the first has {expected}")]
+    UnequalChannels {
+        /// 0-based channel.
+        channel: usize,
+        /// Samples of the first channel.
+        expected: usize,
+        /// Samples of this one.
+        found: usize,
+    },
+    /// A sample is NaN, infinite or beyond [`LOUDEST`].
+    #[error("sample {index} is {value}, where a finite number within ±{LOUDEST:e} is needed")]
+    NonFinite {
+        /// Its place.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// A sample rate that this crate does not resample from or to.
+    #[error("a sample rate of {0} Hz is outside {MIN_RATE}…{MAX_RATE} Hz")]
+    SampleRate(u32),
+    /// A parameter that makes no sense.
+    #[error("{name} = {value} is invalid: {reason}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it should be.
+        reason: &'static str,
+    },
+    /// A buffer of the wrong length.
+    #[error("{name} holds {found} values where {expected} are needed")]
+    Length {
+        /// Which buffer.
+        name: &'static str,
+        /// How many it must hold.
+        expected: usize,
+        /// How many it holds.
+        found: usize,
+    },
+    /// The FFT or resampling library refused; not reachable with valid parameters.
+    #[error("{0}")]
+    Library(String),
+}
+
+/// The largest sample taken, in magnitude: above all that a file can mean (32-bit integers that
+/// were not scaled reach 2e9), and far below where the power of a spectrum overflows.
+pub const LOUDEST: f32 = 1e12;
+
+/// Refuses samples that are NaN, infinite or absurdly large, so that no feature can become NaN.
+pub(crate) fn check_finite(samples: &[f32]) -> Result<(), DspError> {
+    match samples.iter().position(|s| !s.is_finite() || s.abs() > LOUDEST) {
+        None => Ok(()),
+        Some(index) => Err(DspError::NonFinite { index, value: samples[index] }),
+    }
+}
+
+/// Refuses a buffer of the wrong length.
+pub(crate) fn check_length(name: &'static str, expected: usize, found: usize) -> Result<(), DspError> {
+    if expected == found { Ok(()) } else { Err(DspError::Length { name, expected, found }) }
+}

@@ -27,11 +27,7 @@ pub enum DeviceKind {
 
 /// From the page to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Request {
     /// The first message: fetch the manifest and the weights, load them, check them against
     /// their golden logits and time them. Answered by [`Event::Ready`] or [`Event::Failed`].
@@ -120,11 +116,7 @@ pub enum FailureKind {
 
 /// From a worker to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
     /// The networks are loaded, checked and timed. Payload: one `Float32Array`, the logits that
     /// this device gave for the golden inputs, network after network.

@@ -1,1 +1,31 @@
-//! To be written.
+//! The networks, what they are fed with, and how their answers become one.
+//!
+//! The trainer and the web workers both stand on this crate, so that what was trained is what
+//! runs: a [`Recipe`] makes a network's input from samples, an [`Architecture`] builds the
+//! network, a [`Manifest`] ties both to a file of weights by hashes, and an [`Analyser`] runs a
+//! song through all of them. No back end is named here: every function takes bytes and a burn
+//! `Device`, and the binary chose what that is.
+
+#![forbid(unsafe_code)]
+
+mod analyser;
+mod cnn;
+mod ensemble;
+mod golden;
+mod manifest;
+mod model;
+mod recipe;
+
+pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
+pub use cnn::{Block, Cnn, CnnConfig};
+pub use ensemble::{combine, log_softmax, probabilities};
+pub use golden::{GOLDEN_SECONDS, GOLDEN_TOLERANCE, golden_signal};
+pub use manifest::{
+    DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
+};
+pub use model::{Architecture, LoadError, Model, Network};
+pub use recipe::{Extractor, Recipe, RecipeError, SILENCE};
+
+/// The genres of GTZAN, in the alphabetical order in which every network numbers them.
+pub const GTZAN_GENRES: [&str; 10] =
+    ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];

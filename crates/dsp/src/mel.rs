@@ -1,0 +1,218 @@
+//! Mel bands and the mel spectrogram.
+
+use crate::{DspError, Stft, check_finite, check_length};
+
+/// What defines a mel spectrogram. Source and defaults of the field:
+/// `librosa.feature.melspectrogram`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MelParams {
+    /// Samples a second, in Hz.
+    pub sample_rate: u32,
+    /// Samples a frame.
+    pub n_fft: usize,
+    /// Samples from one frame's centre to the next.
+    pub hop_length: usize,
+    /// Number of mel bands.
+    pub n_mels: usize,
+    /// Lower edge of the lowest band, in Hz.
+    pub fmin: f64,
+    /// Upper edge of the highest band, in Hz.
+    pub fmax: f64,
+}
+
+/// A bank of triangular mel filters, kept as the few non-zero weights of each.
+pub struct MelBank {
+    bins: usize,
+    /// First bin and weights of each band.
+    filters: Vec<(usize, Vec<f32>)>,
+}
+
+/// Hz to mel on Slaney's scale (Auditory Toolbox): linear below 1 kHz, logarithmic above.
+fn hz_to_mel(hz: f64) -> f64 {
+    if hz < BREAK_HZ { hz / HZ_PER_MEL } else { BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step() }
+}
+
+/// The inverse of [`hz_to_mel`].
+fn mel_to_hz(mel: f64) -> f64 {
+    let break_mel = BREAK_HZ / HZ_PER_MEL;
+    if mel < break_mel { mel * HZ_PER_MEL } else { BREAK_HZ * (log_step() * (mel - break_mel)).exp() }
+}
+
+const BREAK_HZ: f64 = 1000.0;
+const HZ_PER_MEL: f64 = 200.0 / 3.0;
+
+/// Above the break, 27 mels make a factor of 6.4.
+fn log_step() -> f64 {
+    6.4_f64.ln() / 27.0
+}
+
+impl MelBank {
+    /// The filters of `librosa.filters.mel(sr=…, n_fft=…, n_mels=…, fmin=…, fmax=…)` with its
+    /// defaults `htk=False, norm="slaney"`: triangles between equidistant mels, each scaled by
+    /// 2 / (its width in Hz), so that every band holds about the same energy of white noise.
+    ///
+    /// # Errors
+    /// No bands, or band edges that are not 0 ≤ fmin < fmax ≤ sample rate / 2.
+    pub fn slaney(
+        sample_rate: f64,
+        n_fft: usize,
+        n_mels: usize,
+        fmin: f64,
+        fmax: f64,
+    ) -> Result<Self, DspError> {
+        let refuse = |name, value, reason| Err(DspError::Parameter { name, value, reason });
+        if n_mels == 0 {
+            return refuse("n_mels", 0.0, "at least one band is needed");
+        }
+        if !(sample_rate.is_finite() && sample_rate > 0.0) {
+            return refuse("sample_rate", sample_rate, "a positive rate is needed");
+        }
+        if !(fmin >= 0.0 && fmin < fmax) {
+            return refuse("fmin", fmin, "0 ≤ fmin < fmax is needed");
+        }
+        if fmax > sample_rate / 2.0 {
+            return refuse("fmax", fmax, "it must not lie above half the sample rate");
+        }
+        let bins = n_fft / 2 + 1;
+        let (low, high) = (hz_to_mel(fmin), hz_to_mel(fmax));
+        let edges: Vec<f64> =
+            (0..n_mels + 2).map(|i| mel_to_hz(low + (high - low) * i as f64 / (n_mels + 1) as f64)).collect();
+        let hz = |bin: usize| bin as f64 * sample_rate / n_fft as f64;
+        let filters = edges
+            .windows(3)
+            .map(|e| {
+                let (left, peak, right) = (e[0], e[1], e[2]);
+                let norm = 2.0 / (right - left);
+                let weight = |bin: usize| {
+                    let rising = (hz(bin) - left) / (peak - left);
+                    let falling = (right - hz(bin)) / (right - peak);
+                    (rising.min(falling).max(0.0) * norm) as f32
+                };
+                let first = (0..bins).find(|&b| weight(b) > 0.0).unwrap_or(0);
+                let weights = (first..bins).map(weight).take_while(|&w| w > 0.0).collect();
+                (first, weights)
+            })
+            .collect();
+        Ok(Self { bins, filters })
+    }
+
+    /// Number of bands.
+    pub fn bands(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// First bin of a band's filter and its weights from there on; empty where the band is
+    /// narrower than a bin. Bands past the last are empty too.
+    pub fn weights(&self, band: usize) -> (usize, &[f32]) {
+        self.filters.get(band).map_or((0, &[]), |(first, weights)| (*first, weights))
+    }
+
+    /// Sums a power spectrum (`1 + n_fft / 2` bins) into bands.
+    ///
+    /// # Errors
+    /// A buffer of the wrong length.
+    pub fn apply(&self, power: &[f32], out: &mut [f32]) -> Result<(), DspError> {
+        check_length("power", self.bins, power.len())?;
+        check_length("out", self.bands(), out.len())?;
+        for (band, (first, weights)) in out.iter_mut().zip(&self.filters) {
+            *band = weights.iter().zip(&power[*first..]).map(|(w, p)| w * p).sum();
+        }
+        Ok(())
+    }
+}
+
+/// A matrix of `bands` rows and `frames` columns, row after row, lowest band first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spectrogram {
+    /// Rows.
+    pub bands: usize,
+    /// Columns.
+    pub frames: usize,
+    /// `bands · frames` values.
+    pub data: Vec<f32>,
+}
+
+/// A planned mel spectrogram.
+pub struct MelSpectrogram {
+    stft: Stft,
+    bank: MelBank,
+    hop_length: usize,
+    power: Vec<f32>,
+}
+
+impl MelSpectrogram {
+    /// Plans the FFT and the filters.
+    ///
+    /// # Errors
+    /// Parameters that make no sense; see [`Stft::new`] and [`MelBank::slaney`].
+    pub fn new(params: &MelParams) -> Result<Self, DspError> {
+        if params.hop_length == 0 {
+            return Err(DspError::Parameter {
+                name: "hop_length",
+                value: 0.0,
+                reason: "at least one sample is needed",
+            });
+        }
+        let stft = Stft::new(params.n_fft)?;
+        let bank = MelBank::slaney(
+            f64::from(params.sample_rate),
+            params.n_fft,
+            params.n_mels,
+            params.fmin,
+            params.fmax,
+        )?;
+        let power = vec![0.0; stft.bins()];
+        Ok(Self { stft, bank, hop_length: params.hop_length, power })
+    }
+
+    /// Number of bands.
+    pub fn bands(&self) -> usize {
+        self.bank.bands()
+    }
+
+    /// Mel power of the one frame centred at sample `centre` (see [`Stft::power`]); writes
+    /// [`MelSpectrogram::bands`] values.
+    ///
+    /// # Errors
+    /// `out` of the wrong length.
+    pub fn frame(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
+        self.stft.power(signal, centre, &mut self.power)?;
+        self.bank.apply(&self.power, out)
+    }
+
+    /// The whole mel power spectrogram, `1 + n / hop_length` frames:
+    /// `librosa.feature.melspectrogram(y=signal, …)`.
+    ///
+    /// # Errors
+    /// A sample that is NaN or infinite, or no samples at all.
+    pub fn spectrogram(&mut self, signal: &[f32]) -> Result<Spectrogram, DspError> {
+        if signal.is_empty() {
+            return Err(DspError::Length { name: "signal", expected: 1, found: 0 });
+        }
+        check_finite(signal)?;
+        let (bands, frames) = (self.bands(), 1 + signal.len() / self.hop_length);
+        let mut data = vec![0.0; bands * frames];
+        let mut column = vec![0.0; bands];
+        for frame in 0..frames {
+            self.frame(signal, frame * self.hop_length, &mut column)?;
+            for (band, value) in column.iter().enumerate() {
+                data[band * frames + frame] = *value;
+            }
+        }
+        Ok(Spectrogram { bands, frames, data })
+    }
+}
+
+/// Power to decibels below the maximum, in place:
+/// `librosa.power_to_db(S, ref=np.max, amin=1e-10, top_db=top_db)`.
+///
+/// The loudest value becomes 0 dB and nothing lies below `−top_db`. Where everything is below
+/// `amin` (silence) all values become 0 dB, as librosa has it.
+pub fn power_to_db(power: &mut [f32], top_db: f32) {
+    const AMIN: f32 = 1e-10;
+    let max = power.iter().copied().fold(0.0, f32::max).max(AMIN);
+    let reference = 10.0 * max.log10();
+    for value in power {
+        *value = (10.0 * value.max(AMIN).log10() - reference).max(-top_db);
+    }
+}

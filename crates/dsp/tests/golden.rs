@@ -1,0 +1,184 @@
+//! Features against librosa's, on signals that both sides make from the same formulas; see
+//! `tests/golden/README.md`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::f64::consts::TAU;
+
+use cratedigger_dsp::{MelBank, MelParams, MelSpectrogram, power_to_db};
+use serde::Deserialize;
+
+const RATE: f64 = 22050.0;
+
+#[derive(Deserialize)]
+struct Mel {
+    signal: String,
+    sample_rate: u32,
+    samples: usize,
+    sum_of_squares: f64,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    n_fft: usize,
+    hop_length: usize,
+    n_mels: usize,
+    fmin: f64,
+    fmax: f64,
+    frames: usize,
+    /// Row after row, lowest band first.
+    power: Vec<Vec<f64>>,
+    db: Vec<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct Banks {
+    banks: Vec<Bank>,
+}
+
+#[derive(Deserialize)]
+struct Bank {
+    sample_rate: f64,
+    n_fft: usize,
+    n_mels: usize,
+    fmin: f64,
+    fmax: f64,
+    /// First bin, then weights.
+    filters: Vec<Vec<f64>>,
+}
+
+/// The formulas of `tests/golden/make.py`.
+fn signal(name: &str, n: usize) -> Vec<f32> {
+    let tone = |f: f64, i: usize| (TAU * f * i as f64 / RATE).sin();
+    let mut out = match name {
+        "sweep" => {
+            let (length, octaves) = (n as f64 / RATE, (10500.0_f64 / 30.0).ln());
+            let scale = TAU * 30.0 * length / octaves;
+            let phase = |i: usize| scale * ((i as f64 / RATE / length * octaves).exp() - 1.0);
+            (0..n).map(|i| (0.8 * phase(i).sin()) as f32).collect()
+        }
+        "noise" => {
+            let mut state = 1_u32;
+            (0..n)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    ((state >> 8) as f32 - 8_388_608.0) / 16_777_216.0
+                })
+                .collect()
+        }
+        "chord" => (0..n)
+            .map(|i| {
+                let tones: f64 = [220.0, 277.5, 330.0, 1760.0].into_iter().map(|f| 0.2 * tone(f, i)).sum();
+                (0.05 + (-3.0 * i as f64 / RATE).exp() * tones) as f32
+            })
+            .collect(),
+        _ => vec![0.0; n],
+    };
+    if name == "clicks" {
+        for (at, value) in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)] {
+            out[at] = value;
+        }
+    }
+    out
+}
+
+fn check(json: &str) {
+    let golden: Mel = serde_json::from_str(json).unwrap();
+    let name = &golden.signal;
+    let samples = signal(name, golden.samples);
+    let squares: f64 = samples.iter().map(|s| f64::from(*s).powi(2)).sum();
+    assert!((squares - golden.sum_of_squares).abs() <= 1e-9 * squares, "{name} is another signal here");
+
+    for case in &golden.cases {
+        let params = MelParams {
+            sample_rate: golden.sample_rate,
+            n_fft: case.n_fft,
+            hop_length: case.hop_length,
+            n_mels: case.n_mels,
+            fmin: case.fmin,
+            fmax: case.fmax,
+        };
+        let mut mel = MelSpectrogram::new(&params).unwrap().spectrogram(&samples).unwrap();
+        assert_eq!((mel.bands, mel.frames), (case.n_mels, case.frames), "{name}: shape");
+        assert_eq!(case.power.len(), mel.bands);
+
+        // A single-precision FFT leaves in every bin an error of some 1e-7 of the spectrum's root
+        // mean square, in amplitude. On a bin of power P that makes 2·√P times the error, so a
+        // tolerance relative to P alone cannot hold for quiet bins: with the mean power well below
+        // the maximum (a tone's energy lies in 3 of 1025 bins: √(3/1025) ≈ 0.05) and P = 1e-6 of
+        // the maximum, √(1e-6) · 2 · 1e-7 · 0.05 = 1e-11, which the floor of 1e-10 leaves room for. (The largest difference seen is 8 % of what
+        // is allowed, and 0.0006 dB.)
+        let floor = 1e-10 * case.power.iter().flatten().copied().fold(0.0, f64::max);
+        let expected = case.power.iter().flatten();
+        for (at, (found, expected)) in mel.data.iter().zip(expected).enumerate() {
+            let (found, expected) = (f64::from(*found), *expected);
+            let allowed = 1e-4 * expected + floor;
+            assert!(
+                (found - expected).abs() <= allowed,
+                "{name}, n_fft {}, band {}, frame {}: {found} where librosa has {expected}",
+                case.n_fft,
+                at / mel.frames,
+                at % mel.frames,
+            );
+        }
+
+        power_to_db(&mut mel.data, 80.0);
+        for (at, (found, expected)) in mel.data.iter().zip(case.db.iter().flatten()).enumerate() {
+            let difference = (f64::from(*found) - expected).abs();
+            assert!(
+                difference <= 0.01,
+                "{name}, n_fft {}, band {}, frame {}: {found} dB where librosa has {expected}",
+                case.n_fft,
+                at / mel.frames,
+                at % mel.frames,
+            );
+        }
+    }
+}
+
+macro_rules! golden {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            check(include_str!(concat!("../../../tests/golden/mel_", stringify!($name), ".json")));
+        })*
+    };
+}
+
+golden!(sweep noise clicks silence chord);
+
+#[test]
+fn filter_banks() {
+    let golden: Banks = serde_json::from_str(include_str!("../../../tests/golden/mel_banks.json")).unwrap();
+    assert_eq!(golden.banks.len(), 2);
+    for case in golden.banks {
+        let bank = MelBank::slaney(case.sample_rate, case.n_fft, case.n_mels, case.fmin, case.fmax).unwrap();
+        assert_eq!(bank.bands(), case.filters.len());
+        for (band, expected) in case.filters.iter().enumerate() {
+            let (first, weights) = bank.weights(band);
+            let bins = case.n_fft / 2 + 1;
+            // Compared over all bins, so that a filter which begins or ends elsewhere is found; at
+            // its very edge a weight may be a rounding error on one side and absent on the other.
+            let dense = |first: usize, weights: &mut dyn Iterator<Item = f64>| {
+                let mut row = vec![0.0; bins];
+                for (bin, weight) in weights.enumerate() {
+                    row[first + bin] = weight;
+                }
+                row
+            };
+            let found = dense(first, &mut weights.iter().map(|w| f64::from(*w)));
+            let expected = dense(expected[0] as usize, &mut expected[1..].iter().copied());
+            for bin in 0..bins {
+                let difference = (found[bin] - expected[bin]).abs();
+                // librosa rounds to single precision twice: before and after the normalisation.
+                assert!(
+                    difference <= 2e-7 * expected[bin] + 1e-9,
+                    "band {band}, bin {bin}: {} where librosa has {}",
+                    found[bin],
+                    expected[bin],
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+pub fn command(_: &std::path::Path, _: &std::path::Path, _: &std::path::Path) -> anyhow::Result<()> {
+    Ok(())
+}
