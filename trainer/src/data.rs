@@ -15,7 +15,7 @@ use crate::audio;
 use crate::partition::{Part, fault_filtered};
 
 /// Column spacing of the array layout: 387 of 1292 frames of hop 512.
-const ARRAY_FRAMES_PER_COLUMN: [u32; 2] = [1291, 386];
+pub(crate) const ARRAY_FRAMES_PER_COLUMN: [u32; 2] = [1291, 386];
 
 /// One clip of a data set.
 #[derive(Clone, Debug)]

@@ -1,1 +1,139 @@
-//! To be written.
+//! The web worker: songs in, probabilities out.
+//!
+//! A thin shell: messages are those of `cratedigger-protocol`, features and networks those of
+//! `cratedigger-zoo`. It is built twice from this source, as `worker-cpu` (small, answers first)
+//! and `worker-gpu` (large, fetched only where the browser has a GPU). All compute happens here
+//! and none on the page, which can throw a worker away and start another: a panic in WebAssembly
+//! is final.
+
+#![forbid(unsafe_code)]
+#![cfg(target_arch = "wasm32")]
+
+mod device;
+mod queue;
+mod song;
+mod wire;
+
+use cratedigger_protocol::{Event, FailureKind, Metric, ModelInfo};
+use cratedigger_zoo::{Analyser, GOLDEN_TOLERANCE, Manifest, ModelEntry};
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// What this worker can fail with: a kind for the page, words for a developer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) detail: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, detail: impl std::fmt::Display) -> Self {
+        Self { kind, detail: detail.to_string() }
+    }
+
+    pub(crate) fn event(self, id: Option<u32>) -> Event {
+        Event::Failed { id, kind: self.kind, detail: self.detail }
+    }
+}
+
+/// Starts to listen; returns at once.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    // wgpu reports a shader that does not validate by a log line and nothing else.
+    if console_log::init_with_level(log::Level::Warn).is_err() {
+        web_sys::console::warn_1(&"logging could not be set up".into());
+    }
+    queue::listen();
+}
+
+/// Fetches, loads, checks and times the networks; answers with [`Event::Ready`].
+pub(crate) async fn load(base: &str) -> Result<Analyser, Failure> {
+    let manifest = fetch(&format!("{base}manifest.json")).await?;
+    let manifest = Manifest::parse(&manifest).map_err(|e| Failure::new(FailureKind::Models, e))?;
+    let mut weights = Vec::with_capacity(manifest.models.len());
+    for model in &manifest.models {
+        // The hash in the URL makes a cached file of an older release another file.
+        let short = model.sha256.get(..16).unwrap_or_default();
+        weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
+    }
+    let (device, device_name) = device::open().await?;
+    let mut analyser =
+        Analyser::load(&manifest, weights, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
+
+    let failed = |e| Failure::new(FailureKind::Device, e);
+    let logits = analyser.golden_logits(1).await.map_err(failed)?;
+    let difference =
+        logits.iter().zip(analyser.expected_golden_logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // Written so that a difference of NaN fails, too.
+    if !(difference <= GOLDEN_TOLERANCE) {
+        return Err(Failure::new(
+            FailureKind::GoldenMismatch,
+            format!("logits differ from the golden ones by {difference}, more than {GOLDEN_TOLERANCE}"),
+        ));
+    }
+    let milliseconds_per_segment = time(&mut analyser).await.map_err(failed)?;
+    wire::post(
+        &Event::Ready {
+            device: device::KIND,
+            device_name,
+            classes: manifest.classes.clone(),
+            models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
+            golden_difference: difference,
+            golden_tolerance: GOLDEN_TOLERANCE,
+            milliseconds_per_segment,
+        },
+        Some(&logits),
+    );
+    Ok(analyser)
+}
+
+/// The best of up to three runs of one batch, within half a second, after one that compiled the
+/// shaders of this batch size.
+async fn time(analyser: &mut Analyser) -> Result<f64, cratedigger_zoo::AnalyseError> {
+    let begin = song::now();
+    analyser.golden_logits(device::BATCH).await?;
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let start = song::now();
+        analyser.golden_logits(device::BATCH).await?;
+        best = best.min(song::now() - start);
+        if song::now() - begin > 500.0 {
+            break;
+        }
+    }
+    Ok(best / device::BATCH as f64)
+}
+
+fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
+    // Where the ensemble is one network, the ensemble's figures are its own.
+    let metrics = if manifest.models.len() == 1 { &manifest.metrics } else { &model.metrics };
+    ModelInfo {
+        name: model.name.clone(),
+        summary: model.architecture.summary(&model.recipe),
+        parameters: model.parameters,
+        bytes: model.bytes,
+        metrics: metrics
+            .iter()
+            .map(|m| Metric {
+                protocol: m.protocol.clone(),
+                level: m.level.clone(),
+                n: m.n,
+                accuracy: m.accuracy,
+            })
+            .collect(),
+    }
+}
+
+async fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
+    let failed =
+        |what: &JsValue| Failure::new(FailureKind::Models, format!("{url}: {}", wire::describe(what)));
+    let response = JsFuture::from(wire::scope().fetch_with_str(url)).await.map_err(|e| failed(&e))?;
+    let response: web_sys::Response = response.dyn_into().map_err(|e| failed(&e))?;
+    if !response.ok() {
+        return Err(Failure::new(FailureKind::Models, format!("{url}: HTTP {}", response.status())));
+    }
+    let buffer = response.array_buffer().map_err(|e| failed(&e))?;
+    let buffer = JsFuture::from(buffer).await.map_err(|e| failed(&e))?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}

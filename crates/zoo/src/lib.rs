@@ -24,7 +24,7 @@ pub use manifest::{
     DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
 };
 pub use model::{Architecture, LoadError, Model, Network};
-pub use recipe::{Extractor, Recipe, RecipeError, SILENCE};
+pub use recipe::{Extractor, MIN_SECONDS, Recipe, RecipeError, SILENCE};
 
 /// The genres of GTZAN, in the alphabetical order in which every network numbers them.
 pub const GTZAN_GENRES: [&str; 10] =

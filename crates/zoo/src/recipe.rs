@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// of 16-bit audio, below anything that a listener would call music.
 pub const SILENCE: f32 = 1e-4;
 
+/// Shortest song that is judged, in seconds: of less, a network sees mostly padding.
+pub const MIN_SECONDS: f64 = 0.5;
+
 /// A power below this is as good as none (librosa's `amin`).
 const AMIN: f32 = 1e-10;
 

@@ -1,2 +1,6 @@
-//! stub
-fn main() {}
+//! The worker that answers first: small, on one core.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    cratedigger_worker::start();
+}

@@ -1,2 +1,6 @@
-//! stub
-fn main() {}
+//! The worker for browsers with a GPU: ten times as large, fetched later.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    cratedigger_worker::start();
+}

@@ -1,0 +1,98 @@
+//! The device that this build computes on.
+
+use burn::tensor::Device;
+use cratedigger_protocol::DeviceKind;
+
+use crate::Failure;
+
+#[cfg(feature = "gpu")]
+pub(crate) use gpu::*;
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use cratedigger_protocol::FailureKind;
+    use js_sys::{Function, Promise, Reflect};
+    use wasm_bindgen::{JsCast as _, JsValue};
+    use wasm_bindgen_futures::JsFuture;
+
+    use super::{Device, DeviceKind, Failure};
+    use crate::wire;
+
+    pub(crate) const KIND: DeviceKind = DeviceKind::WebGpu;
+
+    /// Segments judged in one go: enough to fill a GPU, few enough to be seen coming.
+    pub(crate) const BATCH: usize = 8;
+
+    /// burn-wgpu's clock needs this and panics without it.
+    const NEEDED: &str = "timestamp-query";
+
+    /// Looks at the adapter through JavaScript first: what burn cannot live without must be
+    /// refused before burn sees the adapter, because its panic would be final.
+    pub(crate) async fn open() -> Result<(Device, String), Failure> {
+        let none = |what: &dyn std::fmt::Display| Failure::new(FailureKind::NoGpu, what);
+        let adapter = adapter().await.map_err(|e| none(&wire::describe(&e)))?;
+        if adapter.is_null() || adapter.is_undefined() {
+            return Err(none(&"this browser offers no WebGPU adapter"));
+        }
+        if !has_feature(&adapter).unwrap_or(false) {
+            return Err(none(&format!("the GPU adapter lacks {NEEDED}")));
+        }
+        let name = name_of(&adapter).unwrap_or_else(|| "WebGPU".into());
+        let (device, setup) =
+            Device::wgpu_options().init_with_setup_async().await.map_err(|e| none(&format!("{e:?}")))?;
+        setup.device.set_device_lost_callback(|reason, message| {
+            let detail = format!("the GPU device was lost ({reason:?}): {message}");
+            wire::post(&Failure::new(FailureKind::Device, detail).event(None), None);
+        });
+        Ok((device, name))
+    }
+
+    fn call(target: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+        Reflect::get(target, &name.into())?.dyn_into::<Function>()?.call1(target, argument)
+    }
+
+    async fn adapter() -> Result<JsValue, JsValue> {
+        let navigator = wire::scope().navigator();
+        let gpu = Reflect::get(&navigator, &"gpu".into())?;
+        if gpu.is_undefined() {
+            return Ok(JsValue::UNDEFINED);
+        }
+        // The same wish as burn's, so that it is the same adapter.
+        let options = js_sys::Object::new();
+        Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
+        let promise: Promise = call(&gpu, "requestAdapter", &options)?.dyn_into()?;
+        JsFuture::from(promise).await
+    }
+
+    fn has_feature(adapter: &JsValue) -> Result<bool, JsValue> {
+        let features = Reflect::get(adapter, &"features".into())?;
+        Ok(call(&features, "has", &NEEDED.into())?.is_truthy())
+    }
+
+    fn name_of(adapter: &JsValue) -> Option<String> {
+        let info = Reflect::get(adapter, &"info".into()).ok()?;
+        let part = |key: &str| Reflect::get(&info, &key.into()).ok()?.as_string().filter(|s| !s.is_empty());
+        part("description").or_else(|| match (part("vendor"), part("architecture")) {
+            (Some(vendor), Some(architecture)) => Some(format!("{vendor} {architecture}")),
+            (one, other) => one.or(other),
+        })
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+pub(crate) use cpu::*;
+
+#[cfg(not(feature = "gpu"))]
+mod cpu {
+    use super::{Device, DeviceKind, Failure};
+
+    pub(crate) const KIND: DeviceKind = DeviceKind::Cpu;
+
+    /// Segments judged in one go. One core gains little from more.
+    pub(crate) const BATCH: usize = 4;
+
+    /// There is always a CPU.
+    pub(crate) async fn open() -> Result<(Device, String), Failure> {
+        Ok((Device::flex(), "one core, WebAssembly SIMD".into()))
+    }
+}

@@ -1,0 +1,212 @@
+//! One song, from samples to verdict, in pieces that let messages in between.
+
+use std::cell::RefCell;
+
+use cratedigger_dsp::{DspError, Resampler, downmix};
+use cratedigger_protocol::{Event, FailureKind, MemberOutput};
+use cratedigger_zoo::{AnalyseError, Analyser, Judgement, MIN_SECONDS, probabilities};
+use js_sys::{Float32Array, Promise};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::MessageChannel;
+
+use crate::queue::{Job, Shared};
+use crate::{Failure, device, wire};
+
+/// Samples of each channel that are taken out of JavaScript's memory at a time.
+const BLOCK: usize = 1 << 16;
+
+impl From<DspError> for Failure {
+    fn from(error: DspError) -> Self {
+        Self::new(FailureKind::BadSamples, error)
+    }
+}
+
+impl From<AnalyseError> for Failure {
+    fn from(error: AnalyseError) -> Self {
+        let kind = match error {
+            AnalyseError::Device { .. } => FailureKind::Device,
+            AnalyseError::Dsp(_) => FailureKind::BadSamples,
+            AnalyseError::Recipe(_) => FailureKind::Models,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Milliseconds since the worker started.
+pub(crate) fn now() -> f64 {
+    wire::scope().performance().map_or(0.0, |p| p.now())
+}
+
+/// Analyses one song and posts its events; false if it was cancelled.
+pub(crate) async fn analyse(
+    analyser: &mut Analyser,
+    job: &Job,
+    shared: &RefCell<Shared>,
+) -> Result<bool, Failure> {
+    let started = now();
+    let mut source = Source::new(job, analyser.sample_rate())?;
+    let seconds = source.frames as f64 / f64::from(job.sample_rate);
+    if seconds < MIN_SECONDS {
+        return Err(Failure::new(
+            FailureKind::TooShort,
+            format!("{seconds:.3} s is less than {MIN_SECONDS} s"),
+        ));
+    }
+    let rate = f64::from(analyser.sample_rate());
+    let segments = analyser.segments(source.resampled_length());
+    let (bands, columns) = analyser.spectra_shape();
+    wire::post(
+        &Event::Started {
+            id: job.id,
+            seconds,
+            segments: segments.len() as u32,
+            bands: bands as u32,
+            columns: columns as u32,
+        },
+        None,
+    );
+
+    let mut judged: Vec<Judgement> = Vec::new();
+    let mut to_first = None;
+    let mut index = 0;
+    while index < segments.len() {
+        // The first segment alone, so that something is seen at once; the others in batches.
+        let batch = if index == 0 { 1 } else { device::BATCH };
+        let batch = &segments[index..(index + batch).min(segments.len())];
+        source.read_to(batch.last().map_or(0, |s| s.end))?;
+        let answers = analyser.judge(&source.signal, batch).await?;
+        for (segment, answer) in batch.iter().zip(answers) {
+            let (start, end) = (segment.start as f64 / rate, segment.end as f64 / rate);
+            let (id, place) = (job.id, index as u32);
+            match answer {
+                None => wire::post(&Event::Silent { id, index: place, start, end }, None),
+                Some(mut judgement) => {
+                    to_first.get_or_insert_with(|| now() - started);
+                    wire::post(
+                        &Event::Segment {
+                            id,
+                            index: place,
+                            start,
+                            end,
+                            probabilities: probabilities(&judgement.ensemble),
+                            members: members(
+                                analyser,
+                                judgement.members.iter().map(|m| probabilities(m)).collect(),
+                            ),
+                        },
+                        Some(&judgement.spectra.db),
+                    );
+                    judgement.spectra.db = Vec::new(); // drawn by now, and long songs have many
+                    judged.push(judgement);
+                }
+            }
+            index += 1;
+        }
+        let_messages_in().await;
+        if shared.borrow().is_cancelled() {
+            return Ok(false);
+        }
+    }
+    let Some(verdict) = analyser.verdict(&judged) else {
+        return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
+    };
+    wire::post(
+        &Event::Finished {
+            id: job.id,
+            probabilities: verdict.ensemble,
+            members: members(analyser, verdict.members),
+            milliseconds: now() - started,
+            milliseconds_to_first: to_first.unwrap_or_default(),
+        },
+        None,
+    );
+    Ok(true)
+}
+
+fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
+    analyser
+        .models()
+        .zip(outputs)
+        .map(|(model, probabilities)| MemberOutput { model: model.entry().name.clone(), probabilities })
+        .collect()
+}
+
+/// The song's samples, mixed and resampled only as far as they are needed.
+struct Source<'a> {
+    channels: &'a [Float32Array],
+    frames: usize,
+    taken: usize,
+    resampler: Option<Resampler>,
+    resampled_length: usize,
+    signal: Vec<f32>,
+    blocks: Vec<Vec<f32>>,
+}
+
+impl<'a> Source<'a> {
+    fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
+        let Some(first) = job.channels.first() else {
+            return Err(DspError::NoChannels.into());
+        };
+        let frames = first.length() as usize;
+        for (channel, samples) in job.channels.iter().enumerate() {
+            if samples.length() as usize != frames {
+                return Err(DspError::UnequalChannels {
+                    channel,
+                    expected: frames,
+                    found: samples.length() as usize,
+                }
+                .into());
+            }
+        }
+        let resampler = Resampler::new(job.sample_rate, rate)?;
+        Ok(Self {
+            channels: &job.channels,
+            frames,
+            taken: 0,
+            resampled_length: resampler.output_length(frames as u64) as usize,
+            resampler: Some(resampler),
+            signal: Vec::new(),
+            blocks: vec![Vec::new(); job.channels.len()],
+        })
+    }
+
+    fn resampled_length(&self) -> usize {
+        self.resampled_length
+    }
+
+    /// Goes on until `signal` holds `samples` samples, or all there are.
+    fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
+        while self.signal.len() < samples {
+            let Some(resampler) = self.resampler.as_mut() else { break };
+            if self.taken == self.frames {
+                resampler.finish(&mut self.signal)?;
+                self.resampler = None;
+                break;
+            }
+            let end = (self.taken + BLOCK).min(self.frames);
+            for (block, channel) in self.blocks.iter_mut().zip(self.channels) {
+                block.resize(end - self.taken, 0.0);
+                channel.subarray(self.taken as u32, end as u32).copy_to(block);
+            }
+            let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
+            resampler.push(&downmix(&views)?, &mut self.signal)?;
+            self.taken = end;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for one turn of the event loop, so that a cancel request can be heard. A message channel
+/// and not a timer, because nested timers are held back by 4 ms each.
+async fn let_messages_in() {
+    let Ok(channel) = MessageChannel::new() else { return };
+    let turn = Promise::new(&mut |resolve, _| {
+        channel.port1().set_onmessage(Some(&resolve));
+        if channel.port2().post_message(&wasm_bindgen::JsValue::NULL).is_err() {
+            let _ = resolve.call0(&wasm_bindgen::JsValue::NULL); // go on without the turn
+        }
+    });
+    // It is never rejected.
+    let _ = JsFuture::from(turn).await;
+    channel.port1().close();
+}

@@ -1,0 +1,57 @@
+//! Messages to and from JavaScript.
+
+use cratedigger_protocol::{Event, Request};
+use js_sys::{Array, Float32Array};
+use serde::Serialize as _;
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::DedicatedWorkerGlobalScope;
+
+/// This worker's global object.
+pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Sends an event, its payload's buffer transferred.
+pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
+    let sent = event
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(JsValue::from)
+        .and_then(|header| {
+            let message = Array::of1(&header);
+            let transfer = Array::new();
+            if let Some(values) = payload {
+                let array = Float32Array::from(values);
+                message.push(&array);
+                transfer.push(&array.buffer());
+            }
+            scope().post_message_with_transfer(&message, &transfer)
+        });
+    if let Err(error) = sent {
+        // Nobody can be told by message; the console is what is left.
+        web_sys::console::error_1(&error);
+    }
+}
+
+/// Takes a message apart: the request and the channels that came with it.
+pub(crate) fn read(message: &JsValue) -> Result<(Request, Vec<Float32Array>), String> {
+    if !Array::is_array(message) {
+        return Err("the message is no array".into());
+    }
+    let message = Array::from(message);
+    let mut parts = message.iter();
+    let header = parts.next().unwrap_or(JsValue::UNDEFINED);
+    let request = serde_wasm_bindgen::from_value(header).map_err(|e| e.to_string())?;
+    let channels = parts
+        .map(|part| part.dyn_into::<Float32Array>().map_err(|_| "a payload is no Float32Array".to_owned()))
+        .collect::<Result<_, _>>()?;
+    Ok((request, channels))
+}
+
+/// A JavaScript error in words.
+pub(crate) fn describe(value: &JsValue) -> String {
+    value
+        .dyn_ref::<js_sys::Error>()
+        .map(|e| String::from(e.message()))
+        .or_else(|| value.as_string())
+        .unwrap_or_else(|| format!("{value:?}"))
+}
