@@ -1,2 +1,39 @@
-//! stub
-fn main() {}
+//! Cratedigger's page: drop a song, see its genre, and why.
+//!
+//! The page decodes the file with Web Audio, hands the samples to a worker and draws what comes
+//! back; it computes no feature and no network itself. What it says to its workers is
+//! `cratedigger-protocol`.
+//!
+//! - `sniff`: a file's own sample rate, from its header; `decode`: its samples
+//! - `engine`: starts, feeds and replaces the workers; its `engine::policy` decides which
+//!   device does a song
+//! - `state`: what the page knows, as signals; `components` show it
+//! - `spectrogram`: decibels to pixels; `text`: numbers to words; `trouble`: failures to
+//!   sentences
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod components;
+mod decode;
+mod engine;
+mod sniff;
+mod spectrogram;
+mod state;
+mod text;
+mod trouble;
+
+use wasm_bindgen::JsCast;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    let root = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.get_element_by_id("app"))
+        .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(root) = root {
+        // What stood there told the visitor to wait.
+        root.set_inner_html("");
+        leptos::mount::mount_to(root, app::App).forget();
+    }
+}
