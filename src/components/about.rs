@@ -19,6 +19,16 @@ pub fn About(page: Page) -> impl IntoView {
                 .iter()
                 .flat_map(|model| model.metrics.iter().map(|metric| row(&model.name, metric)))
                 .collect_view();
+            let networks = models
+                .iter()
+                .map(|model| {
+                    let ModelInfo { name, summary, parameters, bytes, .. } = model;
+                    let kilobytes = bytes.div_ceil(1000);
+                    let words =
+                        format!("{name}: {summary}; {parameters} trained parameters, {kilobytes} kB.");
+                    view! { <p class="quiet-words">{words}</p> }
+                })
+                .collect_view();
             view! {
                 <section class="card about" aria-labelledby="about-title">
                     <h2 id="about-title">"How often it is right"</h2>
@@ -38,6 +48,7 @@ pub fn About(page: Page) -> impl IntoView {
                                 <tbody>{rows}</tbody>
                             </table>
                         </div>
+                        {networks}
                     </details>
                 </section>
             }

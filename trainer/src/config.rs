@@ -74,6 +74,13 @@ pub struct Augmentation {
     pub time_masks: usize,
     /// Largest width of one, in columns.
     pub time_mask_columns: usize,
+    /// Largest change of all levels against the window's maximum, in dB, up or down: recordings of
+    /// one song differ in how far their loudest tone stands out.
+    pub level_db: f32,
+    /// Share of windows that lose their highest bands, as old or small files do.
+    pub low_pass: f32,
+    /// Lowest band that a low-pass may begin at.
+    pub low_pass_from: usize,
     /// Largest tilt of the spectrum from the lowest to the highest band, in dB, up or down.
     pub tilt_db: f32,
 }
@@ -105,7 +112,9 @@ impl Config {
         ensure!(t.learning_rate > 0.0 && t.learning_rate <= 1.0, "learning_rate must be in 0…1");
         ensure!((0.0..1.0).contains(&t.label_smoothing), "label_smoothing must be in 0…1");
         ensure!(t.mixup >= 0.0 && t.weight_decay >= 0.0, "mixup and weight_decay must not be negative");
-        ensure!(self.augmentation.tilt_db >= 0.0, "tilt_db must not be negative");
+        let a = &self.augmentation;
+        ensure!(a.tilt_db >= 0.0 && a.level_db >= 0.0, "tilt_db and level_db must not be negative");
+        ensure!((0.0..=1.0).contains(&a.low_pass), "low_pass is a share, 0…1");
         Ok(())
     }
 }

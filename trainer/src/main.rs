@@ -42,6 +42,9 @@ enum Command {
         /// Go on with the run in --out
         #[arg(long)]
         resume: bool,
+        /// Stop after so many epochs; go on later by --resume
+        #[arg(long, value_name = "EPOCHS")]
+        pause_after: Option<usize>,
         /// Use a data set's audio files even where it has arrays
         #[arg(long)]
         audio: bool,
@@ -106,7 +109,7 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
-        Command::Train { recipe, data, out, seed, split, resume, audio } => {
+        Command::Train { recipe, data, out, seed, split, resume, pause_after, audio } => {
             let config = Config::read(&recipe)?;
             let mut dataset = Dataset::open(&data, audio)?;
             let cancelled = Arc::new(AtomicBool::new(false));
@@ -126,6 +129,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 protocol: split,
                 command,
                 resume,
+                pause_after,
                 cancelled,
             };
             let state = train::train(&options, &mut dataset)?;

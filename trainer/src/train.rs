@@ -181,6 +181,8 @@ pub struct Options {
     pub command: String,
     /// Whether to go on with a run that the folder already holds.
     pub resume: bool,
+    /// Stop after so many epochs of this call; the run can be resumed.
+    pub pause_after: Option<usize>,
     /// Set from outside to stop after the current step.
     pub cancelled: Arc<AtomicBool>,
 }
@@ -288,7 +290,8 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     }
 
     let draws = Draws::new(protocol, &split, &train_clips, config.training.crops_per_clip);
-    while !state.finished && state.epochs_done < config.training.epochs {
+    let pause_at = options.pause_after.map_or(usize::MAX, |epochs| state.epochs_done + epochs);
+    while !state.finished && state.epochs_done < config.training.epochs.min(pause_at) {
         let epoch = state.epochs_done + 1;
         let started = Instant::now();
         let train_loss;
@@ -428,19 +431,25 @@ fn schedule(peak: f64, epoch: usize, step: usize, steps: usize, epochs: usize) -
     peak * (0.001 + 0.999 * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
 }
 
-/// Varies one window in place: spectral tilt, shift along the bands, SpecAugment's masks
+/// Varies one window in place: level, spectral tilt, low-pass, shift along the bands, SpecAugment's masks
 /// (Park et al. 2019, without time warping).
 fn augment(window: &mut [f32], recipe: &Recipe, how: &Augmentation, rng: &mut ChaCha8Rng) {
     const FLOOR: f32 = -1.0;
     let (bands, columns) = (recipe.n_mels, recipe.columns);
-    if how.tilt_db > 0.0 {
-        // A window's values span 2 over top_db decibels.
-        let tilt = rng.random_range(-how.tilt_db..=how.tilt_db) * 2.0 / recipe.top_db;
+    // A window's values span 2 over top_db decibels.
+    let unit = 2.0 / recipe.top_db;
+    if how.tilt_db > 0.0 || how.level_db > 0.0 {
+        let tilt = rng.random_range(-how.tilt_db..=how.tilt_db) * unit;
+        let level = rng.random_range(-how.level_db..=how.level_db) * unit;
         for (band, row) in window.chunks_exact_mut(columns).enumerate() {
-            let gain = tilt * (band as f32 / (bands.max(2) - 1) as f32 - 0.5);
+            let gain = level + tilt * (band as f32 / (bands.max(2) - 1) as f32 - 0.5);
             // The floor stays where it is: what was cut off there cannot be lifted again.
             row.iter_mut().filter(|v| **v > FLOOR).for_each(|v| *v = (*v + gain).max(FLOOR));
         }
+    }
+    if rng.random::<f32>() < how.low_pass {
+        let first = rng.random_range(how.low_pass_from.min(bands)..=bands);
+        window[first * columns..].fill(FLOOR);
     }
     if how.frequency_shift > 0 {
         let most = how.frequency_shift.min(bands / 2);

@@ -1,2 +1,106 @@
-//! stub
-fn main() {}
+//! `cargo xtask`: set-up, build, serve and test.
+//!
+//! A cargo command instead of scripts, so that it runs wherever the project builds.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod build;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::site::Site;
+
+use crate::setup::Tool;
+use crate::shell::Shell;
+
+/// Set-up, build, serve and test Cratedigger
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing: the wasm target, trunk, wasm-bindgen, wasm-opt, a browser for the tests
+    Setup {
+        /// Leave out what only the tests need: Chromium and its driver
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// Build the site, networks and all, and serve it on this machine
+    Serve {
+        /// Where to listen, on 127.0.0.1
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Open it in the browser
+        #[arg(long)]
+        open: bool,
+    },
+    /// Build the site for a web host into dist/ and print its sizes
+    Build {
+        /// Leave out wasm-opt, which takes minutes
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Run every check and every test; ends with a line "N passed, N failed"
+    Test {
+        /// Only what runs without a browser and without WebAssembly
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let shell = Shell::new()?;
+    match arguments.command {
+        Command::Setup { no_browser } => {
+            let browser = (!no_browser).then_some(Tool::Browser);
+            setup::ensure(
+                &shell,
+                Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(browser),
+            )?;
+            println!("Everything is there.");
+        }
+        Command::Serve { port, open } => {
+            setup::ensure(&shell, Tool::BUILD)?;
+            // Before the build, which takes minutes: the port may be taken.
+            let site = Site::start(&shell.dist(), port)?;
+            build::site(&shell)?;
+            let url = site.url();
+            println!("\nCratedigger is at {url} (Ctrl-C ends it)");
+            if open {
+                shell::open(&url)?;
+            }
+            site.run();
+        }
+        Command::Build { fast } => {
+            let optimiser = (!fast).then_some(Tool::WasmOpt);
+            setup::ensure(&shell, Tool::BUILD.into_iter().chain(optimiser))?;
+            build::site(&shell)?;
+            if !fast {
+                build::optimise(&shell)?;
+            }
+            build::print_sizes(&shell)?;
+        }
+        Command::Test { quick } => return test::run(&shell, quick),
+    }
+    Ok(ExitCode::SUCCESS)
+}

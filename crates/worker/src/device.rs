@@ -1,12 +1,43 @@
-//! The device that this build computes on.
+//! The devices that a build can compute on. Each binary names one; the other's code is not in it.
+
+use std::future::Future;
+use std::pin::Pin;
 
 use burn::tensor::Device;
 use cratedigger_protocol::DeviceKind;
 
 use crate::Failure;
 
+/// How a device is opened: the device, and its name for people.
+type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
+
+/// A device that this worker can compute on.
+#[derive(Clone, Copy)]
+pub struct Backend {
+    /// What the page knows it as.
+    pub(crate) kind: DeviceKind,
+    /// Segments judged in one go.
+    pub(crate) batch: usize,
+    /// Opens it.
+    pub(crate) open: fn() -> Opening,
+}
+
+#[cfg(feature = "cpu")]
+impl Backend {
+    /// One core with SIMD. It gains little from large batches.
+    pub const CPU: Self = Self {
+        kind: DeviceKind::Cpu,
+        batch: 4,
+        // There is always a CPU.
+        open: || Box::pin(async { Ok((Device::flex(), "one core, WebAssembly SIMD".into())) }),
+    };
+}
+
 #[cfg(feature = "gpu")]
-pub(crate) use gpu::*;
+impl Backend {
+    /// WebGPU. Batches are large enough to fill a GPU and small enough to be seen coming.
+    pub const GPU: Self = Self { kind: DeviceKind::WebGpu, batch: 8, open: || Box::pin(gpu::open()) };
+}
 
 #[cfg(feature = "gpu")]
 mod gpu {
@@ -15,13 +46,8 @@ mod gpu {
     use wasm_bindgen::{JsCast as _, JsValue};
     use wasm_bindgen_futures::JsFuture;
 
-    use super::{Device, DeviceKind, Failure};
+    use super::{Device, Failure};
     use crate::wire;
-
-    pub(crate) const KIND: DeviceKind = DeviceKind::WebGpu;
-
-    /// Segments judged in one go: enough to fill a GPU, few enough to be seen coming.
-    pub(crate) const BATCH: usize = 8;
 
     /// burn-wgpu's clock needs this and panics without it.
     const NEEDED: &str = "timestamp-query";
@@ -76,23 +102,5 @@ mod gpu {
             (Some(vendor), Some(architecture)) => Some(format!("{vendor} {architecture}")),
             (one, other) => one.or(other),
         })
-    }
-}
-
-#[cfg(not(feature = "gpu"))]
-pub(crate) use cpu::*;
-
-#[cfg(not(feature = "gpu"))]
-mod cpu {
-    use super::{Device, DeviceKind, Failure};
-
-    pub(crate) const KIND: DeviceKind = DeviceKind::Cpu;
-
-    /// Segments judged in one go. One core gains little from more.
-    pub(crate) const BATCH: usize = 4;
-
-    /// There is always a CPU.
-    pub(crate) async fn open() -> Result<(Device, String), Failure> {
-        Ok((Device::flex(), "one core, WebAssembly SIMD".into()))
     }
 }

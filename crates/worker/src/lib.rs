@@ -14,6 +14,8 @@ mod queue;
 mod song;
 mod wire;
 
+pub use device::Backend;
+
 use cratedigger_protocol::{Event, FailureKind, Metric, ModelInfo};
 use cratedigger_zoo::{Analyser, GOLDEN_TOLERANCE, Manifest, ModelEntry};
 use js_sys::Uint8Array;
@@ -37,18 +39,18 @@ impl Failure {
     }
 }
 
-/// Starts to listen; returns at once.
-pub fn start() {
+/// Starts to listen, to compute on this device; returns at once.
+pub fn start(backend: Backend) {
     console_error_panic_hook::set_once();
     // wgpu reports a shader that does not validate by a log line and nothing else.
     if console_log::init_with_level(log::Level::Warn).is_err() {
         web_sys::console::warn_1(&"logging could not be set up".into());
     }
-    queue::listen();
+    queue::listen(backend);
 }
 
 /// Fetches, loads, checks and times the networks; answers with [`Event::Ready`].
-pub(crate) async fn load(base: &str) -> Result<Analyser, Failure> {
+pub(crate) async fn load(base: &str, backend: Backend) -> Result<Analyser, Failure> {
     let manifest = fetch(&format!("{base}manifest.json")).await?;
     let manifest = Manifest::parse(&manifest).map_err(|e| Failure::new(FailureKind::Models, e))?;
     let mut weights = Vec::with_capacity(manifest.models.len());
@@ -57,7 +59,7 @@ pub(crate) async fn load(base: &str) -> Result<Analyser, Failure> {
         let short = model.sha256.get(..16).unwrap_or_default();
         weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
     }
-    let (device, device_name) = device::open().await?;
+    let (device, device_name) = (backend.open)().await?;
     let mut analyser =
         Analyser::load(&manifest, weights, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
 
@@ -65,17 +67,17 @@ pub(crate) async fn load(base: &str) -> Result<Analyser, Failure> {
     let logits = analyser.golden_logits(1).await.map_err(failed)?;
     let difference =
         logits.iter().zip(analyser.expected_golden_logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    // Written so that a difference of NaN fails, too.
-    if !(difference <= GOLDEN_TOLERANCE) {
+    // NaN cannot get here: logits that are not finite are an error already.
+    if difference > GOLDEN_TOLERANCE {
         return Err(Failure::new(
             FailureKind::GoldenMismatch,
             format!("logits differ from the golden ones by {difference}, more than {GOLDEN_TOLERANCE}"),
         ));
     }
-    let milliseconds_per_segment = time(&mut analyser).await.map_err(failed)?;
+    let milliseconds_per_segment = time(&mut analyser, backend.batch).await.map_err(failed)?;
     wire::post(
         &Event::Ready {
-            device: device::KIND,
+            device: backend.kind,
             device_name,
             classes: manifest.classes.clone(),
             models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
@@ -90,19 +92,19 @@ pub(crate) async fn load(base: &str) -> Result<Analyser, Failure> {
 
 /// The best of up to three runs of one batch, within half a second, after one that compiled the
 /// shaders of this batch size.
-async fn time(analyser: &mut Analyser) -> Result<f64, cratedigger_zoo::AnalyseError> {
+async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, cratedigger_zoo::AnalyseError> {
     let begin = song::now();
-    analyser.golden_logits(device::BATCH).await?;
+    analyser.golden_logits(batch).await?;
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let start = song::now();
-        analyser.golden_logits(device::BATCH).await?;
+        analyser.golden_logits(batch).await?;
         best = best.min(song::now() - start);
         if song::now() - begin > 500.0 {
             break;
         }
     }
-    Ok(best / device::BATCH as f64)
+    Ok(best / batch as f64)
 }
 
 fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {

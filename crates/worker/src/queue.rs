@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{Failure, song, wire};
+use crate::{Backend, Failure, song, wire};
 
 /// A song that waits or is under way.
 pub(crate) struct Job {
@@ -40,11 +40,11 @@ impl Shared {
 }
 
 /// Installs the message handler.
-pub(crate) fn listen() {
+pub(crate) fn listen(backend: Backend) {
     let shared = Rc::new(RefCell::new(Shared::default()));
     let handler = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         match wire::read(&message.data()) {
-            Ok((request, channels)) => handle(&shared, request, channels),
+            Ok((request, channels)) => handle(&shared, backend, request, channels),
             Err(detail) => wire::post(&Failure::new(FailureKind::BadRequest, detail).event(None), None),
         }
     });
@@ -52,7 +52,7 @@ pub(crate) fn listen() {
     handler.forget(); // it lives as long as the worker
 }
 
-fn handle(shared: &Rc<RefCell<Shared>>, request: Request, channels: Vec<Float32Array>) {
+fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, channels: Vec<Float32Array>) {
     match request {
         Request::Load { models } => {
             let mut state = shared.borrow_mut();
@@ -66,10 +66,10 @@ fn handle(shared: &Rc<RefCell<Shared>>, request: Request, channels: Vec<Float32A
             drop(state);
             let shared = Rc::clone(shared);
             spawn_local(async move {
-                match crate::load(&models).await {
+                match crate::load(&models, backend).await {
                     Ok(analyser) => {
                         shared.borrow_mut().analyser = Some(analyser);
-                        run(&shared).await;
+                        run(&shared, backend.batch).await;
                     }
                     Err(failure) => wire::post(&failure.event(None), None),
                 }
@@ -78,7 +78,7 @@ fn handle(shared: &Rc<RefCell<Shared>>, request: Request, channels: Vec<Float32A
         Request::Analyse { id, sample_rate } => {
             shared.borrow_mut().waiting.push_back(Job { id, sample_rate, channels });
             let shared = Rc::clone(shared);
-            spawn_local(async move { run(&shared).await });
+            spawn_local(async move { run(&shared, backend.batch).await });
         }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
@@ -96,7 +96,7 @@ fn handle(shared: &Rc<RefCell<Shared>>, request: Request, channels: Vec<Float32A
 }
 
 /// Works through the queue, unless that is under way already or the networks are not there yet.
-async fn run(shared: &Rc<RefCell<Shared>>) {
+async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
     // Whoever holds the analyser is the one who runs.
     let Some(mut analyser) = shared.borrow_mut().analyser.take() else { return };
     loop {
@@ -104,7 +104,7 @@ async fn run(shared: &Rc<RefCell<Shared>>) {
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
-        let outcome = song::analyse(&mut analyser, &job, shared).await;
+        let outcome = song::analyse(&mut analyser, batch, &job, shared).await;
         shared.borrow_mut().current = None;
         match outcome {
             Ok(true) => {}

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, device, wire};
+use crate::{Failure, wire};
 
 /// Samples of each channel that are taken out of JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
@@ -40,6 +40,7 @@ pub(crate) fn now() -> f64 {
 /// Analyses one song and posts its events; false if it was cancelled.
 pub(crate) async fn analyse(
     analyser: &mut Analyser,
+    batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
@@ -71,8 +72,8 @@ pub(crate) async fn analyse(
     let mut index = 0;
     while index < segments.len() {
         // The first segment alone, so that something is seen at once; the others in batches.
-        let batch = if index == 0 { 1 } else { device::BATCH };
-        let batch = &segments[index..(index + batch).min(segments.len())];
+        let count = if index == 0 { 1 } else { batch };
+        let batch = &segments[index..(index + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
         let answers = analyser.judge(&source.signal, batch).await?;
         for (segment, answer) in batch.iter().zip(answers) {

@@ -2,5 +2,5 @@
 
 fn main() {
     #[cfg(target_arch = "wasm32")]
-    cratedigger_worker::start();
+    cratedigger_worker::start(cratedigger_worker::Backend::GPU);
 }

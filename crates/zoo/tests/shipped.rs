@@ -1,0 +1,96 @@
+//! The networks that ship, as this build computes them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use cratedigger_zoo::{Analyser, LoadError, Manifest, Model, SILENCE, golden_signal};
+
+fn shipped() -> (Manifest, Vec<Vec<u8>>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let manifest = Manifest::parse(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let weights = manifest.models.iter().map(|m| std::fs::read(folder.join(&m.weights)).unwrap()).collect();
+    (manifest, weights)
+}
+
+/// The manifest's logits were written by another program (the trainer, multi-threaded, optimised);
+/// sums in another order differ by some 1e-5, other features or weights by far more than 1e-3.
+#[test]
+fn native_flex_gives_the_golden_logits() {
+    let (manifest, weights) = shipped();
+    let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
+    let logits = pollster::block_on(analyser.golden_logits(1)).unwrap();
+    let expected = analyser.expected_golden_logits();
+    assert_eq!(logits.len(), manifest.models.len() * manifest.classes.len());
+    for (logit, golden) in logits.iter().zip(&expected) {
+        assert!((logit - golden).abs() < 1e-3, "{logits:?}\n{expected:?}");
+    }
+    // Golden logits that hardly differ from each other would pass for any broken network.
+    let spread =
+        expected.iter().copied().fold(f32::MIN, f32::max) - expected.iter().copied().fold(f32::MAX, f32::min);
+    assert!(spread > 1.0, "{expected:?}");
+}
+
+#[test]
+fn another_recipe_is_refused_and_both_hashes_named() {
+    let (manifest, mut weights) = shipped();
+    let mut entry = manifest.models[0].clone();
+    let trained_for = entry.recipe_hash.clone();
+    entry.recipe.top_db += 10.0;
+    let error = Model::load(&entry, 10, weights.remove(0), &Device::flex()).err().expect("refused");
+    let LoadError::RecipeHash { expected, found, .. } = &error else { panic!("{error}") };
+    assert_eq!(*expected, trained_for);
+    assert_ne!(expected, found);
+    let words = error.to_string();
+    assert!(words.contains(expected) && words.contains(found), "{words}");
+}
+
+#[test]
+fn damaged_or_foreign_weights_are_refused() {
+    let (manifest, weights) = shipped();
+    let entry = &manifest.models[0];
+    let mut flipped = weights[0].clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let error = Model::load(entry, 10, flipped, &Device::flex()).err().expect("refused");
+    assert!(matches!(error, LoadError::WeightsHash { .. }), "{error}");
+
+    // Even where the hash is right, what is no burnpack file, or half of one, must not panic.
+    for bytes in [Vec::new(), b"no weights at all".to_vec(), weights[0][..middle].to_vec()] {
+        let mut entry = entry.clone();
+        entry.sha256 = cratedigger_zoo::sha256_hex(&bytes);
+        let error = Model::load(&entry, 10, bytes, &Device::flex()).err().expect("refused");
+        assert!(matches!(error, LoadError::Weights { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
+    let (manifest, weights) = shipped();
+    let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
+    let rate = analyser.sample_rate();
+    let mut song = golden_signal(rate);
+    song.extend(std::iter::repeat_n(SILENCE / 2.0, song.len()));
+    song.extend(golden_signal(rate).iter().rev().copied().collect::<Vec<f32>>());
+    let segments = analyser.segments(song.len());
+    assert_eq!(segments.len(), 3);
+    let together = pollster::block_on(analyser.judge(&song, &segments)).unwrap();
+    assert!(together[1].is_none() && together[0].is_some() && together[2].is_some());
+    for (segment, expected) in segments.iter().zip(&together) {
+        // One by one, and with nothing after the segment yet, as a stream has it.
+        let alone =
+            pollster::block_on(analyser.judge(&song[..segment.end], std::slice::from_ref(segment))).unwrap();
+        match (&alone[0], expected) {
+            (None, None) => {}
+            (Some(a), Some(b)) => {
+                for (x, y) in a.ensemble.iter().zip(&b.ensemble) {
+                    assert!((x - y).abs() < 1e-4, "{x} {y}");
+                }
+            }
+            _ => panic!("one is silent"),
+        }
+    }
+    let verdict = analyser.verdict(together.iter().flatten()).unwrap();
+    assert!((verdict.ensemble.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    assert!(analyser.verdict([]).is_none());
+}

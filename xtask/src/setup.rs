@@ -1,0 +1,197 @@
+//! Installs what is missing, and says so. Nothing is installed twice, and nothing that another
+//! project may need is replaced: tools go into the target folder.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::shell::{Shell, run};
+
+/// The last one that the pinned Rust compiles.
+const TRUNK: &str = "0.21.14";
+/// npm's package of wasm-opt. Distributions have older ones, which don't know all of what Rust emits.
+const BINARYEN: &str = "132.0.0";
+/// Older ones than this are replaced.
+const BINARYEN_LEAST: u32 = 120;
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Something that may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// The standard library for WebAssembly.
+    Target,
+    /// clippy and rustfmt.
+    Lints,
+    /// Puts the site together.
+    Trunk,
+    /// Writes the JavaScript between Rust and the browser.
+    WasmBindgen,
+    /// Makes WebAssembly smaller.
+    WasmOpt,
+    /// Chromium and its driver.
+    Browser,
+}
+
+impl Tool {
+    /// What the site needs.
+    pub const BUILD: [Self; 3] = [Self::Target, Self::Trunk, Self::WasmBindgen];
+}
+
+/// Installs those of `tools` that are missing, and fetches the sources of all dependencies (trunk
+/// works offline).
+pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()> {
+    for tool in tools {
+        match tool {
+            Tool::Target => target(shell)?,
+            Tool::Lints => lints(shell)?,
+            Tool::Trunk => {
+                // Without TLS: it has nothing to fetch here, and takes half the time to compile.
+                let features = ["--locked", "--no-default-features"];
+                cargo_install(shell, "trunk", "trunk", TRUNK, &features, "0")?;
+            }
+            Tool::WasmBindgen => {
+                let lock = shell.read("Cargo.lock")?;
+                let version = locked(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")?;
+                // Not `--locked`: its lock file names a version that the registry doesn't have.
+                cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &[], "1")?;
+            }
+            Tool::WasmOpt => wasm_opt(shell)?,
+            Tool::Browser => browser(shell)?,
+        }
+    }
+    run(&mut shell.line("cargo", ["fetch", "--quiet"]))
+}
+
+fn say(what: &str) {
+    println!("setup: {what}");
+}
+
+/// The toolchain that rust-toolchain.toml pins.
+fn toolchain(shell: &Shell) -> Result<String> {
+    shell
+        .read("rust-toolchain.toml")?
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("channel")?.trim_matches([' ', '=', '"']).to_string()))
+        .context("rust-toolchain.toml names no channel")
+}
+
+fn target(shell: &Shell) -> Result<()> {
+    let there = shell
+        .output("rustc", &["--print", "target-libdir", "--target", WASM])
+        .and_then(|folder| fs::read_dir(folder.trim()).ok())
+        .is_some_and(|mut entries| entries.next().is_some());
+    if there {
+        return Ok(());
+    }
+    let toolchain = toolchain(shell)?;
+    say(&format!("adding the target {WASM} to Rust {toolchain}"));
+    run(&mut shell.line("rustup", ["target", "add", "--toolchain", &toolchain, WASM])).with_context(|| {
+        format!("the target {WASM} is missing; with rustup (https://rustup.rs) it installs itself")
+    })
+}
+
+fn lints(shell: &Shell) -> Result<()> {
+    for (program, component) in [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")] {
+        // rustup's stand-ins are there, and fail, where the component is not.
+        if shell.output(program, &["--version"]).is_none() {
+            let toolchain = toolchain(shell)?;
+            say(&format!("adding {component} to Rust {toolchain}"));
+            run(&mut shell.line("rustup", ["component", "add", "--toolchain", &toolchain, component]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The version of a package in a lock file.
+fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    Some(lines.nth(1)?.strip_prefix("version = ")?.trim_matches('"'))
+}
+
+/// Installs a package with some level of optimisation: tools run for seconds, and the time to
+/// optimise them fully would never come back.
+fn cargo_install(
+    shell: &Shell,
+    package: &str,
+    program: &str,
+    version: &str,
+    more: &[&str],
+    level: &str,
+) -> Result<()> {
+    let found = shell.output(program, &["--version"]);
+    if found.is_some_and(|words| words.split_whitespace().any(|word| word == version)) {
+        return Ok(());
+    }
+    say(&format!("installing {package} {version} (takes minutes, once)"));
+    let folder = shell.tools().join("build");
+    run(shell
+        .line("cargo", ["install", package, "--version", version, "--force", "--quiet", "--root"])
+        .arg(shell.tools())
+        .args(more)
+        .env("CARGO_TARGET_DIR", &folder)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false"))?;
+    fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))
+}
+
+/// The number in `wasm-opt version 132 (…)`.
+fn binaryen_version(words: &str) -> Option<u32> {
+    words.split_whitespace().find_map(|word| word.parse().ok())
+}
+
+fn wasm_opt(shell: &Shell) -> Result<()> {
+    let found = shell.output("wasm-opt", &["--version"]).and_then(|words| binaryen_version(&words));
+    if found.is_some_and(|version| version >= BINARYEN_LEAST) {
+        return Ok(());
+    }
+    say(&format!("installing wasm-opt (binaryen {BINARYEN}, from npm)"));
+    let folder = shell.tools().join("npm");
+    fs::create_dir_all(&folder)?;
+    let package = format!("binaryen@{BINARYEN}");
+    run(shell
+        .line("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
+        .arg(&folder)
+        .arg(package))
+    .context("wasm-opt is missing; with Node.js and npm it installs itself")
+}
+
+fn browser(shell: &Shell) -> Result<()> {
+    let chromium =
+        ["chromium", "chromium-browser", "google-chrome"].iter().any(|name| shell.find(name).is_some());
+    if chromium && shell.find("chromedriver").is_some() {
+        return Ok(());
+    }
+    const HINT: &str = "apt-get install -y --no-install-recommends chromium chromium-driver";
+    let root = shell.output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
+    if shell.find("apt-get").is_none() {
+        bail!(
+            "the browser tests need Chromium (or Chrome) and a chromedriver of the same version on the PATH"
+        );
+    }
+    if !root {
+        bail!("the browser tests need Chromium and its driver; install them with: sudo {HINT}");
+    }
+    say("installing chromium and chromium-driver (apt-get)");
+    run(shell.line("apt-get", ["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    run(shell
+        .line("apt-get", HINT.split(' ').skip(1).chain(["-qq"]))
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
+        assert_eq!(locked(lock, "wasm-bindgen"), Some("0.2.130"));
+        assert_eq!(locked(lock, "wasm"), None);
+        assert_eq!(binaryen_version("wasm-opt version 132 (version_132)"), Some(132));
+        assert_eq!(binaryen_version("wasm-opt"), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! Every check and every test, in one command.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::build;
+use crate::setup::{self, Tool};
+use crate::shell::{self, Shell};
+
+/// Builds for WebAssembly only.
+const WORKER: &str = "cratedigger-worker";
+/// Every native command names the same packages: then dependencies get the same features in all
+/// of them, and are built once.
+const NATIVE: [&str; 3] = ["--workspace", "--exclude", WORKER];
+const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
+
+/// What a stage came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+struct Stage {
+    name: &'static str,
+    time: Duration,
+    ok: bool,
+    count: Count,
+}
+
+/// The stages so far.
+struct Report<'a> {
+    shell: &'a Shell,
+    stages: Vec<Stage>,
+}
+
+impl Report<'_> {
+    /// Runs one stage and tells whether it went well.
+    fn stage(&mut self, name: &'static str, act: impl FnOnce(&Shell) -> Result<Count>) -> bool {
+        println!("\n=== {name}");
+        let start = Instant::now();
+        let outcome = act(self.shell);
+        let time = start.elapsed();
+        let (ok, count) = match outcome {
+            Ok(count) => (count.failed == 0, count),
+            Err(error) => {
+                println!("{error:#}");
+                // So that the last line can't say that nothing failed.
+                (false, Count { passed: 0, failed: 1 })
+            }
+        };
+        println!("=== {name}: {} in {time:.1?}", if ok { "ok" } else { "FAILED" });
+        self.stages.push(Stage { name, time, ok, count });
+        ok
+    }
+
+    /// Runs one program as a stage.
+    fn check(&mut self, name: &'static str, line: &[&[&str]]) -> bool {
+        self.stage(name, |shell| {
+            shell::run(&mut shell.line("cargo", line.concat()))?;
+            Ok(Count::default())
+        })
+    }
+
+    fn skip(&mut self, name: &'static str, why: &str) {
+        println!("\n=== {name}: skipped, {why}");
+    }
+
+    fn end(self) -> ExitCode {
+        println!("\n=== Summary");
+        let mut total = Count::default();
+        let mut time = Duration::ZERO;
+        for stage in &self.stages {
+            total.passed += stage.count.passed;
+            total.failed += stage.count.failed;
+            time += stage.time;
+            let tests = match stage.count {
+                Count { passed: 0, failed: 0 } => String::new(),
+                Count { passed, failed } => format!("{passed} passed, {failed} failed"),
+            };
+            let verdict = if stage.ok { "ok" } else { "FAILED" };
+            println!("{:<28}{verdict:<8}{:>9.1} s  {tests}", stage.name, stage.time.as_secs_f64());
+        }
+        println!("{:<36}{:>9.1} s", "all", time.as_secs_f64());
+        println!("{} passed, {} failed", total.passed, total.failed);
+        if self.stages.iter().all(|stage| stage.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Runs everything, or only what needs neither a browser nor WebAssembly.
+pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
+    let mut report = Report { shell, stages: Vec::new() };
+    let ready = report.stage("set-up", |shell| {
+        let more: &[Tool] =
+            if quick { &[] } else { &[Tool::Target, Tool::Browser, Tool::Trunk, Tool::WasmBindgen] };
+        setup::ensure(shell, [Tool::Lints].iter().chain(more).copied())?;
+        Ok(Count::default())
+    });
+    if !ready {
+        return Ok(report.end());
+    }
+
+    report.check("formatting", &[&["fmt", "--all", "--check"]]);
+    const DENY: [&str; 3] = ["--", "-D", "warnings"];
+    report.check("clippy, native", &[&["clippy"], &NATIVE, &["--all-targets"], &DENY]);
+    if !quick {
+        // The page and both workers at once: one set of features, so that dependencies are checked
+        // once. Each worker's code stands under a feature of its own.
+        const ALL: [&str; 6] = ["clippy", "--package", "cratedigger-web", "--package", WORKER, "--features"];
+        const FEATURES: &str = "cratedigger-worker/cpu,cratedigger-worker/gpu";
+        report.check("clippy, wasm", &[&ALL, &[FEATURES], &WASM, &DENY]);
+    }
+    report.stage("rustdoc", |shell| {
+        let doc = |line: &[&[&str]]| {
+            let mut command = shell.line("cargo", ["doc", "--no-deps"]);
+            shell::run(command.args(line.concat()).env("RUSTDOCFLAGS", "-D warnings"))
+        };
+        doc(&[&NATIVE])?;
+        if !quick {
+            // With clippy's features, for the same reason.
+            doc(&[&["--package", WORKER, "--features", "cpu,gpu", "--lib"], &WASM])?;
+        }
+        Ok(Count::default())
+    });
+    let native = report.check("native build", &[&["test"], &NATIVE, &["--no-run"]]);
+    if native {
+        report.stage("native tests", |shell| {
+            test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &["--no-fail-fast"]].concat()))
+        });
+    }
+    if quick {
+        return Ok(report.end());
+    }
+
+    let site = report.stage("site", |shell| {
+        build::site(shell)?;
+        Ok(Count::default())
+    });
+    match (native, site) {
+        (true, true) => {
+            report.stage("browser tests", |shell| {
+                let program = shell.program("cratedigger");
+                if !program.is_file() {
+                    bail!("{} was not built", program.display());
+                }
+                let line = [&["test"], &NATIVE[..], &["--test", "e2e"]].concat();
+                test(
+                    shell
+                        .line("cargo", line)
+                        .env("CRATEDIGGER_DIST", shell.dist())
+                        .env("CRATEDIGGER_BIN", program)
+                        // A case fails with a sentence; where in this program it was made is noise.
+                        .env("RUST_LIB_BACKTRACE", "0"),
+                )
+            });
+        }
+        _ => report.skip("browser tests", "since there is nothing to test"),
+    }
+    Ok(report.end())
+}
+
+/// Runs `cargo test`, passes its output on and adds up what the test programs say.
+fn test(command: &mut Command) -> Result<Count> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut total = Count::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        if let Some(count) = parse(&line) {
+            total.passed += count.passed;
+            total.failed += count.failed;
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && total.failed == 0 {
+        bail!("cargo test failed ({status}) without a failed test");
+    }
+    Ok(total)
+}
+
+/// Reads `test result: ok. 5 passed; 0 failed; …`.
+fn parse(line: &str) -> Option<Count> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number =
+        |what: &str| counts.split("; ").find_map(|part| part.strip_suffix(what)?.trim().parse::<u64>().ok());
+    Some(Count { passed: number("passed")?, failed: number("failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(parse(line), Some(Count { passed: 12, failed: 3 }));
+        assert_eq!(parse("test tests::results_are_read ... ok"), None);
+    }
+}
