@@ -14,6 +14,7 @@ use cratedigger_zoo::{
 use serde::Serialize;
 
 use crate::data::{Clip, Dataset, Source, mono};
+use crate::partition::Part;
 use crate::split::{Protocol, SegmentId, Split, clips_of};
 use crate::train::{RunFolder, argmax, progress_bar};
 
@@ -265,7 +266,7 @@ pub fn evaluate(
             interval: wilson(tracks_right, tracks),
             confusion,
         },
-        seen_in_training: seen(models, data, &test, &counts)?,
+        seen_in_training: seen(models, data, &test)?,
         skipped,
         models: models.iter().map(|m| m.name.clone()).collect(),
     })
@@ -273,21 +274,23 @@ pub fn evaluate(
 
 /// How many clips of `test` any of the models was trained or selected on. Under the segment
 /// protocol a clip counts as seen if another of its segments was.
-fn seen(models: &[ModelEntry], data: &Dataset, test: &[SegmentId], counts: &[usize]) -> Result<usize> {
-    let tested = clips_of(test);
-    let mut seen = vec![false; data.clips.len()];
-    // Clips that were not judged have no count; any number that is not 0 puts them into a part.
-    let counts: Vec<usize> = counts.iter().map(|&n| n.max(1)).collect();
-    for model in models {
-        let Some(protocol) = Protocol::of_name(&model.training.protocol) else {
-            bail!("{}: unknown protocol {:?}", model.name, model.training.protocol);
-        };
-        let split = Split::new(protocol, model.training.seed, &data.clips, &counts)?;
-        for clip in clips_of(&split.train).into_iter().chain(clips_of(&split.valid)) {
-            seen[clip] = true;
+fn seen(models: &[ModelEntry], data: &Dataset, test: &[SegmentId]) -> Result<usize> {
+    let mut seen = 0;
+    for clip in clips_of(test).into_iter().map(|index| &data.clips[index]) {
+        for model in models {
+            let training = &model.training;
+            let known = match Protocol::of_name(&training.protocol) {
+                Some(Protocol::FaultFiltered) => matches!(clip.part, Some(Part::Train | Part::Valid)),
+                Some(_) => training.data.ids.binary_search(&clip.id).is_ok(),
+                None => bail!("{}: unknown protocol {:?}", model.name, training.protocol),
+            };
+            if known {
+                seen += 1;
+                break;
+            }
         }
     }
-    Ok(tested.into_iter().filter(|&clip| seen[clip]).count())
+    Ok(seen)
 }
 
 fn source_of<'a>(clips: impl Iterator<Item = &'a Clip>) -> String {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha8Rng;
+use cratedigger_zoo::sha256_hex;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Clip;
@@ -55,13 +53,18 @@ pub struct Split {
 }
 
 impl Split {
-    /// Divides clips, of which each has `segments[i]` segments.
+    /// Divides clips, of which each has `segments[i]` segments (0 for one that cannot be used).
+    ///
+    /// The order is random but fixed by the seed and the names: hashes and not a shuffle, so that
+    /// a clip more or less moves few others to another part.
     ///
     /// # Errors
     /// A part is empty, or one clip's segments stand on both sides of a protocol that promises
     /// otherwise.
     pub fn new(protocol: Protocol, seed: u64, clips: &[Clip], segments: &[usize]) -> Result<Self> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let rank = |clip: usize, segment: usize| {
+            sha256_hex(format!("{seed} {} {segment}", clips[clip].id).as_bytes())
+        };
         let mut split = Self { train: Vec::new(), valid: Vec::new(), test: Vec::new() };
         let whole = |clip: usize| (0..segments[clip]).map(move |s| (clip, s));
         match protocol {
@@ -74,7 +77,7 @@ impl Split {
             }
             Protocol::Track => {
                 for mut members in by_genre(clips).into_values() {
-                    members.shuffle(&mut rng);
+                    members.sort_by_cached_key(|&clip| rank(clip, 0));
                     for (place, &clip) in members.iter().enumerate() {
                         split.part_mut(tenths(place, members.len())).extend(whole(clip));
                     }
@@ -83,7 +86,7 @@ impl Split {
             Protocol::Segment => {
                 for members in by_genre(clips).into_values() {
                     let mut all: Vec<SegmentId> = members.iter().flat_map(|&clip| whole(clip)).collect();
-                    all.shuffle(&mut rng);
+                    all.sort_by_cached_key(|&(clip, segment)| rank(clip, segment));
                     for (place, &segment) in all.iter().enumerate() {
                         split.part_mut(tenths(place, all.len())).push(segment);
                     }

@@ -1,5 +1,6 @@
 //! The training loop: seeded, checkpointed, resumable.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use rand_distr::{Beta, Distribution as _};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Augmentation, Config};
-use crate::data::{Columns, Dataset, Source};
+use crate::data::{Clip, Columns, Dataset, Source};
 use crate::split::{Protocol, SegmentId, Split, clips_of};
 
 /// A folder that holds one training run.
@@ -223,14 +224,25 @@ impl<'a> Windows<'a> {
 pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     let Options { config, seed, protocol, .. } = options;
     let folder = RunFolder::new(&options.folder);
+    // The split is made of all clips there are, before unusable ones drop out: an evaluation, which
+    // meets the same clips, must come to the same parts.
+    let listed = data.clips.clone();
     let bar = progress_bar(data.clips.len() as u64, "reading clips");
     data.load_columns(&config.recipe, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let data = &*data;
 
     let windows = Windows::new(data, &config.recipe)?;
-    let counts: Vec<usize> = windows.segments.iter().map(Vec::len).collect();
-    let split = Split::new(*protocol, *seed, &data.clips, &counts)?;
+    let places: BTreeMap<&str, usize> =
+        data.clips.iter().enumerate().map(|(place, clip)| (clip.id.as_str(), place)).collect();
+    let place_of = |clip: &Clip| places.get(clip.id.as_str()).copied();
+    let counts: Vec<usize> =
+        listed.iter().map(|clip| place_of(clip).map_or(0, |place| windows.segments[place].len())).collect();
+    let mut split = Split::new(*protocol, *seed, &listed, &counts)?;
+    for part in [&mut split.train, &mut split.valid, &mut split.test] {
+        // From places in the list to places among the clips that are left.
+        *part = part.iter().filter_map(|&(clip, s)| Some((place_of(listed.get(clip)?)?, s))).collect();
+    }
     ensure!(!split.train.is_empty(), "the {} split leaves no clip to train on", protocol.name());
     ensure!(!split.valid.is_empty(), "the {} split leaves no clip to validate with", protocol.name());
     let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
@@ -242,6 +254,12 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
             sha256: Dataset::sha256(train_clips.iter().chain(&valid_clips).map(|&c| &data.clips[c]))?,
             train_clips: train_clips.len(),
             valid_clips: valid_clips.len(),
+            ids: if *protocol == Protocol::FaultFiltered {
+                Vec::new()
+            } else {
+                let used: BTreeSet<usize> = train_clips.iter().chain(&valid_clips).copied().collect();
+                used.into_iter().map(|c| data.clips[c].id.clone()).collect()
+            },
         },
     };
 
@@ -510,7 +528,7 @@ fn validate(
     device: &Device,
 ) -> Result<Validation> {
     let recipe = windows.recipe;
-    let mut by_clip: std::collections::BTreeMap<usize, Vec<Vec<f32>>> = std::collections::BTreeMap::new();
+    let mut by_clip: BTreeMap<usize, Vec<Vec<f32>>> = BTreeMap::new();
     let mut right = 0;
     for batch in segments.chunks(64) {
         let inputs: Vec<f32> = batch.iter().flat_map(|&segment| windows.of(segment)).collect();
