@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_dsp::{MelParams, MelSpectrogram};
 use cratedigger_zoo::{GTZAN_GENRES, Recipe, sha256_hex};
 use serde::Deserialize;
 
@@ -268,14 +267,7 @@ pub fn mono(path: &Path, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
 fn columns_of(path: &Path, recipe: &Recipe) -> Result<Columns> {
     let (signal, _) = mono(path, recipe.sample_rate)?;
     ensure!(signal.len() >= recipe.n_fft, "shorter than one frame of {} samples", recipe.n_fft);
-    let mut mel = MelSpectrogram::new(&MelParams {
-        sample_rate: recipe.sample_rate,
-        n_fft: recipe.n_fft,
-        hop_length: recipe.hop_length,
-        n_mels: recipe.n_mels,
-        fmin: recipe.fmin,
-        fmax: recipe.fmax,
-    })?;
+    let mut mel = recipe.mel_spectrogram()?;
     let frames = 1 + signal.len() / recipe.hop_length;
     let columns = (0..).take_while(|&c| recipe.column_frame(c) < frames).count();
     let mut db = vec![0.0; recipe.n_mels * columns];
@@ -305,11 +297,9 @@ fn read_arrays(folder: &Path) -> Result<BTreeMap<String, Arc<Columns>>> {
     };
     let (count, bands, columns) = (*count as usize, *bands as usize, *columns as usize);
     let values: Vec<u8> = array.into_vec().with_context(context)?;
-    ensure!(
-        bands * columns > 0 && values.len() == count * bands * columns,
-        "{}: wrong length",
-        path.display()
-    );
+    // A header may claim any sizes: their product need not fit a number.
+    let length = bands.checked_mul(columns).and_then(|clip| clip.checked_mul(count));
+    ensure!(bands > 0 && columns > 0 && length == Some(values.len()), "{}: wrong length", path.display());
     let mut arrays = BTreeMap::new();
     for row in rows {
         let Some(levels) = values.chunks_exact(bands * columns).nth(row.row) else {

@@ -117,7 +117,7 @@ impl Recipe {
         if self.column_offset(self.columns - 1) >= self.segment_samples() {
             return Err(RecipeError::Invalid("the window's columns must fit into segment_seconds"));
         }
-        self.mel()?;
+        self.mel_spectrogram()?;
         Ok(())
     }
 
@@ -166,7 +166,11 @@ impl Recipe {
         self.column_frame(column) * self.hop_length
     }
 
-    fn mel(&self) -> Result<MelSpectrogram, DspError> {
+    /// Plans the mel spectrogram that the windows are cut from.
+    ///
+    /// # Errors
+    /// Parameters that make no sense.
+    pub fn mel_spectrogram(&self) -> Result<MelSpectrogram, DspError> {
         MelSpectrogram::new(&MelParams {
             sample_rate: self.sample_rate,
             n_fft: self.n_fft,
@@ -192,7 +196,7 @@ impl Extractor {
     /// As [`Recipe::validate`].
     pub fn new(recipe: &Recipe) -> Result<Self, RecipeError> {
         recipe.validate()?;
-        Ok(Self { mel: recipe.mel()?, column: vec![0.0; recipe.n_mels], recipe: recipe.clone() })
+        Ok(Self { mel: recipe.mel_spectrogram()?, column: vec![0.0; recipe.n_mels], recipe: recipe.clone() })
     }
 
     /// The recipe.
