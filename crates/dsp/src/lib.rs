@@ -16,8 +16,9 @@ mod resample;
 mod stft;
 
 pub use mel::{MelBank, MelParams, MelSpectrogram, Spectrogram, power_to_db};
+pub use realfft::num_complex::Complex32;
 pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};
-pub use stft::{Stft, hann};
+pub use stft::{Istft, Stft, hann};
 
 /// What can be wrong with what this crate is given.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

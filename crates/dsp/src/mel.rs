@@ -1,5 +1,6 @@
 //! Mel bands and the mel spectrogram.
 
+use crate::stft::check_hop;
 use crate::{DspError, Stft, check_finite, check_length};
 
 /// What defines a mel spectrogram. Source and defaults of the field:
@@ -146,13 +147,7 @@ impl MelSpectrogram {
     /// # Errors
     /// Parameters that make no sense; see [`Stft::new`] and [`MelBank::slaney`].
     pub fn new(params: &MelParams) -> Result<Self, DspError> {
-        if params.hop_length == 0 {
-            return Err(DspError::Parameter {
-                name: "hop_length",
-                value: 0.0,
-                reason: "at least one sample is needed",
-            });
-        }
+        check_hop(params.hop_length)?;
         let stft = Stft::new(params.n_fft)?;
         let bank = MelBank::slaney(
             f64::from(params.sample_rate),

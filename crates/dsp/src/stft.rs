@@ -1,9 +1,9 @@
-//! The short-time Fourier transform, one frame at a time.
+//! The short-time Fourier transform, one frame at a time, and its inverse.
 
 use std::sync::Arc;
 
 use realfft::num_complex::Complex32;
-use realfft::{RealFftPlanner, RealToComplex};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use crate::{DspError, check_length};
 
@@ -18,7 +18,19 @@ pub fn hann(n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A planned real FFT with its window and its buffers; makes power spectra without allocating.
+/// Refuses lengths that these transforms don't take.
+fn check_n_fft(n_fft: usize) -> Result<(), DspError> {
+    if n_fft < 2 || !n_fft.is_multiple_of(2) {
+        return Err(DspError::Parameter {
+            name: "n_fft",
+            value: n_fft as f64,
+            reason: "an even number of at least 2 is needed",
+        });
+    }
+    Ok(())
+}
+
+/// A planned real FFT with its window and its buffers; transforms frames without allocating.
 pub struct Stft {
     n_fft: usize,
     window: Vec<f32>,
@@ -34,13 +46,7 @@ impl Stft {
     /// # Errors
     /// `n_fft` below 2 or odd.
     pub fn new(n_fft: usize) -> Result<Self, DspError> {
-        if n_fft < 2 || !n_fft.is_multiple_of(2) {
-            return Err(DspError::Parameter {
-                name: "n_fft",
-                value: n_fft as f64,
-                reason: "an even number of at least 2 is needed",
-            });
-        }
+        check_n_fft(n_fft)?;
         let plan = RealFftPlanner::<f32>::new().plan_fft_forward(n_fft);
         Ok(Self {
             n_fft,
@@ -62,15 +68,15 @@ impl Stft {
         self.n_fft / 2 + 1
     }
 
-    /// Power spectrum |X|² of the frame centred at sample `centre`, with zeros outside the
-    /// signal: column `t` of `np.abs(librosa.stft(y, n_fft=…, hop_length=h))**2` for
-    /// `centre = t·h`. Writes [`Stft::bins`] values.
+    /// Spectrum X of the frame centred at sample `centre`, with zeros outside the signal: column
+    /// `t` of `librosa.stft(y, n_fft=…, hop_length=h)` for `centre = t·h`. Writes [`Stft::bins`]
+    /// values.
     ///
     /// The samples must be finite; [`crate::downmix`] and [`crate::Resampler`] see to that.
     ///
     /// # Errors
     /// `out` of the wrong length.
-    pub fn power(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
+    pub fn spectrum(&mut self, signal: &[f32], centre: usize, out: &mut [Complex32]) -> Result<(), DspError> {
         check_length("out", self.bins(), out.len())?;
         let half = self.n_fft / 2;
         // The part of the frame that lies inside the signal.
@@ -88,11 +94,125 @@ impl Stft {
             }
         }
         self.plan
-            .process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch)
-            .map_err(|e| DspError::Library(e.to_string()))?;
-        for (power, value) in out.iter_mut().zip(&self.spectrum) {
+            .process_with_scratch(&mut self.frame, out, &mut self.scratch)
+            .map_err(|e| DspError::Library(e.to_string()))
+    }
+
+    /// Power spectrum |X|² of a frame; otherwise as [`Stft::spectrum`]: column `t` of
+    /// `np.abs(librosa.stft(y, n_fft=…, hop_length=h))**2`.
+    ///
+    /// # Errors
+    /// `out` of the wrong length.
+    pub fn power(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
+        check_length("out", self.bins(), out.len())?;
+        let mut spectrum = std::mem::take(&mut self.spectrum);
+        let result = self.spectrum(signal, centre, &mut spectrum);
+        for (power, value) in out.iter_mut().zip(&spectrum) {
             *power = value.norm_sqr();
+        }
+        self.spectrum = spectrum;
+        result
+    }
+}
+
+/// A planned inverse of [`Stft`]: frames are windowed again, overlapped and added, and divided by
+/// the sum of the squared windows: `librosa.istft(X, n_fft=…, hop_length=h, length=n)`.
+pub struct Istft {
+    hop_length: usize,
+    window: Vec<f32>,
+    plan: Arc<dyn ComplexToReal<f32>>,
+    frame: Vec<f32>,
+    scratch: Vec<Complex32>,
+    /// Sum of the squared windows at each sample of the signal in the making.
+    weight: Vec<f32>,
+}
+
+impl Istft {
+    /// Plans frames of `n_fft` samples that are `hop_length` samples apart.
+    ///
+    /// # Errors
+    /// `n_fft` below 2 or odd, `hop_length` 0.
+    pub fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
+        check_n_fft(n_fft)?;
+        check_hop(hop_length)?;
+        let plan = RealFftPlanner::<f32>::new().plan_fft_inverse(n_fft);
+        Ok(Self {
+            hop_length,
+            window: hann(n_fft),
+            frame: plan.make_output_vec(),
+            scratch: plan.make_scratch_vec(),
+            plan,
+            weight: Vec::new(),
+        })
+    }
+
+    /// Begins a signal of `samples` samples: `out` becomes as many zeros.
+    pub fn begin(&mut self, samples: usize, out: &mut Vec<f32>) {
+        for values in [&mut self.weight, out] {
+            values.clear();
+            values.resize(samples, 0.0);
+        }
+    }
+
+    /// Adds frame number `frame`. Its spectrum is used up: the FFT takes it as scratch space.
+    ///
+    /// # Errors
+    /// A spectrum of the wrong length, or an `out` of another length than at [`Istft::begin`].
+    pub fn add(&mut self, frame: usize, spectrum: &mut [Complex32], out: &mut [f32]) -> Result<(), DspError> {
+        check_length("spectrum", self.window.len() / 2 + 1, spectrum.len())?;
+        check_length("out", self.weight.len(), out.len())?;
+        // Of a real signal these two are real; rounding, or a mask, may have left something.
+        if let [first, .., last] = spectrum {
+            (first.im, last.im) = (0.0, 0.0);
+        }
+        self.plan
+            .process_with_scratch(spectrum, &mut self.frame, &mut self.scratch)
+            .map_err(|e| DspError::Library(e.to_string()))?;
+        let n_fft = self.window.len();
+        let (half, centre) = (n_fft / 2, frame * self.hop_length);
+        let begin = half.saturating_sub(centre);
+        let end = (out.len() + half).saturating_sub(centre).min(n_fft);
+        if end <= begin {
+            return Ok(());
+        }
+        let first = centre + begin - half;
+        let scale = 1.0 / n_fft as f32;
+        let here = first..first + (end - begin);
+        let frame = &self.frame[begin..end];
+        let window = &self.window[begin..end];
+        for ((value, sample), weight) in out[here.clone()].iter_mut().zip(frame).zip(window) {
+            *value += sample * weight * scale;
+        }
+        for (sum, weight) in self.weight[here].iter_mut().zip(window) {
+            *sum += weight * weight;
         }
         Ok(())
     }
+
+    /// Ends the signal: divides by what the windows add up to.
+    ///
+    /// # Errors
+    /// An `out` of another length than at [`Istft::begin`].
+    pub fn finish(&mut self, out: &mut [f32]) -> Result<(), DspError> {
+        check_length("out", self.weight.len(), out.len())?;
+        for (value, weight) in out.iter_mut().zip(&self.weight) {
+            // Where no window reaches, there is nothing to divide.
+            if *weight > f32::MIN_POSITIVE {
+                *value /= weight;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a hop of no samples.
+pub(crate) fn check_hop(hop_length: usize) -> Result<(), DspError> {
+    if hop_length == 0 {
+        return Err(DspError::Parameter {
+            name: "hop_length",
+            value: 0.0,
+            reason: "at least one sample is needed",
+        });
+    }
+    Ok(())
 }
