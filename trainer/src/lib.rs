@@ -13,6 +13,7 @@ pub mod config;
 pub mod data;
 pub mod evaluate;
 pub mod export;
+pub mod features;
 pub mod partition;
 pub mod split;
 pub mod train;

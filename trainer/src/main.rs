@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
 use cratedigger_trainer::split::Protocol;
-use cratedigger_trainer::{classify, evaluate, export, train};
+use cratedigger_trainer::{classify, evaluate, export, features, train};
 
 /// Train, measure, ship and use genre networks.
 #[derive(Parser)]
@@ -80,6 +80,21 @@ enum Command {
         #[arg(long, default_value = "models")]
         to: PathBuf,
     },
+    /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
+    Features {
+        /// Audio files, and folders to look for them in; the label is the name of a file's folder
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Seconds a window: 30 and 3 are what the tables have
+        #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
+        window: f64,
+        /// Seconds from one window's beginning to the next one's [default: the window]
+        #[arg(long, value_name = "SECONDS")]
+        hop: Option<f64>,
+        /// The table, as .csv or .parquet; a run that was stopped goes on with the same command
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Name the genre of audio files (wav, au, mp3, flac, ogg)
     Classify {
         /// The files
@@ -112,10 +127,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Train { recipe, data, out, seed, split, resume, pause_after, audio } => {
             let config = Config::read(&recipe)?;
             let mut dataset = Dataset::open(&data, audio)?;
-            let cancelled = Arc::new(AtomicBool::new(false));
-            let flag = Arc::clone(&cancelled);
-            ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-                .context("Ctrl-C cannot be handled")?;
+            let cancelled = cancelled_by_ctrl_c()?;
             let command = format!(
                 "cratedigger train {} --data DATA --split {} --seed {seed}{}",
                 recipe.display(),
@@ -152,6 +164,36 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             export::command(&run, &data, &to)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Features { paths, window, hop, out } => {
+            let options = features::Options { window, hop: hop.unwrap_or(window), out };
+            let outcome = features::extract(&paths, &options, &cancelled_by_ctrl_c()?)?;
+            for bad in &outcome.unreadable {
+                eprintln!("{}: {}", bad.file, bad.error);
+            }
+            let (files, bad) = (outcome.files, outcome.unreadable.len());
+            if outcome.stopped {
+                eprintln!("stopped after {files} files; the same command goes on from here");
+                return Ok(ExitCode::FAILURE);
+            }
+            anyhow::ensure!(outcome.rows > 0, "none of {files} files can be read as audio");
+            eprintln!(
+                "{} rows of {} files in {}{}{}",
+                outcome.rows,
+                files - bad,
+                options.out.display(),
+                if outcome.reused > 0 { format!(" ({} done before)", outcome.reused) } else { String::new() },
+                if bad > 0 { format!("; {bad} files cannot be read") } else { String::new() },
+            );
+            Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Classify { files, json, model } => classify::command(&files, json, model.as_deref()),
     }
+}
+
+/// A flag that Ctrl-C sets: long work ends at the next good place and keeps what it has.
+fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancelled);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be handled")?;
+    Ok(cancelled)
 }

@@ -11,14 +11,38 @@
 
 #![forbid(unsafe_code)]
 
+mod cepstrum;
+mod chroma;
+mod extractor;
+mod hpss;
+mod median;
 mod mel;
 mod resample;
+mod rhythm;
+mod spectra;
+mod spectral;
 mod stft;
+mod windows;
 
-pub use mel::{MelBank, MelParams, MelSpectrogram, Spectrogram, power_to_db};
+use wide::f32x4;
+
+use crate::spectra::LANES;
+
+pub use cepstrum::{Dct, delta};
+pub use chroma::{CHROMA, ChromaBank, LogFrequencyBank, TONNETZ, Tuning, tonnetz};
+pub use extractor::{
+    FeatureExtractor, FeatureParams, Frames, STACKED_PARTS, TABLE_COLUMNS, TABLE_MFCC, Window,
+};
+pub use hpss::Hpss;
+pub use mel::{
+    MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, power_to_db, power_to_db_ref,
+};
 pub use realfft::num_complex::Complex32;
 pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};
+pub use rhythm::{Aggregate, TempoEstimator};
+pub use spectral::{CONTRAST_BANDS, ROLL_PERCENT, SpectralContrast, SpectralShape, spectral_flatness};
 pub use stft::{Istft, Stft, hann};
+pub use windows::WindowStream;
 
 /// What can be wrong with what this crate is given.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -87,4 +111,27 @@ pub(crate) fn check_finite(samples: &[f32]) -> Result<(), DspError> {
 /// Refuses a buffer of the wrong length.
 pub(crate) fn check_length(name: &'static str, expected: usize, found: usize) -> Result<(), DspError> {
     if expected == found { Ok(()) } else { Err(DspError::Length { name, expected, found }) }
+}
+
+/// The middle value, or the mean of the two middle ones; 0 of none. Reorders the values.
+pub(crate) fn median_of(values: &mut [f32]) -> f32 {
+    let n = values.len();
+    if n == 0 {
+        return 0.0;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f32::total_cmp);
+    if n.is_multiple_of(2) {
+        let other = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        (other + *middle) / 2.0
+    } else {
+        *middle
+    }
+}
+
+/// The sum of products, summed in lanes.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (a[..n].as_chunks::<LANES>(), b[..n].as_chunks::<LANES>());
+    let lanes = a.iter().zip(b).fold(f32x4::ZERO, |sum, (a, b)| sum + f32x4::new(*a) * f32x4::new(*b));
+    lanes.reduce_add() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }

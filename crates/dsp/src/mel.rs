@@ -28,15 +28,44 @@ pub struct MelBank {
     filters: Vec<(usize, Vec<f32>)>,
 }
 
-/// Hz to mel on Slaney's scale (Auditory Toolbox): linear below 1 kHz, logarithmic above.
-fn hz_to_mel(hz: f64) -> f64 {
-    if hz < BREAK_HZ { hz / HZ_PER_MEL } else { BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step() }
+/// Which mel scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MelScale {
+    /// Slaney's (Auditory Toolbox), librosa's default: linear below 1 kHz, logarithmic above.
+    #[default]
+    Slaney,
+    /// The hidden Markov model toolkit's: 2595·log₁₀(1 + f / 700), librosa's `htk=True`.
+    Htk,
 }
 
-/// The inverse of [`hz_to_mel`].
-fn mel_to_hz(mel: f64) -> f64 {
-    let break_mel = BREAK_HZ / HZ_PER_MEL;
-    if mel < break_mel { mel * HZ_PER_MEL } else { BREAK_HZ * (log_step() * (mel - break_mel)).exp() }
+/// How high the triangles are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MelNorm {
+    /// 2 / (width in Hz), so that every band holds about the same energy of white noise: librosa's
+    /// default `norm="slaney"`.
+    #[default]
+    Slaney,
+    /// 1 at the peak: `norm=None`.
+    Peak,
+}
+
+impl MelScale {
+    fn of_hz(self, hz: f64) -> f64 {
+        match self {
+            Self::Slaney if hz < BREAK_HZ => hz / HZ_PER_MEL,
+            Self::Slaney => BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step(),
+            Self::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+        }
+    }
+
+    fn to_hz(self, mel: f64) -> f64 {
+        let break_mel = BREAK_HZ / HZ_PER_MEL;
+        match self {
+            Self::Slaney if mel < break_mel => mel * HZ_PER_MEL,
+            Self::Slaney => BREAK_HZ * (log_step() * (mel - break_mel)).exp(),
+            Self::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
+        }
+    }
 }
 
 const BREAK_HZ: f64 = 1000.0;
@@ -49,17 +78,32 @@ fn log_step() -> f64 {
 
 impl MelBank {
     /// The filters of `librosa.filters.mel(sr=…, n_fft=…, n_mels=…, fmin=…, fmax=…)` with its
-    /// defaults `htk=False, norm="slaney"`: triangles between equidistant mels, each scaled by
-    /// 2 / (its width in Hz), so that every band holds about the same energy of white noise.
+    /// defaults `htk=False, norm="slaney"`; see [`MelBank::new`].
     ///
     /// # Errors
-    /// No bands, or band edges that are not 0 ≤ fmin < fmax ≤ sample rate / 2.
+    /// As [`MelBank::new`].
     pub fn slaney(
         sample_rate: f64,
         n_fft: usize,
         n_mels: usize,
         fmin: f64,
         fmax: f64,
+    ) -> Result<Self, DspError> {
+        Self::new(sample_rate, n_fft, n_mels, fmin, fmax, MelScale::Slaney, MelNorm::Slaney)
+    }
+
+    /// Triangles between equidistant mels, from `fmin` to `fmax` in Hz: `librosa.filters.mel`.
+    ///
+    /// # Errors
+    /// No bands, or band edges that are not 0 ≤ fmin < fmax ≤ sample rate / 2.
+    pub fn new(
+        sample_rate: f64,
+        n_fft: usize,
+        n_mels: usize,
+        fmin: f64,
+        fmax: f64,
+        scale: MelScale,
+        norm: MelNorm,
     ) -> Result<Self, DspError> {
         let refuse = |name, value, reason| Err(DspError::Parameter { name, value, reason });
         if n_mels == 0 {
@@ -75,15 +119,19 @@ impl MelBank {
             return refuse("fmax", fmax, "it must not lie above half the sample rate");
         }
         let bins = n_fft / 2 + 1;
-        let (low, high) = (hz_to_mel(fmin), hz_to_mel(fmax));
-        let edges: Vec<f64> =
-            (0..n_mels + 2).map(|i| mel_to_hz(low + (high - low) * i as f64 / (n_mels + 1) as f64)).collect();
+        let (low, high) = (scale.of_hz(fmin), scale.of_hz(fmax));
+        let edges: Vec<f64> = (0..n_mels + 2)
+            .map(|i| scale.to_hz(low + (high - low) * i as f64 / (n_mels + 1) as f64))
+            .collect();
         let hz = |bin: usize| bin as f64 * sample_rate / n_fft as f64;
         let filters = edges
             .windows(3)
             .map(|e| {
                 let (left, peak, right) = (e[0], e[1], e[2]);
-                let norm = 2.0 / (right - left);
+                let norm = match norm {
+                    MelNorm::Slaney => 2.0 / (right - left),
+                    MelNorm::Peak => 1.0,
+                };
                 let weight = |bin: usize| {
                     let rising = (hz(bin) - left) / (peak - left);
                     let falling = (right - hz(bin)) / (right - peak);
@@ -115,10 +163,15 @@ impl MelBank {
     pub fn apply(&self, power: &[f32], out: &mut [f32]) -> Result<(), DspError> {
         check_length("power", self.bins, power.len())?;
         check_length("out", self.bands(), out.len())?;
-        for (band, (first, weights)) in out.iter_mut().zip(&self.filters) {
-            *band = weights.iter().zip(&power[*first..]).map(|(w, p)| w * p).sum();
-        }
+        self.sum(power, out);
         Ok(())
+    }
+
+    /// [`MelBank::apply`] for a spectrum that may be longer, and buffers known to fit.
+    pub(crate) fn sum(&self, power: &[f32], out: &mut [f32]) {
+        for (band, (first, weights)) in out.iter_mut().zip(&self.filters) {
+            *band = crate::dot(weights, &power[*first..]);
+        }
     }
 }
 
@@ -198,16 +251,30 @@ impl MelSpectrogram {
     }
 }
 
+/// Powers below this count as this, here and in librosa: −100 dB.
+const AMIN: f32 = 1e-10;
+
 /// Power to decibels below the maximum, in place:
 /// `librosa.power_to_db(S, ref=np.max, amin=1e-10, top_db=top_db)`.
 ///
 /// The loudest value becomes 0 dB and nothing lies below `−top_db`. Where everything is below
 /// `amin` (silence) all values become 0 dB, as librosa has it.
 pub fn power_to_db(power: &mut [f32], top_db: f32) {
-    const AMIN: f32 = 1e-10;
     let max = power.iter().copied().fold(0.0, f32::max).max(AMIN);
     let reference = 10.0 * max.log10();
     for value in power {
         *value = (10.0 * value.max(AMIN).log10() - reference).max(-top_db);
+    }
+}
+
+/// Power to decibels above a reference power, in place:
+/// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. Nothing lies further than
+/// `top_db` below the loudest value.
+pub fn power_to_db_ref(power: &mut [f32], reference: f32, top_db: f32) {
+    let reference = 10.0 * reference.abs().max(AMIN).log10();
+    let max = power.iter().copied().fold(0.0, f32::max).max(AMIN);
+    let floor = 10.0 * max.log10() - reference - top_db;
+    for value in power {
+        *value = (10.0 * value.max(AMIN).log10() - reference).max(floor);
     }
 }

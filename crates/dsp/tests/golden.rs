@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::f64::consts::TAU;
+mod signals;
 
 use cratedigger_dsp::{MelBank, MelParams, MelSpectrogram, power_to_db};
 use serde::Deserialize;
+use signals::signal;
+use wasm_bindgen_test::wasm_bindgen_test;
 
-const RATE: f64 = 22050.0;
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 #[derive(Deserialize)]
 struct Mel {
@@ -46,41 +49,6 @@ struct Bank {
     fmax: f64,
     /// First bin, then weights.
     filters: Vec<Vec<f64>>,
-}
-
-/// The formulas of `tests/golden/make.py`.
-fn signal(name: &str, n: usize) -> Vec<f32> {
-    let tone = |f: f64, i: usize| (TAU * f * i as f64 / RATE).sin();
-    let mut out = match name {
-        "sweep" => {
-            let (length, octaves) = (n as f64 / RATE, (10500.0_f64 / 30.0).ln());
-            let scale = TAU * 30.0 * length / octaves;
-            let phase = |i: usize| scale * ((i as f64 / RATE / length * octaves).exp() - 1.0);
-            (0..n).map(|i| (0.8 * phase(i).sin()) as f32).collect()
-        }
-        "noise" => {
-            let mut state = 1_u32;
-            (0..n)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    ((state >> 8) as f32 - 8_388_608.0) / 16_777_216.0
-                })
-                .collect()
-        }
-        "chord" => (0..n)
-            .map(|i| {
-                let tones: f64 = [220.0, 277.5, 330.0, 1760.0].into_iter().map(|f| 0.2 * tone(f, i)).sum();
-                (0.05 + (-3.0 * i as f64 / RATE).exp() * tones) as f32
-            })
-            .collect(),
-        _ => vec![0.0; n],
-    };
-    if name == "clicks" {
-        for (at, value) in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)] {
-            out[at] = value;
-        }
-    }
-    out
 }
 
 fn check(json: &str) {
@@ -139,7 +107,7 @@ fn check(json: &str) {
 
 macro_rules! golden {
     ($($name:ident)*) => {
-        $(#[test]
+        $(#[wasm_bindgen_test(unsupported = test)]
         fn $name() {
             check(include_str!(concat!("../../../tests/golden/mel_", stringify!($name), ".json")));
         })*
@@ -148,7 +116,7 @@ macro_rules! golden {
 
 golden!(sweep noise clicks silence chord);
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn filter_banks() {
     let golden: Banks = serde_json::from_str(include_str!("../../../tests/golden/mel_banks.json")).unwrap();
     assert_eq!(golden.banks.len(), 2);

@@ -1,5 +1,6 @@
 //! What must hold for every signal, not only for the golden ones.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::f64::consts::TAU;

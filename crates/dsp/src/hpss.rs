@@ -1,0 +1,117 @@
+//! Harmonic–percussive source separation.
+
+use realfft::num_complex::Complex32;
+use wide::f32x4;
+
+use crate::median::RunningMedian;
+use crate::spectra::{LANES, Spectra};
+use crate::stft::check_hop;
+use crate::{DspError, Istft, check_finite};
+
+/// Splits a signal into what holds still in frequency (harmonic) and what happens at one time
+/// (percussive): `librosa.effects.hpss` with its defaults, that is medians over 31 frames and 31
+/// bins, and soft masks of power 2 without a margin.
+///
+/// Source: D. Fitzgerald, *Harmonic/percussive separation using median filtering* (DAFx 2010).
+pub struct Hpss {
+    spectra: Spectra,
+    masks: Separator,
+}
+
+impl Hpss {
+    /// Plans transforms of `n_fft` samples, `hop_length` samples apart. librosa's defaults are
+    /// 2048 and 512.
+    ///
+    /// # Errors
+    /// `n_fft` odd or below 2, `hop_length` 0.
+    pub fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
+        check_hop(hop_length)?;
+        Ok(Self { spectra: Spectra::new(n_fft, hop_length)?, masks: Separator::new(n_fft, hop_length)? })
+    }
+
+    /// The harmonic and the percussive part, each as long as the signal. Their sum is the signal.
+    ///
+    /// # Errors
+    /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`].
+    pub fn separate(&mut self, signal: &[f32]) -> Result<(&[f32], &[f32]), DspError> {
+        check_finite(signal)?;
+        self.spectra.transform(signal)?;
+        self.masks.separate(signal, &self.spectra)
+    }
+}
+
+/// The part of [`Hpss`] after the transform, for those who have one already.
+pub(crate) struct Separator {
+    istft: Istft,
+    median: RunningMedian,
+    /// Medians over time of the power, laid out as [`Spectra::power`].
+    over_time: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    harmonic: Vec<f32>,
+    percussive: Vec<f32>,
+}
+
+impl Separator {
+    pub(crate) fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
+        Ok(Self {
+            istft: Istft::new(n_fft, hop_length)?,
+            median: RunningMedian::default(),
+            over_time: Vec::new(),
+            spectrum: Vec::new(),
+            harmonic: Vec::new(),
+            percussive: Vec::new(),
+        })
+    }
+
+    pub(crate) fn separate(
+        &mut self,
+        signal: &[f32],
+        spectra: &Spectra,
+    ) -> Result<(&[f32], &[f32]), DspError> {
+        self.over_time(spectra);
+        self.istft.begin(signal.len(), &mut self.harmonic);
+        let frames = spectra.frames();
+        for first in (0..frames).step_by(LANES) {
+            // Four frames side by side; at the end some of them again.
+            let rows: [&[f32]; LANES] =
+                std::array::from_fn(|lane| spectra.power_frame((first + lane).min(frames - 1)));
+            let over_bins =
+                self.median.run(spectra.bins(), |k| f32x4::new(std::array::from_fn(|lane| rows[lane][k])));
+            for (lane, frame) in (first..frames.min(first + LANES)).enumerate() {
+                let harmonic = &self.over_time[frame * spectra.stride()..][..spectra.bins()];
+                self.spectrum.clear();
+                self.spectrum.extend(spectra.spectrum(frame).iter().zip(harmonic).zip(over_bins).map(
+                    |((value, harmonic), percussive)| {
+                        // The masks of magnitudes squared: the median of squares is the square
+                        // of the median. Silence is split evenly.
+                        let sum = harmonic + percussive.as_array()[lane];
+                        value * if sum < f32::MIN_POSITIVE { 0.5 } else { harmonic / sum }
+                    },
+                ));
+                self.istft.add(frame, &mut self.spectrum, &mut self.harmonic)?;
+            }
+        }
+        self.istft.finish(&mut self.harmonic)?;
+        // Both masks add up to one and the transform is linear, so the other part needs no
+        // transform of its own.
+        self.percussive.clear();
+        self.percussive.extend(signal.iter().zip(&self.harmonic).map(|(whole, harmonic)| whole - harmonic));
+        Ok((&self.harmonic, &self.percussive))
+    }
+
+    /// Medians along time of all bins.
+    fn over_time(&mut self, spectra: &Spectra) {
+        let (power, stride) = (spectra.power(), spectra.stride());
+        self.over_time.clear();
+        self.over_time.resize(power.len(), 0.0);
+        for bin in (0..spectra.bins()).step_by(LANES) {
+            let medians = self.median.run(spectra.frames(), |frame| {
+                let at = frame * stride + bin;
+                f32x4::new([power[at], power[at + 1], power[at + 2], power[at + 3]])
+            });
+            for (row, median) in self.over_time.chunks_exact_mut(stride).zip(medians) {
+                row[bin..bin + LANES].copy_from_slice(median.as_array());
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Cutting a stream of samples into windows.
+
+use crate::DspError;
+
+/// Cuts a track of any length into windows of equal length, keeping no more of it than one window
+/// and what was pushed last.
+pub struct WindowStream {
+    window: usize,
+    hop: usize,
+    pending: Vec<f32>,
+    /// Samples still to be dropped before the next window, where the hop is longer than a window.
+    skip: usize,
+    emitted: usize,
+}
+
+impl WindowStream {
+    /// Windows of `window` samples that begin `hop` samples apart.
+    ///
+    /// # Errors
+    /// One of them 0.
+    pub fn new(window: usize, hop: usize) -> Result<Self, DspError> {
+        for (name, value) in [("window", window), ("hop", hop)] {
+            if value == 0 {
+                return Err(DspError::Parameter {
+                    name,
+                    value: 0.0,
+                    reason: "at least one sample is needed",
+                });
+            }
+        }
+        Ok(Self { window, hop, pending: Vec::new(), skip: 0, emitted: 0 })
+    }
+
+    /// Takes more samples and hands every window that is complete to `each`, with its number.
+    ///
+    /// # Errors
+    /// What `each` returns; the window it refused counts as done.
+    pub fn push<E>(
+        &mut self,
+        mut samples: &[f32],
+        mut each: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        loop {
+            let dropped = self.skip.min(samples.len());
+            self.skip -= dropped;
+            samples = &samples[dropped..];
+            let wanted = (self.window - self.pending.len()).min(samples.len());
+            self.pending.extend_from_slice(&samples[..wanted]);
+            samples = &samples[wanted..];
+            if self.pending.len() < self.window {
+                return outcome;
+            }
+            if outcome.is_ok() {
+                outcome = each(self.emitted, &self.pending);
+            }
+            self.emitted += 1;
+            self.skip = self.hop.saturating_sub(self.window);
+            self.pending.drain(..self.hop.min(self.window));
+        }
+    }
+
+    /// Windows handed out so far.
+    pub fn emitted(&self) -> usize {
+        self.emitted
+    }
+
+    /// The samples of the window that the track's end cut short.
+    pub fn rest(&self) -> &[f32] {
+        &self.pending
+    }
+}

@@ -1,0 +1,396 @@
+//! Audio files to a table of features, in the columns of the Kaggle tables of GTZAN.
+//!
+//! One row a window: `filename`, `length` in samples, the 57 features and `label`, which is the
+//! name of the folder that the file lies in. Files are worked on by all cores. What is done is
+//! kept beside the table, so that a run that was stopped goes on where it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
+use parquet::basic::{Repetition, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+use crate::data::mono;
+use crate::train::progress_bar;
+
+/// What makes a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Seconds a window.
+    pub window: f64,
+    /// Seconds from the beginning of one window to that of the next.
+    pub hop: f64,
+    /// The table: `.csv` or `.parquet`.
+    pub out: PathBuf,
+}
+
+/// A file that gave no row, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file.
+    pub file: String,
+    /// What is wrong with it.
+    pub error: String,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows in the table.
+    pub rows: usize,
+    /// Files that were looked at, this time or before.
+    pub files: usize,
+    /// Files that had been done before.
+    pub reused: usize,
+    /// Files that gave no row.
+    pub unreadable: Vec<Unreadable>,
+    /// Whether the run was stopped; then there is no table yet.
+    pub stopped: bool,
+}
+
+/// One row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Row {
+    filename: String,
+    length: usize,
+    label: String,
+    values: Vec<f64>,
+}
+
+/// The first line of the file that keeps what is done: rows made otherwise are of no use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    revision: u32,
+    window: f64,
+    hop: f64,
+}
+
+/// Raised whenever a feature comes out differently.
+const REVISION: u32 = 1;
+
+/// One line of that file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Done {
+    path: PathBuf,
+    /// Bytes and time of change: another file of the same name is done again.
+    stamp: (u64, u64),
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<Row>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Extensions that are looked at in folders. A file that is named itself may have any.
+const EXTENSIONS: [&str; 7] = ["wav", "au", "mp3", "flac", "ogg", "oga", "wave"];
+
+/// A file up to this much longer than a window is one window: clips "of 30 s" have 30.0 to 30.7 s,
+/// and the tables hold one row for each.
+const SLACK: f64 = 1.05;
+
+/// The share of a window that the end of a track must fill to count.
+const LEAST: f64 = 0.5;
+
+/// The shortest sound that makes a row, in seconds.
+const SHORTEST: f64 = 0.5;
+
+/// All audio files among some files and folders, each once, in the order of their paths.
+///
+/// # Errors
+/// A path that is not there or a folder that cannot be read.
+fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for path in paths {
+        ensure!(path.exists(), "{} is not there", path.display());
+        for entry in WalkDir::new(path).follow_links(true) {
+            let entry = entry.with_context(|| format!("{} cannot be read", path.display()))?;
+            let extension = entry.path().extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+            let is_audio = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
+            if entry.file_type().is_file() && (is_audio || entry.depth() == 0) {
+                files.insert(entry.into_path());
+            }
+        }
+    }
+    Ok(files.into_iter().collect())
+}
+
+/// Bytes of a file, and seconds since 1970 of its last change; zeros where nobody knows.
+fn stamp(path: &Path) -> (u64, u64) {
+    fs::metadata(path).map_or((0, 0), |data| {
+        let changed = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        (data.len(), changed.map_or(0, |time| time.as_secs()))
+    })
+}
+
+/// First sample and end of each window of a track.
+fn windows(samples: usize, window: usize, hop: usize) -> Vec<(usize, usize)> {
+    if samples as f64 <= SLACK * window as f64 {
+        return vec![(0, samples)];
+    }
+    let mut windows = Vec::new();
+    for start in (0..samples).step_by(hop.max(1)) {
+        let end = (start + window).min(samples);
+        if ((end - start) as f64) < LEAST * window as f64 {
+            break;
+        }
+        windows.push((start, end));
+        // One that begins later would hold nothing new.
+        if end == samples {
+            break;
+        }
+    }
+    windows
+}
+
+/// The rows of one file.
+fn rows_of(extractor: &mut FeatureExtractor, path: &Path, options: &Options) -> Result<Vec<Row>> {
+    let rate = extractor.params().sample_rate;
+    let (signal, seconds) = mono(path, rate)?;
+    ensure!(seconds >= SHORTEST, "it is {seconds:.2} s long; at least {SHORTEST} s are needed");
+    let samples = |seconds: f64| (seconds * f64::from(rate)).round() as usize;
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let label = text(path.parent().and_then(Path::file_name));
+    let windows = windows(signal.len(), samples(options.window), samples(options.hop));
+    let numbered = windows.len() > 1 || options.window < 30.0;
+    windows
+        .into_iter()
+        .enumerate()
+        .map(|(index, (start, end))| {
+            // As in the tables: blues.00000.wav, and blues.00000.0.wav for its first window.
+            let filename = if numbered {
+                format!("{}.{index}.{}", text(path.file_stem()), text(path.extension()))
+            } else {
+                text(path.file_name())
+            };
+            let values = extractor.window(&signal[start..end])?.table_row()?.to_vec();
+            Ok(Row { filename, length: end - start, label: label.clone(), values })
+        })
+        .collect()
+}
+
+/// Where the rows are kept until all are done.
+fn kept_beside(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    out.with_file_name(name)
+}
+
+/// Reads what an earlier run has done; nothing where it ran with other settings.
+fn read_done(path: &Path, settings: &Settings) -> Result<BTreeMap<PathBuf, Done>> {
+    let mut done = BTreeMap::new();
+    let Ok(file) = File::open(path) else { return Ok(done) };
+    let mut lines = BufReader::new(file).lines();
+    let first = lines.next().transpose().with_context(|| format!("{} cannot be read", path.display()))?;
+    if first.and_then(|line| serde_json::from_str(&line).ok()).as_ref() != Some(settings) {
+        return Ok(done);
+    }
+    // The last line may have been cut off when the run was killed, and may not even be text.
+    for entry in lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Done>(&line).ok()) {
+        done.insert(entry.path.clone(), entry);
+    }
+    Ok(done)
+}
+
+/// Makes a table of features of all audio files among `paths`.
+///
+/// # Errors
+/// Nothing to read, a path that is not there, or a table that cannot be written. Files that are no
+/// audio are no error; the outcome names them.
+pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>) -> Result<Outcome> {
+    for (name, seconds) in [("window", options.window), ("hop", options.hop)] {
+        ensure!(
+            seconds.is_finite() && (SHORTEST..=3600.0).contains(&seconds),
+            "--{name} {seconds}: between {SHORTEST} and 3600 seconds are needed"
+        );
+    }
+    let format = Format::of(&options.out)?;
+    let files = collect(paths)?;
+    ensure!(!files.is_empty(), "there is no audio in what was named ({})", EXTENSIONS.join(", "));
+
+    let settings = Settings { revision: REVISION, window: options.window, hop: options.hop };
+    let part = kept_beside(&options.out);
+    let mut done = read_done(&part, &settings)?;
+    done.retain(|path, entry| entry.stamp == stamp(path));
+    // Written anew, so that a line that was cut off does not spoil the one after it.
+    let context = || format!("{} cannot be written", part.display());
+    let mut keep = File::create(&part).with_context(context)?;
+    writeln!(keep, "{}", serde_json::to_string(&settings)?).with_context(context)?;
+    for entry in done.values() {
+        writeln!(keep, "{}", serde_json::to_string(entry)?).with_context(context)?;
+    }
+
+    let open: Vec<&PathBuf> = files.iter().filter(|path| !done.contains_key(*path)).collect();
+    let reused = files.len() - open.len();
+    let bar = progress_bar(files.len() as u64, "features");
+    bar.set_position(reused as u64);
+    let params = FeatureParams::default();
+    FeatureExtractor::new(&params)?; // so that bad parameters are told once, not for every file
+    let shared = Mutex::new((keep, &mut done));
+    let outcome: Result<()> = open.into_par_iter().try_for_each_init(
+        || FeatureExtractor::new(&params),
+        |extractor, path| {
+            if cancelled.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let result = match extractor {
+                Ok(extractor) => rows_of(extractor, path, options),
+                Err(error) => Err(error.clone().into()),
+            };
+            let (rows, error) = match result {
+                Ok(rows) => (rows, None),
+                Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+            };
+            let entry = Done { path: path.clone(), stamp: stamp(path), rows, error };
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            writeln!(shared.0, "{}", serde_json::to_string(&entry)?).with_context(context)?;
+            shared.1.insert(path.clone(), entry);
+            bar.inc(1);
+            Ok(())
+        },
+    );
+    bar.finish_and_clear();
+    outcome?;
+
+    let entries: Vec<&Done> = files.iter().filter_map(|path| done.get(path)).collect();
+    let stopped = entries.len() < files.len();
+    let rows: Vec<&Row> = entries.iter().flat_map(|entry| &entry.rows).collect();
+    let unreadable = entries
+        .iter()
+        .filter_map(|entry| {
+            let error = entry.error.clone()?;
+            Some(Unreadable { file: entry.path.display().to_string(), error })
+        })
+        .collect();
+    if !stopped && !rows.is_empty() {
+        format.write(&options.out, &rows)?;
+        fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    }
+    Ok(Outcome { rows: rows.len(), files: entries.len(), reused, unreadable, stopped })
+}
+
+/// What a table is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Parquet,
+}
+
+impl Format {
+    fn of(out: &Path) -> Result<Self> {
+        match out.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => Ok(Self::Csv),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => bail!("--out {}: a name that ends in .csv or .parquet is needed", out.display()),
+        }
+    }
+
+    /// Writes the table under another name first: a table is there whole or not at all.
+    fn write(self, out: &Path, rows: &[&Row]) -> Result<()> {
+        let context = || format!("{} cannot be written", out.display());
+        let mut name = out.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = out.with_file_name(name);
+        match self {
+            Self::Csv => write_csv(&new, rows),
+            Self::Parquet => write_parquet(&new, rows),
+        }
+        .and_then(|()| Ok(fs::rename(&new, out)?))
+        .with_context(context)
+    }
+}
+
+fn write_csv(path: &Path, rows: &[&Row]) -> Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record(["filename", "length"].iter().chain(&TABLE_COLUMNS).chain(&["label"]))?;
+    for row in rows {
+        let values = row.values.iter().map(f64::to_string);
+        let cells = [row.filename.clone(), row.length.to_string()].into_iter();
+        writer.write_record(cells.chain(values).chain([row.label.clone()]))?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// Rows that a Parquet file keeps together; engines read these in parallel.
+const ROW_GROUP: usize = 1 << 16;
+
+fn write_parquet(path: &Path, rows: &[&Row]) -> Result<()> {
+    let field = |name: &str, physical: PhysicalType, text: bool| -> Result<Arc<Type>> {
+        let mut builder = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
+        if text {
+            builder = builder.with_logical_type(Some(parquet::basic::LogicalType::String));
+        }
+        Ok(Arc::new(builder.build()?))
+    };
+    let mut fields = vec![
+        field("filename", PhysicalType::BYTE_ARRAY, true)?,
+        field("length", PhysicalType::INT64, false)?,
+    ];
+    for name in TABLE_COLUMNS {
+        fields.push(field(name, PhysicalType::DOUBLE, false)?);
+    }
+    fields.push(field("label", PhysicalType::BYTE_ARRAY, true)?);
+    let schema = Arc::new(Type::group_type_builder("features").with_fields(fields).build()?);
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(File::create(path)?, schema, properties)?;
+    for rows in rows.chunks(ROW_GROUP) {
+        let mut group = writer.next_row_group()?;
+        let mut index = 0;
+        while let Some(mut column) = group.next_column()? {
+            let text = |of: fn(&Row) -> &str| -> Vec<ByteArray> {
+                rows.iter().map(|row| ByteArray::from(of(row))).collect()
+            };
+            match index {
+                0 => column.typed::<ByteArrayType>().write_batch(&text(|row| &row.filename), None, None)?,
+                1 => {
+                    let lengths: Vec<i64> = rows.iter().map(|row| row.length as i64).collect();
+                    column.typed::<Int64Type>().write_batch(&lengths, None, None)?
+                }
+                index if index < 2 + TABLE_COLUMNS.len() => {
+                    let values: Vec<f64> =
+                        rows.iter().map(|row| row.values.get(index - 2).copied().unwrap_or(f64::NAN)).collect();
+                    column.typed::<DoubleType>().write_batch(&values, None, None)?
+                }
+                _ => column.typed::<ByteArrayType>().write_batch(&text(|row| &row.label), None, None)?,
+            };
+            column.close()?;
+            index += 1;
+        }
+        group.close()?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_windows_begin_and_end() {
+        // A clip "of 30 s" is one window of 30 s and ten of 3 s.
+        assert_eq!(windows(661_794, 661_500, 661_500), [(0, 661_794)]);
+        assert_eq!(windows(661_794, 66_150, 66_150).len(), 10);
+        // One that lacks a little of its end has ten as well, the last one shorter.
+        assert_eq!(windows(660_000, 66_150, 66_150).last(), Some(&(595_350, 660_000)));
+        // Shorter than a window: all of it.
+        assert_eq!(windows(20_000, 66_150, 66_150), [(0, 20_000)]);
+        // Half a window more than two.
+        assert_eq!(windows(25, 10, 10), [(0, 10), (10, 20), (20, 25)]);
+        assert_eq!(windows(24, 10, 10), [(0, 10), (10, 20)]);
+        // Overlapping.
+        assert_eq!(windows(20, 10, 5), [(0, 10), (5, 15), (10, 20)]);
+    }
+}
