@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod augment;
 mod mel;
 mod resample;
 mod stft;
