@@ -13,6 +13,7 @@
 
 pub mod augment;
 mod mel;
+pub mod picture;
 mod resample;
 mod stft;
 
