@@ -11,12 +11,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod augment;
 mod cepstrum;
 mod chroma;
 mod extractor;
 mod hpss;
 mod median;
 mod mel;
+pub mod picture;
 mod resample;
 mod rhythm;
 mod spectra;
