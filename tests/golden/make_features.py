@@ -52,7 +52,7 @@ def band(n):
 SIGNALS = {
     "sweep": noisy(sweep(SAMPLES), 3),
     "noise": lcg(SAMPLES, 1),
-    "clicks": clicks(SAMPLES),
+    "clicks": noisy(clicks(SAMPLES), 8),
     "silence": [0.0] * SAMPLES,
     "chord": noisy(tones(SAMPLES, [f * 2 ** (0.037 / 12) for f in (220, 277.18, 329.63, 1760)], 0.2, 3), 4),
     "band": band(3 * RATE),

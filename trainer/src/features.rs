@@ -359,8 +359,10 @@ fn write_parquet(path: &Path, rows: &[&Row]) -> Result<()> {
                     column.typed::<Int64Type>().write_batch(&lengths, None, None)?
                 }
                 index if index < 2 + TABLE_COLUMNS.len() => {
-                    let values: Vec<f64> =
-                        rows.iter().map(|row| row.values.get(index - 2).copied().unwrap_or(f64::NAN)).collect();
+                    let values: Vec<f64> = rows
+                        .iter()
+                        .map(|row| row.values.get(index - 2).copied().unwrap_or(f64::NAN))
+                        .collect();
                     column.typed::<DoubleType>().write_batch(&values, None, None)?
                 }
                 _ => column.typed::<ByteArrayType>().write_batch(&text(|row| &row.label), None, None)?,

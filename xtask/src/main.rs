@@ -1,10 +1,11 @@
-//! `cargo xtask`: set-up, build, serve and test.
+//! `cargo xtask`: set-up, build, serve, test and bench.
 //!
 //! A cargo command instead of scripts, so that it runs wherever the project builds.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod bench;
 mod build;
 mod setup;
 mod shell;
@@ -19,7 +20,7 @@ use xtask::site::Site;
 use crate::setup::Tool;
 use crate::shell::Shell;
 
-/// Set-up, build, serve and test Cratedigger
+/// Set-up, build, serve, test and bench Cratedigger
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -50,12 +51,23 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
+    /// Measure speed beside a peer, in one run
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Run every check and every test; ends with a line "N passed, N failed"
     Test {
         /// Only what runs without a browser and without WebAssembly
         #[arg(long)]
         quick: bool,
     },
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Bench {
+    /// The features, natively and in WebAssembly, beside librosa (takes Python 3)
+    Features,
 }
 
 fn main() -> ExitCode {
@@ -100,6 +112,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             }
             build::print_sizes(&shell)?;
         }
+        Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Test { quick } => return test::run(&shell, quick),
     }
     Ok(ExitCode::SUCCESS)

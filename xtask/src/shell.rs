@@ -44,6 +44,11 @@ impl Shell {
         self.target.join("debug").join(name).with_extension(std::env::consts::EXE_EXTENSION)
     }
 
+    /// Something in the target folder.
+    pub fn target(&self, path: &str) -> PathBuf {
+        self.target.join(path)
+    }
+
     /// Where tools are installed that this machine lacks.
     pub fn tools(&self) -> PathBuf {
         self.target.join("tools")

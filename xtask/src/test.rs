@@ -140,6 +140,18 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
         return Ok(report.end());
     }
 
+    // In the dev profile, which optimises dsp: the numbers are what is tested, and they are the
+    // same in every profile.
+    report.stage("features in Chromium", |shell| {
+        let driver = shell.find("chromedriver").context("chromedriver is not installed")?;
+        test(
+            shell
+                .line("cargo", ["test", "--package", "cratedigger-dsp", "--tests", "--no-fail-fast"])
+                .args(WASM)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
+                .env("CHROMEDRIVER", driver),
+        )
+    });
     let site = report.stage("site", |shell| {
         build::site(shell)?;
         Ok(Count::default())

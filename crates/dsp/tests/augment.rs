@@ -2,6 +2,7 @@
 //! signal and seed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
 
 use std::f64::consts::TAU;
 
@@ -10,10 +11,13 @@ use cratedigger_dsp::augment::{
     time_shift, time_stretch,
 };
 use cratedigger_dsp::{DspError, Spectrogram, Stft};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
+#[cfg(not(target_arch = "wasm32"))]
+use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const RATE: f64 = 22050.0;
 
@@ -70,7 +74,7 @@ fn compare(found: &[f32], case: &Case) -> f64 {
     worst / case.peak
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn stretching_is_librosas() {
     let golden = golden();
     let signal = chord_with_noise(&golden);
@@ -83,7 +87,7 @@ fn stretching_is_librosas() {
     assert_eq!(golden.stretched.len(), 5);
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn shifting_is_librosas() {
     let golden = golden();
     let signal = chord_with_noise(&golden);
@@ -114,13 +118,14 @@ fn pitch(signal: &[f32]) -> f64 {
     (peak as f64 + beside) * RATE / n_fft as f64
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn an_octave_up_doubles_the_frequency() {
     let shifted = pitch_shift(&sine(440.0, 22050), 12.0).unwrap();
     assert_eq!(shifted.len(), 22050);
     assert!((pitch(&shifted) - 880.0).abs() < 0.5, "{} Hz", pitch(&shifted));
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -190,6 +195,7 @@ proptest! {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -278,7 +284,7 @@ proptest! {
 }
 
 /// Beta(α, α) has the mean ½ and the variance 1 / (4 · (2α + 1)).
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn lambdas_are_distributed_as_they_should() {
     let mut rng = generator(3);
     for alpha in [0.2_f32, 1.0, 8.0] {
@@ -294,7 +300,7 @@ fn lambdas_are_distributed_as_they_should() {
 }
 
 /// A seed's numbers are the same on every machine and in every version.
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_seed_is_for_ever() {
     let mut signal = [1.0_f32; 4];
     add_noise(&mut signal, 0.0, &mut generator(42)).unwrap();
@@ -303,7 +309,7 @@ fn a_seed_is_for_ever() {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn silence_stays_silent() {
     let mut silence = vec![0.0; 5000];
     add_noise(&mut silence, 10.0, &mut generator(0)).unwrap();
@@ -312,7 +318,7 @@ fn silence_stays_silent() {
     assert!(pitch_shift(&silence, 3.0).unwrap().iter().all(|s| *s == 0.0));
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn what_makes_no_sense_is_refused() {
     let mut signal = vec![0.5; 100];
     let rng = &mut generator(0);

@@ -2,16 +2,20 @@
 //! what must hold for all of them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
 
 use cratedigger_dsp::augment::generator;
 use cratedigger_dsp::picture::{
     Colours, CropBox, Enhancement, MAX_SIDE, Picture, PictureParams, ResizeFilter,
 };
 use cratedigger_dsp::{DspError, Spectrogram};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
+#[cfg(not(target_arch = "wasm32"))]
+use proptest::{collection::vec, prelude::*, sample::select};
 use serde::Deserialize;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 #[derive(Deserialize)]
 struct Golden {
@@ -77,7 +81,7 @@ fn decibels(level: u8, top_db: f32) -> f32 {
 /// d3 rounds to a level what matplotlib cuts off: one apart at most.
 const TABLE_LEVELS: u8 = 1;
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn colour_tables() {
     let golden = golden();
     let tables = [
@@ -95,7 +99,7 @@ fn colour_tables() {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_spectrogram_stands_on_its_lowest_band() {
     let golden = golden();
     let spectrogram = Spectrogram {
@@ -123,7 +127,7 @@ fn allowed(step: &str) -> u8 {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn every_step_is_pillows() {
     let golden = golden();
     let source = golden.viridis.picture();
@@ -167,16 +171,19 @@ fn every_step_is_pillows() {
     assert_eq!(golden.steps.len(), 27);
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn picture() -> impl Strategy<Value = Picture> {
     (1..20_usize, 1..20_usize).prop_flat_map(|(width, height)| {
         vec(any::<u8>(), width * height * 3).prop_map(move |rgb| Picture { width, height, rgb })
     })
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn filters() -> impl Strategy<Value = ResizeFilter> {
     select(vec![ResizeFilter::Nearest, ResizeFilter::Bilinear, ResizeFilter::Bicubic])
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -269,7 +276,7 @@ proptest! {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn noise_has_the_deviation_asked_for() {
     let grey = Picture::new(200, 200, vec![128; 120_000]).unwrap();
     for deviation in [2.0_f32, 10.0] {
@@ -287,13 +294,13 @@ fn noise_has_the_deviation_asked_for() {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn the_input_of_a_network_is_channel_after_channel() {
     let picture = Picture::new(2, 1, vec![255, 0, 51, 0, 102, 204]).unwrap();
     assert_eq!(picture.to_input().unwrap(), [1.0, 0.0, 0.0, 0.4, 0.2, 0.8]);
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn sizes_that_make_no_picture_are_refused() {
     let params = PictureParams::default();
     let render = |bands, frames, data: &[f32], params: &PictureParams| {

@@ -28,6 +28,15 @@ fn tones(n: usize, hz: [f64; 4], level: f64, fall: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Single samples, one at each end.
+fn clicks(n: usize) -> Vec<f64> {
+    let mut out = vec![0.0; n];
+    for (at, value) in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)] {
+        out[at] = value;
+    }
+    out
+}
+
 fn sweep(n: usize) -> Vec<f64> {
     let (length, octaves) = (n as f64 / RATE, (10500.0_f64 / 30.0).ln());
     let scale = TAU * 30.0 * length / octaves;
@@ -41,13 +50,7 @@ pub fn signal(name: &str, n: usize) -> Vec<f32> {
         "sweep" => sweep(n),
         "noise" => noise(n, 1),
         "chord" => tones(n, [220.0, 277.5, 330.0, 1760.0], 0.2, 3.0).into_iter().map(|v| 0.05 + v).collect(),
-        "clicks" => {
-            let mut out = vec![0.0; n];
-            for (at, value) in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)] {
-                out[at] = value;
-            }
-            out
-        }
+        "clicks" => clicks(n),
         _ => vec![0.0; n],
     })
 }
@@ -85,6 +88,7 @@ fn band(n: usize) -> Vec<f64> {
 pub fn feature_signal(name: &str, n: usize) -> Vec<f32> {
     match name {
         "sweep" => single(noisy(sweep(n), 3)),
+        "clicks" => single(noisy(clicks(n), 8)),
         "chord" => {
             let tune = (0.037_f64 / 12.0).exp2();
             single(noisy(tones(n, [220.0, 277.18, 329.63, 1760.0].map(|f| f * tune), 0.2, 3.0), 4))

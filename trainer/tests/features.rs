@@ -1,0 +1,262 @@
+//! Tables of features: on audio that the test makes, and by hand against the published table.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
+use cratedigger_trainer::features::{Options, extract};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+const RATE: u32 = 22050;
+
+/// A tone with its octave, under a pulse.
+fn song(hz: f64, seconds: f64) -> Vec<i16> {
+    (0..(seconds * f64::from(RATE)) as usize)
+        .map(|n| {
+            let t = n as f64 / f64::from(RATE);
+            let pulse = (-8.0 * (t * 2.0).fract()).exp();
+            (8000.0 * pulse * ((TAU * hz * t).sin() + 0.3 * (TAU * 2.0 * hz * t).sin())) as i16
+        })
+        .collect()
+}
+
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let data = samples.len() as u32 * 2;
+    let mut bytes = Vec::new();
+    for part in [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()] {
+        bytes.extend_from_slice(part);
+    }
+    for part in [[1_u16, 1].map(u16::to_le_bytes).concat(), [RATE, RATE * 2].map(u32::to_le_bytes).concat()] {
+        bytes.extend_from_slice(&part);
+    }
+    bytes.extend_from_slice(&[2_u16, 16].map(u16::to_le_bytes).concat());
+    bytes.extend_from_slice(b"data");
+    bytes.extend_from_slice(&data.to_le_bytes());
+    samples.iter().for_each(|s| bytes.extend_from_slice(&s.to_le_bytes()));
+    bytes
+}
+
+/// Two genres of two songs of 7 s each, and one file that is no audio.
+fn data_set(folder: &Path) {
+    for (genre, hz) in [("jazz", 300.0), ("rock", 500.0)] {
+        fs::create_dir_all(folder.join(genre)).unwrap();
+        for clip in 0..2 {
+            let samples = song(hz + 40.0 * f64::from(clip), 7.0);
+            fs::write(folder.join(genre).join(format!("{genre}.{clip:05}.wav")), wav(&samples)).unwrap();
+        }
+    }
+    fs::write(folder.join("jazz/jazz.00002.wav"), b"this is no audio").unwrap();
+    fs::write(folder.join("jazz/notes.txt"), b"nor is this, and nobody said so").unwrap();
+}
+
+fn cratedigger(arguments: &[&Path], more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cratedigger"))
+        .arg("features")
+        .args(arguments)
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+/// Cells by column, row after row.
+fn read(table: &Path) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_path(table).unwrap().deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_table_is_the_features_of_its_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("genres");
+    data_set(&data);
+    let table = folder.path().join("table.csv");
+    let output = cratedigger(&[&data], &["--window", "3", "--out", table.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // A bad file is named and costs the status, not the table.
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("jazz.00002.wav is not audio") && said.contains("1 files cannot be read"),
+        "{said}"
+    );
+    assert!(!said.contains("notes.txt"), "{said}");
+
+    let text = fs::read_to_string(&table).unwrap();
+    let header = ["filename", "length"].iter().chain(&TABLE_COLUMNS).chain(&["label"]);
+    assert_eq!(text.lines().next().unwrap(), header.copied().collect::<Vec<_>>().join(","));
+    // 7 s are two windows of 3 s; the second left over is less than half of one.
+    let rows = read(&table);
+    let names: Vec<&str> = rows.iter().map(|row| row["filename"].as_str()).collect();
+    let expected: Vec<String> = ["jazz.00000", "jazz.00001", "rock.00000", "rock.00001"]
+        .iter()
+        .flat_map(|song| (0..2).map(move |window| format!("{song}.{window}.wav")))
+        .collect();
+    assert_eq!(names, expected);
+    assert!(rows.iter().all(|row| row["length"] == "66150" && row["filename"].starts_with(&row["label"])));
+
+    // The same from the samples, without files.
+    let samples: Vec<f32> = song(540.0, 7.0).iter().map(|s| f32::from(*s) / 32768.0).collect();
+    let mut extractor = FeatureExtractor::new(&FeatureParams::default()).unwrap();
+    let expected = extractor.window(&samples[66150..2 * 66150]).unwrap().table_row().unwrap();
+    for (name, expected) in TABLE_COLUMNS.iter().zip(expected) {
+        assert_eq!(rows[7][*name].parse::<f64>().unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
+fn parquet_holds_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("genres");
+    data_set(&data);
+    let (csv, parquet) = (folder.path().join("t.csv"), folder.path().join("t.parquet"));
+    for out in [&csv, &parquet] {
+        // Windows that overlap: at 0, 2 and 4 s.
+        cratedigger(&[&data], &["--window", "3", "--hop", "2", "--out", out.to_str().unwrap()]);
+    }
+    let expected = read(&csv);
+    assert_eq!(expected.len(), 12);
+    let reader = SerializedFileReader::new(File::open(&parquet).unwrap()).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), expected.len());
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert_eq!(row.get_column_iter().count(), 60);
+        for (name, field) in row.get_column_iter() {
+            let expected = &expected[name];
+            match field {
+                parquet::record::Field::Str(text) => assert_eq!(text, expected),
+                parquet::record::Field::Long(number) => assert_eq!(&number.to_string(), expected),
+                parquet::record::Field::Double(number) => assert_eq!(&number.to_string(), expected),
+                other => panic!("{name} is {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("genres");
+    data_set(&data);
+    let whole = Options { window: 3.0, hop: 3.0, out: folder.path().join("whole.csv") };
+    let paths = [data.clone()];
+    let running = Arc::new(AtomicBool::new(false));
+    extract(&paths, &whole, &running).unwrap();
+
+    // Stopped before the first file: no table, and the next run has all to do.
+    let options = Options { out: folder.path().join("parts.csv"), ..whole.clone() };
+    let outcome = extract(&paths, &options, &Arc::new(AtomicBool::new(true))).unwrap();
+    assert!(outcome.stopped && outcome.files == 0 && !options.out.exists());
+
+    // What a killed run leaves: some lines, the last one cut off.
+    let kept = folder.path().join("parts.csv.part");
+    let some = tempfile::tempdir().unwrap();
+    let jazz = some.path().join("parts.csv");
+    extract(&[data.join("jazz/jazz.00000.wav")], &Options { out: jazz.clone(), ..options.clone() }, &running)
+        .unwrap();
+    assert!(jazz.exists() && !jazz.with_file_name("parts.csv.part").exists());
+    let outcome = extract(
+        &[data.join("jazz/jazz.00002.wav"), data.join("rock")],
+        &Options { out: options.out.clone(), ..options.clone() },
+        &Arc::new(AtomicBool::new(true)),
+    )
+    .unwrap();
+    assert!(outcome.stopped);
+    let settings = fs::read_to_string(&kept).unwrap();
+    let done = |path: &str, stamp: (u64, u64)| {
+        format!(
+            "{{\"path\":{:?},\"stamp\":[{},{}],\"error\":\"made up\"}}\n",
+            data.join(path),
+            stamp.0,
+            stamp.1
+        )
+    };
+    let stamp = |path: &str| {
+        let data = fs::metadata(data.join(path)).unwrap();
+        (data.len(), data.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs())
+    };
+    let first = done("jazz/jazz.00000.wav", stamp("jazz/jazz.00000.wav"));
+    let changed = done("jazz/jazz.00001.wav", (1, 1));
+    fs::write(&kept, format!("{settings}{first}{changed}{{\"path\":\"cut o")).unwrap();
+    let outcome = extract(&paths, &options, &running).unwrap();
+    // The first is taken over, the one that has changed since is not.
+    assert_eq!((outcome.reused, outcome.files, outcome.rows), (1, 5, 6));
+    assert_eq!(outcome.unreadable.len(), 2);
+    assert!(!kept.exists());
+    let names = |path: &Path| read(path).into_iter().map(|row| row["filename"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&options.out), names(&whole.out)[2..]);
+
+    // Other settings: nothing of it is taken over.
+    fs::write(&kept, format!("{settings}{first}")).unwrap();
+    let outcome = extract(&paths, &Options { hop: 1.5, ..options }, &running).unwrap();
+    assert_eq!(outcome.reused, 0);
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.wav"), wav(&song(300.0, 1.0))).unwrap();
+    let say = |paths: &[&Path], more: &[&str]| {
+        let output = cratedigger(paths, more);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let out = folder.path().join("t.csv");
+    let out = out.to_str().unwrap();
+    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("is not there"));
+    assert!(say(&[folder.path()], &["--out", "t.xlsx"]).contains(".csv or .parquet"));
+    assert!(say(&[folder.path()], &["--out", out, "--window", "0"]).contains("--window 0"));
+    assert!(say(&[folder.path()], &["--out", out, "--hop", "NaN"]).contains("--hop NaN"));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(say(&[empty.path()], &["--out", out]).contains("no audio"));
+}
+
+/// Every column against the table that the field knows, over the lossless clips that are there.
+/// `CRATEDIGGER_GTZAN` names a folder with `features_30_sec.csv` and, anywhere below it, clips as
+/// wav or flac.
+#[test]
+fn the_published_table() {
+    let Some(folder) = std::env::var_os("CRATEDIGGER_GTZAN").map(PathBuf::from) else {
+        eprintln!("skipped: CRATEDIGGER_GTZAN names no folder with features_30_sec.csv and its clips");
+        return;
+    };
+    let published: BTreeMap<String, BTreeMap<String, String>> = read(&folder.join("features_30_sec.csv"))
+        .into_iter()
+        .map(|row| (row["filename"].clone(), row))
+        .collect();
+    let clips: Vec<PathBuf> = walkdir::WalkDir::new(&folder)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.extension().is_some_and(|e| e == "wav" || e == "flac"))
+        .collect();
+    let scratch = tempfile::tempdir().unwrap();
+    let table = scratch.path().join("table.csv");
+    let options = Options { window: 30.0, hop: 30.0, out: table.clone() };
+    extract(&clips, &options, &Arc::new(AtomicBool::new(false))).unwrap();
+
+    let mut differences: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let (mut same_tempo, mut n) = (0, 0);
+    for row in read(&table) {
+        let expected = &published[&row["filename"].replace(".flac", ".wav")];
+        assert_eq!(row["length"], expected["length"], "{}", row["filename"]);
+        let of = |row: &BTreeMap<String, String>, name: &str| row[name].parse::<f64>().unwrap();
+        for name in TABLE_COLUMNS {
+            let (found, expected) = (of(&row, name), of(expected, name));
+            differences.entry(name).or_default().push(((found - expected) / expected).abs());
+        }
+        same_tempo += usize::from((of(&row, "tempo") - of(expected, "tempo")).abs() < 1e-6);
+        n += 1;
+    }
+    eprintln!("{n} clips; the same tempo in {same_tempo}; median relative differences:");
+    for (name, differences) in &mut differences {
+        differences.sort_by(f64::total_cmp);
+        let median = differences[differences.len() / 2];
+        eprintln!("{name:26} {:.4} %", 100.0 * median);
+        // Means of signals without a constant are noise around zero.
+        assert!(median <= 2e-3 || ["harmony_mean", "perceptr_mean"].contains(name), "{name}");
+    }
+    assert_eq!(same_tempo, n);
+}

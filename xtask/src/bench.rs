@@ -1,0 +1,137 @@
+//! The features beside librosa, all in one run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup::{self, Tool};
+use crate::shell::{Shell, run};
+
+/// The peer: the version that the golden vectors are of.
+const LIBROSA: &str = "librosa==0.11.0";
+/// How often everybody takes a turn. Turns go round, so that a machine that is busy for a while is
+/// busy for all.
+const TURNS: usize = 3;
+/// How often a task runs in a turn. The fastest of all counts: what else the machine does can only
+/// add to it.
+const ROUNDS: [(Peer, usize); 3] = [(Peer::Native, 10), (Peer::Wasm, 10), (Peer::Librosa, 3)];
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Peer {
+    Native,
+    Wasm,
+    Librosa,
+}
+
+/// Milliseconds of each task.
+type Times = BTreeMap<String, Vec<f64>>;
+
+/// Measures and prints.
+pub fn features(shell: &Shell) -> Result<()> {
+    setup::ensure(shell, [Tool::Target, Tool::WasmBindgen])?;
+    let python = python(shell)?;
+    println!("Building…");
+    const BENCH: [&str; 3] = ["build", "--package", "cratedigger-bench"];
+    run(shell.line("cargo", BENCH).arg("--release"))?;
+    run(shell.line("cargo", BENCH).args([
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]))?;
+    let folder = shell.tools().join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let module = shell.target("wasm32-unknown-unknown/wasm/cratedigger_bench.wasm");
+    run(shell.line("wasm-bindgen", ["--target", "nodejs", "--out-dir"]).args([&folder, &module]))?;
+
+    let signal = folder.join("signal.f32");
+    let native = shell.target("release/bench-features").with_extension(std::env::consts::EXE_EXTENSION);
+    let mut best: BTreeMap<(String, Peer), f64> = BTreeMap::new();
+    for turn in 1..=TURNS {
+        for (peer, rounds) in ROUNDS {
+            let rounds = rounds.to_string();
+            let mut command = match peer {
+                Peer::Native => Command::new(&native),
+                Peer::Wasm => shell.line("node", ["bench/wasm.mjs"]),
+                Peer::Librosa => {
+                    let mut command = shell.command(&python.to_string_lossy());
+                    command.arg("bench/peer.py");
+                    for threads in
+                        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"]
+                    {
+                        command.env(threads, "1");
+                    }
+                    command
+                }
+            };
+            command.arg(if peer == Peer::Wasm { &folder } else { &signal }).arg(rounds);
+            println!("turn {turn} of {TURNS}: {}", peer.name());
+            for (task, times) in measure(&mut command)? {
+                let least = times.into_iter().fold(f64::INFINITY, f64::min);
+                let best = best.entry((task, peer)).or_insert(f64::INFINITY);
+                *best = best.min(least);
+            }
+        }
+    }
+
+    println!("\n30 s of sound, one core, milliseconds (the fastest of {TURNS} turns):\n");
+    println!(
+        "| {:<28} | {:>8} | {:>8} | {:>8} | {:>16} | {:>13} |",
+        "", "librosa", "native", "wasm", "librosa / native", "wasm / native"
+    );
+    println!("|{:-<30}|{:->9}:|{:->9}:|{:->9}:|{:->17}:|{:->14}:|", "", "", "", "", "", "");
+    let mut tasks: Vec<&String> = best.keys().map(|(task, _)| task).collect();
+    tasks.dedup();
+    // Those with a goal first.
+    tasks.sort_by_key(|task| (*task != "57 features", *task != "log-mel", (*task).clone()));
+    for task in tasks {
+        let of = |peer| best.get(&(task.clone(), peer)).copied().unwrap_or(f64::NAN);
+        let (librosa, native, wasm) = (of(Peer::Librosa), of(Peer::Native), of(Peer::Wasm));
+        println!(
+            "| {task:<28} | {librosa:>8.1} | {native:>8.1} | {wasm:>8.1} | {:>16.1} | {:>13.2} |",
+            librosa / native,
+            wasm / native
+        );
+    }
+    Ok(())
+}
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Wasm => "wasm",
+            Self::Librosa => "librosa",
+        }
+    }
+}
+
+/// What a program printed about its times.
+fn measure(command: &mut Command) -> Result<Times> {
+    let output = command.stderr(Stdio::inherit()).output().context("it cannot be started")?;
+    if !output.status.success() {
+        bail!("{} failed ({})", command.get_program().to_string_lossy(), output.status);
+    }
+    serde_json::from_slice(&output.stdout).context("it printed no times")
+}
+
+/// A Python with librosa, in an environment of its own.
+fn python(shell: &Shell) -> Result<PathBuf> {
+    let environment = shell.tools().join("librosa");
+    let bin = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let python = bin.join("python").with_extension(std::env::consts::EXE_EXTENSION);
+    if !has_librosa(shell, &python) {
+        println!("setup: installing {LIBROSA} into {}", environment.display());
+        run(shell.line("python3", ["-m", "venv"]).arg(&environment))
+            .context("Python 3 with its module venv is needed for the peer (apt-get install python3-venv)")?;
+        run(&mut shell.line(&python.to_string_lossy(), ["-m", "pip", "install", "--quiet", LIBROSA]))?;
+    }
+    Ok(python)
+}
+
+fn has_librosa(shell: &Shell, python: &Path) -> bool {
+    python.is_file() && shell.output(&python.to_string_lossy(), &["-c", "import librosa"]).is_some()
+}
