@@ -126,7 +126,8 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
         };
         doc(&[&NATIVE])?;
         if !quick {
-            doc(&[&["--package", WORKER, "--features", "cpu,gpu", "--lib"], &WASM])?;
+            // The same packages as for clippy: what it has checked is not checked again.
+            doc(&[&BROWSER, &WASM])?;
         }
         Ok(Count::default())
     });

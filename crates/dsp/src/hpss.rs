@@ -6,7 +6,7 @@ use wide::f32x4;
 use crate::median::RunningMedian;
 use crate::spectra::{LANES, Spectra};
 use crate::stft::check_hop;
-use crate::{DspError, Istft, check_finite};
+use crate::{DspError, Istft, Stft, check_finite};
 
 /// Splits a signal into what holds still in frequency (harmonic) and what happens at one time
 /// (percussive): `librosa.effects.hpss` with its defaults, that is medians over 31 frames and 31
@@ -42,6 +42,8 @@ impl Hpss {
 
 /// The part of [`Hpss`] after the transform, for those who have one already.
 pub(crate) struct Separator {
+    stft: Stft,
+    hop_length: usize,
     istft: Istft,
     median: RunningMedian,
     /// Medians over time of the power, laid out as [`Spectra::power`].
@@ -54,10 +56,12 @@ pub(crate) struct Separator {
 impl Separator {
     pub(crate) fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
         Ok(Self {
+            stft: Stft::new(n_fft)?,
+            hop_length,
             istft: Istft::new(n_fft, hop_length)?,
             median: RunningMedian::default(),
             over_time: Vec::new(),
-            spectrum: Vec::new(),
+            spectrum: vec![Complex32::default(); n_fft / 2 + 1],
             harmonic: Vec::new(),
             percussive: Vec::new(),
         })
@@ -79,15 +83,13 @@ impl Separator {
                 self.median.run(spectra.bins(), |k| f32x4::new(std::array::from_fn(|lane| rows[lane][k])));
             for (lane, frame) in (first..frames.min(first + LANES)).enumerate() {
                 let harmonic = &self.over_time[frame * spectra.stride()..][..spectra.bins()];
-                self.spectrum.clear();
-                self.spectrum.extend(spectra.spectrum(frame).iter().zip(harmonic).zip(over_bins).map(
-                    |((value, harmonic), percussive)| {
-                        // The masks of magnitudes squared: the median of squares is the square
-                        // of the median. Silence is split evenly.
-                        let sum = harmonic + percussive.as_array()[lane];
-                        value * if sum < f32::MIN_POSITIVE { 0.5 } else { harmonic / sum }
-                    },
-                ));
+                self.stft.spectrum(signal, frame * self.hop_length, &mut self.spectrum)?;
+                for ((value, harmonic), percussive) in self.spectrum.iter_mut().zip(harmonic).zip(over_bins) {
+                    // The masks of magnitudes squared: the median of squares is the square of the
+                    // median. Silence is split evenly.
+                    let sum = harmonic + percussive.as_array()[lane];
+                    *value *= if sum < f32::MIN_POSITIVE { 0.5 } else { harmonic / sum };
+                }
                 self.istft.add(frame, &mut self.spectrum, &mut self.harmonic)?;
             }
         }

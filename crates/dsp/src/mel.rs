@@ -1,5 +1,8 @@
 //! Mel bands and the mel spectrogram.
 
+use wide::f32x4;
+
+use crate::spectra::LANES;
 use crate::stft::check_hop;
 use crate::{DspError, Stft, check_finite, check_length};
 
@@ -24,8 +27,19 @@ pub struct MelParams {
 /// A bank of triangular mel filters, kept as the few non-zero weights of each.
 pub struct MelBank {
     bins: usize,
-    /// First bin and weights of each band.
-    filters: Vec<(usize, Vec<f32>)>,
+    filters: Vec<Filter>,
+    /// A spectrum with zeros up to [`MelBank::padded`], for callers whose own has none.
+    scratch: Vec<f32>,
+}
+
+/// One band's triangle.
+struct Filter {
+    first: usize,
+    /// Weights that are not 0.
+    len: usize,
+    /// They, and zeros up to whole vectors: most filters are so short that an end of their own
+    /// would cost more than they do.
+    weights: Vec<f32x4>,
 }
 
 /// Which mel scale.
@@ -138,11 +152,14 @@ impl MelBank {
                     (rising.min(falling).max(0.0) * norm) as f32
                 };
                 let first = (0..bins).find(|&b| weight(b) > 0.0).unwrap_or(0);
-                let weights = (first..bins).map(weight).take_while(|&w| w > 0.0).collect();
-                (first, weights)
+                let weights: Vec<f32> = (first..bins).map(weight).take_while(|&w| w > 0.0).collect();
+                let vector = |chunk: &[f32]| {
+                    f32x4::new(std::array::from_fn(|lane| chunk.get(lane).copied().unwrap_or(0.0)))
+                };
+                Filter { first, len: weights.len(), weights: weights.chunks(LANES).map(vector).collect() }
             })
             .collect();
-        Ok(Self { bins, filters })
+        Ok(Self { bins, filters, scratch: vec![0.0; bins + LANES - 1] })
     }
 
     /// Number of bands.
@@ -150,27 +167,40 @@ impl MelBank {
         self.filters.len()
     }
 
-    /// First bin of a band's filter and its weights from there on; empty where the band is
-    /// narrower than a bin. Bands past the last are empty too.
-    pub fn weights(&self, band: usize) -> (usize, &[f32]) {
-        self.filters.get(band).map_or((0, &[]), |(first, weights)| (*first, weights))
+    /// First bin of a band's filter and its weights from there on; none where the band is narrower
+    /// than a bin, or past the last band.
+    pub fn weights(&self, band: usize) -> (usize, Vec<f32>) {
+        self.filters.get(band).map_or((0, Vec::new()), |filter| {
+            let all = filter.weights.iter().flat_map(|vector| vector.to_array());
+            (filter.first, all.take(filter.len).collect())
+        })
     }
 
     /// Sums a power spectrum (`1 + n_fft / 2` bins) into bands.
     ///
     /// # Errors
     /// A buffer of the wrong length.
-    pub fn apply(&self, power: &[f32], out: &mut [f32]) -> Result<(), DspError> {
+    pub fn apply(&mut self, power: &[f32], out: &mut [f32]) -> Result<(), DspError> {
         check_length("power", self.bins, power.len())?;
         check_length("out", self.bands(), out.len())?;
-        self.sum(power, out);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch[..power.len()].copy_from_slice(power);
+        self.sum(&scratch, out);
+        self.scratch = scratch;
         Ok(())
     }
 
-    /// [`MelBank::apply`] for a spectrum that may be longer, and buffers known to fit.
+    /// Values that a spectrum must have for [`MelBank::sum`]: the bins and some zeros.
+    pub(crate) fn padded(&self) -> usize {
+        self.scratch.len()
+    }
+
+    /// [`MelBank::apply`] for a spectrum that ends in zeros.
     pub(crate) fn sum(&self, power: &[f32], out: &mut [f32]) {
-        for (band, (first, weights)) in out.iter_mut().zip(&self.filters) {
-            *band = crate::dot(weights, &power[*first..]);
+        for (band, filter) in out.iter_mut().zip(&self.filters) {
+            let (power, _) = power[filter.first..].as_chunks::<LANES>();
+            let products = power.iter().zip(&filter.weights);
+            *band = products.fold(f32x4::ZERO, |sum, (p, w)| sum + f32x4::new(*p) * *w).reduce_add();
         }
     }
 }
@@ -209,7 +239,7 @@ impl MelSpectrogram {
             params.fmin,
             params.fmax,
         )?;
-        let power = vec![0.0; stft.bins()];
+        let power = vec![0.0; bank.padded()];
         Ok(Self { stft, bank, hop_length: params.hop_length, power })
     }
 
@@ -224,8 +254,11 @@ impl MelSpectrogram {
     /// # Errors
     /// `out` of the wrong length.
     pub fn frame(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
-        self.stft.power(signal, centre, &mut self.power)?;
-        self.bank.apply(&self.power, out)
+        check_length("out", self.bank.bands(), out.len())?;
+        let bins = self.stft.bins();
+        self.stft.power(signal, centre, &mut self.power[..bins])?;
+        self.bank.sum(&self.power, out);
+        Ok(())
     }
 
     /// The whole mel power spectrogram, `1 + n / hop_length` frames:
@@ -240,11 +273,19 @@ impl MelSpectrogram {
         check_finite(signal)?;
         let (bands, frames) = (self.bands(), 1 + signal.len() / self.hop_length);
         let mut data = vec![0.0; bands * frames];
-        let mut column = vec![0.0; bands];
-        for frame in 0..frames {
-            self.frame(signal, frame * self.hop_length, &mut column)?;
-            for (band, value) in column.iter().enumerate() {
-                data[band * frames + frame] = *value;
+        // Frames come one by one and rows run along all of them: turned in blocks as wide as a
+        // cache line, or nearly every value would be fetched for itself.
+        const BLOCK: usize = 16;
+        let mut block = vec![0.0; bands * BLOCK];
+        for first in (0..frames).step_by(BLOCK) {
+            let count = BLOCK.min(frames - first);
+            for (frame, column) in (first..first + count).zip(block.chunks_exact_mut(bands)) {
+                self.frame(signal, frame * self.hop_length, column)?;
+            }
+            for (band, row) in data.chunks_exact_mut(frames).enumerate() {
+                for (value, column) in row[first..first + count].iter_mut().zip(block.chunks_exact(bands)) {
+                    *value = column[band];
+                }
             }
         }
         Ok(Spectrogram { bands, frames, data })
@@ -260,21 +301,31 @@ const AMIN: f32 = 1e-10;
 /// The loudest value becomes 0 dB and nothing lies below `−top_db`. Where everything is below
 /// `amin` (silence) all values become 0 dB, as librosa has it.
 pub fn power_to_db(power: &mut [f32], top_db: f32) {
-    let max = power.iter().copied().fold(0.0, f32::max).max(AMIN);
-    let reference = 10.0 * max.log10();
-    for value in power {
-        *value = (10.0 * value.max(AMIN).log10() - reference).max(-top_db);
-    }
+    let max = power.iter().copied().fold(0.0, f32::max);
+    decibels(power, max, max, top_db);
 }
 
 /// Power to decibels above a reference power, in place:
 /// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. Nothing lies further than
 /// `top_db` below the loudest value.
 pub fn power_to_db_ref(power: &mut [f32], reference: f32, top_db: f32) {
-    let reference = 10.0 * reference.abs().max(AMIN).log10();
-    let max = power.iter().copied().fold(0.0, f32::max).max(AMIN);
-    let floor = 10.0 * max.log10() - reference - top_db;
-    for value in power {
-        *value = (10.0 * value.max(AMIN).log10() - reference).max(floor);
+    let max = power.iter().copied().fold(0.0, f32::max);
+    decibels(power, reference.abs(), max, top_db);
+}
+
+/// 10·log₁₀ of each value by the reference, at least the maximum's less `top_db`.
+fn decibels(power: &mut [f32], reference: f32, max: f32, top_db: f32) {
+    let of = |power: [f32; LANES]| {
+        let log = f32x4::new(power).fast_max(f32x4::splat(AMIN)).ln();
+        log * f32x4::splat(10.0 * std::f32::consts::LOG10_E)
+    };
+    let reference = of([reference; LANES]);
+    let floor = of([max; LANES]) - reference - f32x4::splat(top_db);
+    let (blocks, rest) = power.as_chunks_mut::<LANES>();
+    for block in blocks {
+        *block = (of(*block) - reference).fast_max(floor).to_array();
+    }
+    for value in rest {
+        [*value, ..] = (of([*value; LANES]) - reference).fast_max(floor).to_array();
     }
 }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use realfft::num_complex::Complex32;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rustfft::{Fft, FftPlanner};
+use wide::f32x4;
+
+use crate::spectra::LANES;
 
 use crate::{DspError, check_length};
 
@@ -36,8 +40,8 @@ pub struct Stft {
     window: Vec<f32>,
     plan: Arc<dyn RealToComplex<f32>>,
     frame: Vec<f32>,
-    spectrum: Vec<Complex32>,
     scratch: Vec<Complex32>,
+    power: PowerPlan,
 }
 
 impl Stft {
@@ -52,8 +56,8 @@ impl Stft {
             n_fft,
             window: hann(n_fft),
             frame: plan.make_input_vec(),
-            spectrum: plan.make_output_vec(),
             scratch: plan.make_scratch_vec(),
+            power: PowerPlan::new(n_fft),
             plan,
         })
     }
@@ -78,6 +82,26 @@ impl Stft {
     /// `out` of the wrong length.
     pub fn spectrum(&mut self, signal: &[f32], centre: usize, out: &mut [Complex32]) -> Result<(), DspError> {
         check_length("out", self.bins(), out.len())?;
+        self.cut(signal, centre);
+        self.plan
+            .process_with_scratch(&mut self.frame, out, &mut self.scratch)
+            .map_err(|e| DspError::Library(e.to_string()))
+    }
+
+    /// Power spectrum |X|² of a frame; otherwise as [`Stft::spectrum`]: column `t` of
+    /// `np.abs(librosa.stft(y, n_fft=…, hop_length=h))**2`.
+    ///
+    /// # Errors
+    /// `out` of the wrong length.
+    pub fn power(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
+        check_length("out", self.bins(), out.len())?;
+        self.cut(signal, centre);
+        self.power.process(&self.frame, out);
+        Ok(())
+    }
+
+    /// Leaves the windowed samples around `centre` in `frame`.
+    fn cut(&mut self, signal: &[f32], centre: usize) {
         let half = self.n_fft / 2;
         // The part of the frame that lies inside the signal.
         let begin = half.saturating_sub(centre);
@@ -93,26 +117,87 @@ impl Stft {
                 *value = sample * weight;
             }
         }
-        self.plan
-            .process_with_scratch(&mut self.frame, out, &mut self.scratch)
-            .map_err(|e| DspError::Library(e.to_string()))
+    }
+}
+
+/// A real transform of which only the power is wanted, which is what most features begin with.
+///
+/// Even and odd samples make the real and imaginary parts of a signal half as long; from its
+/// spectrum Z follow the spectra E and O of either half of the samples, and from these the bins
+/// k and n/2 − k, `X = E ± exp(−2πik/n)·O`. Four such pairs are worked out side by side: realfft,
+/// which does them one by one, would take longer for this step than for the transform itself.
+struct PowerPlan {
+    fft: Arc<dyn Fft<f32>>,
+    packed: Vec<Complex32>,
+    scratch: Vec<Complex32>,
+    /// exp(−2πik/n) for k from 1.
+    twiddles: Vec<Complex32>,
+}
+
+impl PowerPlan {
+    /// `n_fft` must be even.
+    fn new(n_fft: usize) -> Self {
+        let half = n_fft / 2;
+        let fft = FftPlanner::new().plan_fft_forward(half);
+        let twiddle = |k: usize| {
+            let (sin, cos) = (std::f64::consts::TAU * k as f64 / n_fft as f64).sin_cos();
+            Complex32::new(cos as f32, -sin as f32)
+        };
+        Self {
+            packed: vec![Complex32::default(); half],
+            scratch: vec![Complex32::default(); fft.get_inplace_scratch_len()],
+            twiddles: (1..=half / 2).map(twiddle).collect(),
+            fft,
+        }
     }
 
-    /// Power spectrum |X|² of a frame; otherwise as [`Stft::spectrum`]: column `t` of
-    /// `np.abs(librosa.stft(y, n_fft=…, hop_length=h))**2`.
-    ///
-    /// # Errors
-    /// `out` of the wrong length.
-    pub fn power(&mut self, signal: &[f32], centre: usize, out: &mut [f32]) -> Result<(), DspError> {
-        check_length("out", self.bins(), out.len())?;
-        let mut spectrum = std::mem::take(&mut self.spectrum);
-        let result = self.spectrum(signal, centre, &mut spectrum);
-        for (power, value) in out.iter_mut().zip(&spectrum) {
-            *power = value.norm_sqr();
+    /// Writes `1 + n_fft / 2` powers.
+    fn process(&mut self, frame: &[f32], out: &mut [f32]) {
+        let (pairs, _) = frame.as_chunks::<2>();
+        for (packed, [even, odd]) in self.packed.iter_mut().zip(pairs) {
+            *packed = Complex32::new(*even, *odd);
         }
-        self.spectrum = spectrum;
-        result
+        self.fft.process_with_scratch(&mut self.packed, &mut self.scratch);
+        let (z, half) = (&self.packed, self.packed.len());
+        out[0] = (z[0].re + z[0].im).powi(2);
+        out[half] = (z[0].re - z[0].im).powi(2);
+        let (blocks, rest) = self.twiddles.as_chunks::<LANES>();
+        for (block, w) in blocks.iter().enumerate() {
+            let k = 1 + block * LANES;
+            // The partners of bins k, k + 1, … come from the other end.
+            let last = half - k + 1;
+            let (Some(a), Some(mut b)) = (z[k..].first_chunk().copied(), z[..last].last_chunk().copied())
+            else {
+                return; // not reachable: there are two bins for each factor
+            };
+            b.reverse();
+            let (low, mut high) = powers(a, b, *w);
+            high.reverse();
+            out[k..k + LANES].copy_from_slice(&low);
+            out[last - LANES..last].copy_from_slice(&high);
+        }
+        for (k, w) in (1 + blocks.len() * LANES..).zip(rest) {
+            let (low, high) = powers([z[k]; LANES], [z[half - k]; LANES], [*w; LANES]);
+            (out[k], out[half - k]) = (low[0], high[0]);
+        }
     }
+}
+
+/// The powers of four bins k and of their partners n/2 − k, from Z at both and exp(−2πik/n).
+#[inline(always)]
+fn powers(
+    a: [Complex32; LANES],
+    b: [Complex32; LANES],
+    w: [Complex32; LANES],
+) -> ([f32; LANES], [f32; LANES]) {
+    let parts = |v: [Complex32; LANES]| (f32x4::new(v.map(|c| c.re)), f32x4::new(v.map(|c| c.im)));
+    let ((a_re, a_im), (b_re, b_im), (w_re, w_im)) = (parts(a), parts(b), parts(w));
+    // Twice E and twice O.
+    let (e_re, e_im) = (a_re + b_re, a_im - b_im);
+    let (o_re, o_im) = (a_im + b_im, b_re - a_re);
+    let (t_re, t_im) = (w_re * o_re - w_im * o_im, w_re * o_im + w_im * o_re);
+    let power = |re: f32x4, im: f32x4| ((re * re + im * im) * f32x4::splat(0.25)).to_array();
+    (power(e_re + t_re, e_im + t_im), power(e_re - t_re, e_im - t_im))
 }
 
 /// A planned inverse of [`Stft`]: frames are windowed again, overlapped and added, and divided by

@@ -183,6 +183,9 @@ fn check(json: &str) {
         let (scale, tolerance) = match *name {
             "harmony_mean" | "perceptr_mean" => (golden.table_row[0][at + 1].sqrt(), 1e-2),
             "harmony_var" | "perceptr_var" => (*expected, 1e-2),
+            // A signal without a beat has none to be right about: where two lags are as good, the
+            // last digit decides.
+            "tempo" if golden.signal != "band" => (*expected, 0.06),
             // A mean near zero is relative to the deviation as well.
             name if name.starts_with("mfcc") && name.ends_with("_mean") => {
                 (expected.abs().max(golden.table_row[0][at + 1].sqrt()).max(0.01), t)
