@@ -147,7 +147,7 @@ impl Tuning {
     /// `estimate_tuning`, not magnitudes) whose bins are `bin_hz` apart.
     pub fn add(&mut self, power: &[f32], bin_hz: f64) {
         const THRESHOLD: f32 = 0.1;
-        let max = power.iter().copied().fold(0.0, f32::max);
+        let max = crate::largest(power);
         let threshold = THRESHOLD * max;
         let first = (150.0 / bin_hz).ceil() as usize;
         let end = ((4000.0 / bin_hz).ceil() as usize).min(power.len());

@@ -7,7 +7,37 @@
 //!
 //! Conventions: samples are `f32`, nominally in −1…1; frequencies are in Hz; matrices are
 //! row-major with the lowest band first. Where a function repeats one of librosa's, its docs name
-//! it and the version meant is 0.11.
+//! it and the version meant is 0.11. The tests hold each of them to librosa's values within 1e-3,
+//! natively and in a browser.
+//!
+//! # What is here
+//!
+//! | | |
+//! |---|---|
+//! | samples | [`downmix`], [`Resampler`], [`WindowStream`] (a track of any length in bounded memory) |
+//! | all features of a window from one transform | [`FeatureExtractor`]: mel, MFCC, RMS, zero crossings, centroid, bandwidth, rolloff, flatness, contrast, tuning, chroma, tonnetz, onsets, tempo, beats, tempogram, harmonic and percussive signals; the 57 columns of the Kaggle tables of GTZAN; the stacked input of 187 rows |
+//! | their parts, for other plans | [`Stft`], [`Istft`], [`MelBank`], [`MelSpectrogram`], [`LogFrequencyBank`], [`Dct`], [`delta`], [`ChromaBank`], [`SpectralContrast`], [`TempoEstimator`], [`Hpss`] |
+//! | pictures of spectrograms | [`picture`] |
+//! | augmentation | [`augment`] |
+//!
+//! # How fast
+//!
+//! Thirty seconds of sound on one core, in milliseconds; `cargo xtask bench features` measures it,
+//! all three in one run. (Two virtual cores with AVX2; Node.js 20 for WebAssembly; the fastest of
+//! three turns.)
+//!
+//! |                              |  librosa |   native |     wasm | librosa / native | wasm / native |
+//! |------------------------------|---------:|---------:|---------:|-----------------:|--------------:|
+//! | 57 features                  |   1726.6 |     35.8 |     60.4 |             48.2 |          1.69 |
+//! | log-mel                      |     33.0 |      4.7 |      9.7 |              7.1 |          2.09 |
+//! | HPSS                         |   1496.6 |     24.9 |     39.7 |             60.1 |          1.59 |
+//! | MFCC                         |     32.2 |      5.1 |     10.1 |              6.3 |          1.97 |
+//! | centroid, bandwidth, rolloff |     59.6 |      5.0 |      8.9 |             11.9 |          1.78 |
+//! | chroma                       |     53.3 |      5.0 |     14.2 |             10.8 |          2.87 |
+//! | contrast                     |     37.1 |     11.4 |     18.9 |              3.3 |          1.66 |
+//! | tempo and beats              |     49.3 |      7.1 |     15.0 |              6.9 |          2.11 |
+//!
+//! Each row but the first is timed by itself, its share of the transform included.
 
 #![forbid(unsafe_code)]
 
@@ -133,6 +163,13 @@ pub(crate) fn median_of(values: &mut [f32]) -> f32 {
     } else {
         *middle
     }
+}
+
+/// The largest of some values that are not negative; 0 of none.
+pub(crate) fn largest(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let lanes = blocks.iter().fold(f32x4::ZERO, |max, block| max.fast_max(f32x4::new(*block)));
+    lanes.to_array().into_iter().chain(rest.iter().copied()).fold(0.0, f32::max)
 }
 
 /// The sum of products, summed in lanes.

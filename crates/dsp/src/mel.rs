@@ -301,7 +301,7 @@ const AMIN: f32 = 1e-10;
 /// The loudest value becomes 0 dB and nothing lies below `−top_db`. Where everything is below
 /// `amin` (silence) all values become 0 dB, as librosa has it.
 pub fn power_to_db(power: &mut [f32], top_db: f32) {
-    let max = power.iter().copied().fold(0.0, f32::max);
+    let max = crate::largest(power);
     decibels(power, max, max, top_db);
 }
 
@@ -309,7 +309,7 @@ pub fn power_to_db(power: &mut [f32], top_db: f32) {
 /// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. Nothing lies further than
 /// `top_db` below the loudest value.
 pub fn power_to_db_ref(power: &mut [f32], reference: f32, top_db: f32) {
-    let max = power.iter().copied().fold(0.0, f32::max);
+    let max = crate::largest(power);
     decibels(power, reference.abs(), max, top_db);
 }
 
