@@ -53,11 +53,13 @@ pub struct Outcome {
     pub rows: usize,
     /// Files that were looked at, this time or before.
     pub files: usize,
+    /// Files that gave rows.
+    pub good: usize,
     /// Files that had been done before.
     pub reused: usize,
     /// Files that gave no row.
     pub unreadable: Vec<Unreadable>,
-    /// Whether the run was stopped; then there is no table yet.
+    /// Whether the run was stopped. Then, and where there is not one row, no table was written.
     pub stopped: bool,
 }
 
@@ -67,7 +69,28 @@ struct Row {
     filename: String,
     length: usize,
     label: String,
-    values: Vec<f64>,
+    #[serde(with = "exact")]
+    values: [f64; TABLE_COLUMNS.len()],
+}
+
+/// Numbers as their bits: a table that was made in two runs is the table of one, to the last digit.
+mod exact {
+    use cratedigger_dsp::TABLE_COLUMNS;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    type Values = [f64; TABLE_COLUMNS.len()];
+
+    pub(super) fn serialize<S: Serializer>(values: &Values, serializer: S) -> Result<S::Ok, S::Error> {
+        values.map(f64::to_bits).as_slice().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
+        let bits = Vec::<u64>::deserialize(deserializer)?;
+        let bits: [u64; TABLE_COLUMNS.len()] =
+            bits.try_into().map_err(|bits: Vec<u64>| D::Error::invalid_length(bits.len(), &"57 numbers"))?;
+        Ok(bits.map(f64::from_bits))
+    }
 }
 
 /// The first line of the file that keeps what is done: rows made otherwise are of no use.
@@ -87,9 +110,9 @@ struct Done {
     path: PathBuf,
     /// Bytes and time of change: another file of the same name is done again.
     stamp: (u64, u64),
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rows: Vec<Row>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Why there are none. Not kept: what is wrong with a file may be gone the next time.
+    #[serde(skip)]
     error: Option<String>,
 }
 
@@ -103,34 +126,59 @@ const SLACK: f64 = 1.05;
 /// The share of a window that the end of a track must fill to count.
 const LEAST: f64 = 0.5;
 
-/// The shortest sound that makes a row, in seconds.
+/// The shortest file that makes a row, and the shortest window, in seconds.
 const SHORTEST: f64 = 0.5;
 
-/// All audio files among some files and folders, each once, in the order of their paths.
+/// The longest window in seconds: a minute of sound takes some 30 MB for each core.
+const LONGEST: f64 = 600.0;
+
+/// All audio files among some files and folders, each once, in the order of their paths; and what
+/// below the folders could not be looked at.
 ///
 /// # Errors
 /// A path that is not there or a folder that cannot be read.
-fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = BTreeSet::new();
+fn collect(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Unreadable>)> {
+    let (mut files, mut unreadable) = (BTreeSet::new(), Vec::new());
     for path in paths {
         ensure!(path.exists(), "{} is not there", path.display());
         for entry in WalkDir::new(path).follow_links(true) {
-            let entry = entry.with_context(|| format!("{} cannot be read", path.display()))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A link to nowhere, or a folder of somebody else's, among thousands of files.
+                Err(error) if error.depth() > 0 => {
+                    let file = error.path().unwrap_or(path).display().to_string();
+                    unreadable.push(Unreadable { file, error: error.to_string() });
+                    continue;
+                }
+                Err(error) => {
+                    return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+                }
+            };
             let extension = entry.path().extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
             let is_audio = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
             if entry.file_type().is_file() && (is_audio || entry.depth() == 0) {
-                files.insert(entry.into_path());
+                files.insert(whole_path(entry.path()));
             }
         }
     }
-    Ok(files.into_iter().collect())
+    Ok((files.into_iter().collect(), unreadable))
 }
 
-/// Bytes of a file, and seconds since 1970 of its last change; zeros where nobody knows.
+/// The path from the root, so that a file named in two ways is one file, and one in `.` lies in a
+/// folder with a name. The file's own name stays, even where it is a link.
+fn whole_path(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Bytes of a file, and nanoseconds since 1970 of its last change; zeros where nobody knows.
 fn stamp(path: &Path) -> (u64, u64) {
     fs::metadata(path).map_or((0, 0), |data| {
         let changed = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        (data.len(), changed.map_or(0, |time| time.as_secs()))
+        (data.len(), changed.map_or(0, |time| time.as_nanos() as u64))
     })
 }
 
@@ -170,11 +218,12 @@ fn rows_of(extractor: &mut FeatureExtractor, path: &Path, options: &Options) -> 
         .map(|(index, (start, end))| {
             // As in the tables: blues.00000.wav, and blues.00000.0.wav for its first window.
             let filename = if numbered {
-                format!("{}.{index}.{}", text(path.file_stem()), text(path.extension()))
+                let dot = if path.extension().is_some() { "." } else { "" };
+                format!("{}.{index}{dot}{}", text(path.file_stem()), text(path.extension()))
             } else {
                 text(path.file_name())
             };
-            let values = extractor.window(&signal[start..end])?.table_row()?.to_vec();
+            let values = extractor.window(&signal[start..end])?.table_row()?;
             Ok(Row { filename, length: end - start, label: label.clone(), values })
         })
         .collect()
@@ -211,25 +260,28 @@ fn read_done(path: &Path, settings: &Settings) -> Result<BTreeMap<PathBuf, Done>
 pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>) -> Result<Outcome> {
     for (name, seconds) in [("window", options.window), ("hop", options.hop)] {
         ensure!(
-            seconds.is_finite() && (SHORTEST..=3600.0).contains(&seconds),
-            "--{name} {seconds}: between {SHORTEST} and 3600 seconds are needed"
+            (SHORTEST..=LONGEST).contains(&seconds),
+            "--{name} {seconds}: between {SHORTEST} and {LONGEST} seconds are needed"
         );
     }
     let format = Format::of(&options.out)?;
-    let files = collect(paths)?;
+    let (files, mut unreadable) = collect(paths)?;
     ensure!(!files.is_empty(), "there is no audio in what was named ({})", EXTENSIONS.join(", "));
 
     let settings = Settings { revision: REVISION, window: options.window, hop: options.hop };
     let part = kept_beside(&options.out);
     let mut done = read_done(&part, &settings)?;
     done.retain(|path, entry| entry.stamp == stamp(path));
-    // Written anew, so that a line that was cut off does not spoil the one after it.
+    // Written anew, so that a line that was cut off does not spoil the one after it; under another
+    // name, so that being stopped right now costs nothing.
     let context = || format!("{} cannot be written", part.display());
-    let mut keep = File::create(&part).with_context(context)?;
+    let new = part.with_extension("part.new");
+    let mut keep = File::create(&new).with_context(context)?;
     writeln!(keep, "{}", serde_json::to_string(&settings)?).with_context(context)?;
     for entry in done.values() {
         writeln!(keep, "{}", serde_json::to_string(entry)?).with_context(context)?;
     }
+    fs::rename(&new, &part).with_context(context)?;
 
     let open: Vec<&PathBuf> = files.iter().filter(|path| !done.contains_key(*path)).collect();
     let reused = files.len() - open.len();
@@ -244,6 +296,8 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
             if cancelled.load(Ordering::Relaxed) {
                 return Ok(());
             }
+            // Before it is read: a file that is still being written will be done again.
+            let stamp = stamp(path);
             let result = match extractor {
                 Ok(extractor) => rows_of(extractor, path, options),
                 Err(error) => Err(error.clone().into()),
@@ -252,9 +306,12 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
                 Ok(rows) => (rows, None),
                 Err(error) => (Vec::new(), Some(format!("{error:#}"))),
             };
-            let entry = Done { path: path.clone(), stamp: stamp(path), rows, error };
+            let entry = Done { path: path.clone(), stamp, rows, error };
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            writeln!(shared.0, "{}", serde_json::to_string(&entry)?).with_context(context)?;
+            // A name that is no Unicode has no place in JSON: such a file is done again.
+            if let (None, Ok(line)) = (&entry.error, serde_json::to_string(&entry)) {
+                writeln!(shared.0, "{line}").with_context(context)?;
+            }
             shared.1.insert(path.clone(), entry);
             bar.inc(1);
             Ok(())
@@ -266,18 +323,15 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
     let entries: Vec<&Done> = files.iter().filter_map(|path| done.get(path)).collect();
     let stopped = entries.len() < files.len();
     let rows: Vec<&Row> = entries.iter().flat_map(|entry| &entry.rows).collect();
-    let unreadable = entries
-        .iter()
-        .filter_map(|entry| {
-            let error = entry.error.clone()?;
-            Some(Unreadable { file: entry.path.display().to_string(), error })
-        })
-        .collect();
+    unreadable.extend(entries.iter().filter_map(|entry| {
+        Some(Unreadable { file: entry.path.display().to_string(), error: entry.error.clone()? })
+    }));
     if !stopped && !rows.is_empty() {
         format.write(&options.out, &rows)?;
         fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
     }
-    Ok(Outcome { rows: rows.len(), files: entries.len(), reused, unreadable, stopped })
+    let good = entries.iter().filter(|entry| !entry.rows.is_empty()).count();
+    Ok(Outcome { rows: rows.len(), files: entries.len(), good, reused, unreadable, stopped })
 }
 
 /// What a table is written as.
@@ -359,10 +413,7 @@ fn write_parquet(path: &Path, rows: &[&Row]) -> Result<()> {
                     column.typed::<Int64Type>().write_batch(&lengths, None, None)?
                 }
                 index if index < 2 + TABLE_COLUMNS.len() => {
-                    let values: Vec<f64> = rows
-                        .iter()
-                        .map(|row| row.values.get(index - 2).copied().unwrap_or(f64::NAN))
-                        .collect();
+                    let values: Vec<f64> = rows.iter().map(|row| row.values[index - 2]).collect();
                     column.typed::<DoubleType>().write_batch(&values, None, None)?
                 }
                 _ => column.typed::<ByteArrayType>().write_batch(&text(|row| &row.label), None, None)?,

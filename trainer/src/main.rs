@@ -179,7 +179,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             eprintln!(
                 "{} rows of {} files in {}{}{}",
                 outcome.rows,
-                files - bad,
+                outcome.good,
                 options.out.display(),
                 if outcome.reused > 0 { format!(" ({} done before)", outcome.reused) } else { String::new() },
                 if bad > 0 { format!("; {bad} files cannot be read") } else { String::new() },

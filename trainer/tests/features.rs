@@ -151,48 +151,56 @@ fn a_run_that_was_stopped_goes_on() {
     let outcome = extract(&paths, &options, &Arc::new(AtomicBool::new(true))).unwrap();
     assert!(outcome.stopped && outcome.files == 0 && !options.out.exists());
 
-    // What a killed run leaves: some lines, the last one cut off.
+    // The table cannot be written where a folder has its name: what is done is kept.
+    fs::create_dir(&options.out).unwrap();
+    assert!(extract(&paths, &options, &running).is_err());
+    fs::remove_dir(&options.out).unwrap();
     let kept = folder.path().join("parts.csv.part");
-    let some = tempfile::tempdir().unwrap();
-    let jazz = some.path().join("parts.csv");
-    extract(&[data.join("jazz/jazz.00000.wav")], &Options { out: jazz.clone(), ..options.clone() }, &running)
-        .unwrap();
-    assert!(jazz.exists() && !jazz.with_file_name("parts.csv.part").exists());
-    let outcome = extract(
-        &[data.join("jazz/jazz.00002.wav"), data.join("rock")],
-        &Options { out: options.out.clone(), ..options.clone() },
-        &Arc::new(AtomicBool::new(true)),
-    )
-    .unwrap();
-    assert!(outcome.stopped);
-    let settings = fs::read_to_string(&kept).unwrap();
-    let done = |path: &str, stamp: (u64, u64)| {
-        format!(
-            "{{\"path\":{:?},\"stamp\":[{},{}],\"error\":\"made up\"}}\n",
-            data.join(path),
-            stamp.0,
-            stamp.1
-        )
-    };
-    let stamp = |path: &str| {
-        let data = fs::metadata(data.join(path)).unwrap();
-        (data.len(), data.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs())
-    };
-    let first = done("jazz/jazz.00000.wav", stamp("jazz/jazz.00000.wav"));
-    let changed = done("jazz/jazz.00001.wav", (1, 1));
-    fs::write(&kept, format!("{settings}{first}{changed}{{\"path\":\"cut o")).unwrap();
+    let text = fs::read_to_string(&kept).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 5, "the settings and four good files");
+
+    // What a killed run leaves: some lines, the last one cut off; and one file has changed since.
+    let stamp = lines[3].find("\"stamp\":[").unwrap() + 9;
+    let changed = format!("{}1{}", &lines[3][..stamp], &lines[3][stamp..]);
+    let cut = &lines[4][..lines[4].len() / 2];
+    fs::write(&kept, [lines[0], lines[1], lines[2], &changed, cut].join("\n")).unwrap();
     let outcome = extract(&paths, &options, &running).unwrap();
-    // The first is taken over, the one that has changed since is not.
-    assert_eq!((outcome.reused, outcome.files, outcome.rows), (1, 5, 6));
-    assert_eq!(outcome.unreadable.len(), 2);
+    assert_eq!((outcome.reused, outcome.files, outcome.good, outcome.rows), (2, 5, 4, 8));
+    assert_eq!(outcome.unreadable.len(), 1);
     assert!(!kept.exists());
-    let names = |path: &Path| read(path).into_iter().map(|row| row["filename"].clone()).collect::<Vec<_>>();
-    assert_eq!(names(&options.out), names(&whole.out)[2..]);
+    assert_eq!(fs::read(&options.out).unwrap(), fs::read(&whole.out).unwrap());
 
     // Other settings: nothing of it is taken over.
-    fs::write(&kept, format!("{settings}{first}")).unwrap();
+    fs::write(&kept, &text).unwrap();
     let outcome = extract(&paths, &Options { hop: 1.5, ..options }, &running).unwrap();
     assert_eq!(outcome.reused, 0);
+}
+
+/// One file by two names, a link to nowhere, a name that is no Unicode.
+#[cfg(target_os = "linux")]
+#[test]
+fn odd_names() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let blues = folder.path().join("blues");
+    fs::create_dir(&blues).unwrap();
+    fs::write(blues.join("a.wav"), wav(&song(300.0, 1.0))).unwrap();
+    fs::write(blues.join(OsStr::from_bytes(b"caf\xe9.wav")), wav(&song(400.0, 1.0))).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all.wav", blues.join("gone.wav")).unwrap();
+    let out = folder.path().join("t.csv");
+    let output = Command::new(env!("CARGO_BIN_EXE_cratedigger"))
+        .current_dir(&blues)
+        .args(["features", ".", "./a.wav", "../blues/a.wav", "--out", out.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("gone.wav") && said.contains("2 rows of 2 files"), "{said}");
+    let rows = read(&out);
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["label"] == "blues"), "{rows:?}");
 }
 
 #[test]

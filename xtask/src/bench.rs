@@ -10,13 +10,13 @@ use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
 
 /// The peer: the version that the golden vectors are of.
-const LIBROSA: &str = "librosa==0.11.0";
+const LIBROSA: &str = "0.11.0";
 /// How often everybody takes a turn. Turns go round, so that a machine that is busy for a while is
 /// busy for all.
 const TURNS: usize = 3;
-/// How often a task runs in a turn. The fastest of all counts: what else the machine does can only
-/// add to it.
-const ROUNDS: [(Peer, usize); 3] = [(Peer::Native, 10), (Peer::Wasm, 10), (Peer::Librosa, 3)];
+/// How often a task runs in a turn, for everybody alike. The fastest of all counts: what else the
+/// machine does can only add to it.
+const ROUNDS: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Peer {
@@ -51,8 +51,7 @@ pub fn features(shell: &Shell) -> Result<()> {
     let native = shell.target("release/bench-features").with_extension(std::env::consts::EXE_EXTENSION);
     let mut best: BTreeMap<(String, Peer), f64> = BTreeMap::new();
     for turn in 1..=TURNS {
-        for (peer, rounds) in ROUNDS {
-            let rounds = rounds.to_string();
+        for peer in [Peer::Native, Peer::Wasm, Peer::Librosa] {
             let mut command = match peer {
                 Peer::Native => Command::new(&native),
                 Peer::Wasm => shell.line("node", ["bench/wasm.mjs"]),
@@ -67,7 +66,7 @@ pub fn features(shell: &Shell) -> Result<()> {
                     command
                 }
             };
-            command.arg(if peer == Peer::Wasm { &folder } else { &signal }).arg(rounds);
+            command.arg(if peer == Peer::Wasm { &folder } else { &signal }).arg(ROUNDS.to_string());
             println!("turn {turn} of {TURNS}: {}", peer.name());
             for (task, times) in measure(&mut command)? {
                 let least = times.into_iter().fold(f64::INFINITY, f64::min);
@@ -124,14 +123,19 @@ fn python(shell: &Shell) -> Result<PathBuf> {
     let bin = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let python = bin.join("python").with_extension(std::env::consts::EXE_EXTENSION);
     if !has_librosa(shell, &python) {
-        println!("setup: installing {LIBROSA} into {}", environment.display());
+        println!("setup: installing librosa {LIBROSA} into {}", environment.display());
         run(shell.line("python3", ["-m", "venv"]).arg(&environment))
             .context("Python 3 with its module venv is needed for the peer (apt-get install python3-venv)")?;
-        run(&mut shell.line(&python.to_string_lossy(), ["-m", "pip", "install", "--quiet", LIBROSA]))?;
+        run(&mut shell.line(
+            &python.to_string_lossy(),
+            ["-m", "pip", "install", "--quiet", &format!("librosa=={LIBROSA}")],
+        ))?;
     }
     Ok(python)
 }
 
 fn has_librosa(shell: &Shell, python: &Path) -> bool {
-    python.is_file() && shell.output(&python.to_string_lossy(), &["-c", "import librosa"]).is_some()
+    const VERSION: &str = "import librosa; print(librosa.__version__)";
+    let version = python.is_file().then(|| shell.output(&python.to_string_lossy(), &["-c", VERSION]));
+    version.flatten().is_some_and(|version| version.trim() == LIBROSA)
 }

@@ -271,8 +271,10 @@ fn fraction(number: f64, largest: u32) -> (u32, u32) {
         let whole = rest.floor();
         // Saturates where the rest was almost nothing, and then ends the loop.
         let term = whole as u64;
-        let next =
-            (term.saturating_mul(now.0) + before.0, term.saturating_mul(now.1).saturating_add(before.1));
+        let next = (
+            term.saturating_mul(now.0).saturating_add(before.0),
+            term.saturating_mul(now.1).saturating_add(before.1),
+        );
         if next.0.max(next.1) > u64::from(largest) {
             break;
         }
@@ -353,7 +355,13 @@ impl SpecAugment {
         let Spectrogram { bands, frames, data } = spectrogram;
         let (bands, frames) = (*bands, *frames);
         check_length("spectrogram", bands.saturating_mul(frames), data.len())?;
-        check_signal(data)?;
+        // Powers and decibels, which have other limits than samples.
+        if data.is_empty() {
+            return Err(DspError::Length { name: "spectrogram", expected: 1, found: 0 });
+        }
+        if let Some((index, value)) = data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            return Err(DspError::NonFinite { index, value: *value });
+        }
         let fill = match self.fill {
             Fill::Mean => (data.iter().map(|v| f64::from(*v)).sum::<f64>() / data.len() as f64) as f32,
             Fill::Value(value) => value,

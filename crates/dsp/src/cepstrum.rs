@@ -68,7 +68,7 @@ pub fn delta(data: &Spectrogram, width: usize, order: usize) -> Result<Spectrogr
     if width > data.frames {
         return refuse("width", width, "it must not be longer than there are frames");
     }
-    check_length("data", data.bands * data.frames, data.data.len())?;
+    check_length("data", data.bands.saturating_mul(data.frames), data.data.len())?;
     let half = (width / 2) as isize;
     // Least squares on equidistant points: a weighted sum. The weights are the polynomial
     // orthogonal to all lower ones, scaled so that x or x² has the derivative 1 or 2.

@@ -4,11 +4,20 @@ use wide::f32x4;
 
 use crate::DspError;
 use crate::spectra::LANES;
+use crate::stft::check_n_fft;
 
 /// Pitch classes of the chromatic scale, from C to B.
 pub const CHROMA: usize = 12;
 /// Dimensions of [`tonnetz`].
 pub const TONNETZ: usize = 6;
+
+/// Refuses what is no sample rate.
+fn check_rate(sample_rate: f64) -> Result<(), DspError> {
+    if sample_rate.is_finite() && sample_rate > 0.0 {
+        return Ok(());
+    }
+    Err(DspError::Parameter { name: "sample_rate", value: sample_rate, reason: "a positive rate is needed" })
+}
 
 /// Octaves above A0 (27.5 Hz) of a frequency: `librosa.hz_to_octs`.
 fn octaves(hz: f64) -> f64 {
@@ -28,11 +37,20 @@ pub struct ChromaBank {
 
 impl ChromaBank {
     /// Filters for a spectrum of `1 + n_fft / 2` bins and a tuning in semitones above 440 Hz.
-    pub fn new(sample_rate: f64, n_fft: usize, tuning: f64) -> Self {
+    ///
+    /// # Errors
+    /// An `n_fft` that [`crate::Stft`] refuses, a sample rate that is not positive, or a tuning
+    /// that is not finite.
+    pub fn new(sample_rate: f64, n_fft: usize, tuning: f64) -> Result<Self, DspError> {
+        check_n_fft(n_fft)?;
+        check_rate(sample_rate)?;
+        if !tuning.is_finite() {
+            return Err(DspError::Parameter { name: "tuning", value: tuning, reason: "a number is needed" });
+        }
         let bins = n_fft / 2 + 1;
         let mut this = Self { bins, weights: Vec::new() };
         this.tune(sample_rate, n_fft, tuning);
-        this
+        Ok(this)
     }
 
     /// Makes the filters again for another tuning, without allocating.
@@ -219,7 +237,8 @@ impl LogFrequencyBank {
     /// Places `n_bins` frequencies from `fmin` upwards.
     ///
     /// # Errors
-    /// No bins, or frequencies that do not lie within 0 < f ≤ sample rate / 2.
+    /// No bins, an `n_fft` that [`crate::Stft`] refuses, or frequencies that do not lie within
+    /// 0 < f ≤ sample rate / 2.
     pub fn new(
         sample_rate: f64,
         n_fft: usize,
@@ -228,6 +247,8 @@ impl LogFrequencyBank {
         n_bins: usize,
     ) -> Result<Self, DspError> {
         let refuse = |name, value, reason| Err(DspError::Parameter { name, value, reason });
+        check_n_fft(n_fft)?;
+        check_rate(sample_rate)?;
         if bins_per_octave == 0 {
             return refuse("bins_per_octave", 0.0, "at least one is needed");
         }

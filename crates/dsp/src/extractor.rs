@@ -51,12 +51,12 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Number of frames.
     pub fn frames(&self) -> usize {
-        self.data.len() / self.bands
+        self.data.len() / self.bands.max(1)
     }
 
     /// The values of each frame.
     pub fn iter(&self) -> std::slice::ChunksExact<'a, f32> {
-        self.data.chunks_exact(self.bands)
+        self.data.chunks_exact(self.bands.max(1))
     }
 
     /// The same as a matrix with a row for each band, as librosa returns it.
@@ -156,14 +156,16 @@ pub const TABLE_COLUMNS: [&str; 57] = [
 /// The rows of the stacked input, part by part: mel decibels, MFCCs, chroma, spectral contrast.
 pub const STACKED_PARTS: [usize; 4] = [128, 40, CHROMA, CONTRAST_BANDS];
 
+/// Columns that [`Window::stacked`] makes at most: six hours.
+const MAX_COLUMNS: usize = 1_000_000;
+
 /// A feature's values for the current window; empty until somebody asks.
 type Cache = Vec<f32>;
 
 /// A plan for all features: built once, then given window after window.
 ///
 /// Everything comes from one short-time Fourier transform, and nothing is computed that is not
-/// asked for. After the first window no other of the same length allocates, except where a method
-/// returns something owned.
+/// asked for. Buffers stay from window to window.
 ///
 /// ```
 /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
@@ -187,7 +189,8 @@ pub struct FeatureExtractor {
     chroma_bank: ChromaBank,
     /// What the chroma filters are tuned to.
     tuned_to: f64,
-    contrast: Option<SpectralContrast>,
+    /// Not to be had at low sample rates: an error for those who ask, not for all others.
+    contrast: Result<SpectralContrast, DspError>,
     separator: Separator,
     tempo: TempoEstimator,
     cache: Caches,
@@ -263,10 +266,9 @@ impl FeatureExtractor {
             bank: MelBank::slaney(sample_rate, n_fft, params.n_mels, 0.0, sample_rate / 2.0)?,
             dct: Dct::new(params.n_mels, params.n_mfcc)?,
             tuning: Tuning::default(),
-            chroma_bank: ChromaBank::new(sample_rate, n_fft, 0.0),
+            chroma_bank: ChromaBank::new(sample_rate, n_fft, 0.0)?,
             tuned_to: 0.0,
-            // Not to be had at low sample rates: an error for those who ask, not for all others.
-            contrast: SpectralContrast::new(sample_rate, n_fft).ok(),
+            contrast: SpectralContrast::new(sample_rate, n_fft),
             separator: Separator::new(n_fft, hop_length)?,
             tempo: TempoEstimator::new(sample_rate, hop_length)?,
             cache: Caches::default(),
@@ -435,11 +437,7 @@ impl Window<'_> {
     /// A sample rate or an `n_fft` too low for it.
     pub fn spectral_contrast(&mut self) -> Result<Frames<'_>, DspError> {
         let plan = &mut *self.plan;
-        let Some(bands) = &mut plan.contrast else {
-            return Err(SpectralContrast::new(f64::from(plan.params.sample_rate), plan.params.n_fft)
-                .err()
-                .unwrap_or(DspError::Library("spectral contrast was not planned".into())));
-        };
+        let bands = plan.contrast.as_mut().map_err(|error| error.clone())?;
         let Caches { valleys, contrast, .. } = &mut plan.cache;
         if contrast.is_empty() {
             for frame in 0..plan.spectra.frames() {
@@ -554,7 +552,7 @@ impl Window<'_> {
     ///
     /// # Errors
     /// A plan with fewer than 20 MFCCs.
-    pub fn table_row(&mut self) -> Result<[f64; 57], DspError> {
+    pub fn table_row(&mut self) -> Result<[f64; TABLE_COLUMNS.len()], DspError> {
         if self.plan.dct.coefficients() < TABLE_MFCC {
             return Err(DspError::Parameter {
                 name: "n_mfcc",
@@ -587,9 +585,16 @@ impl Window<'_> {
     /// missing frames become 0, which is each part's mean, and frames past the last are cut.
     ///
     /// # Errors
-    /// A plan with other than 128 mel bands and 40 MFCCs (see [`FeatureParams::stacked`]); see
-    /// [`Window::spectral_contrast`].
+    /// A plan with other than 128 mel bands and 40 MFCCs (see [`FeatureParams::stacked`]), or more
+    /// than a million columns; see [`Window::spectral_contrast`].
     pub fn stacked(&mut self, columns: usize) -> Result<Spectrogram, DspError> {
+        if columns > MAX_COLUMNS {
+            return Err(DspError::Parameter {
+                name: "columns",
+                value: columns as f64,
+                reason: "a million are the limit",
+            });
+        }
         let bands: usize = STACKED_PARTS.iter().sum();
         let mut out = Spectrogram { bands, frames: columns, data: vec![0.0; bands * columns] };
         let mut first = 0;

@@ -29,7 +29,8 @@ impl Hpss {
         Ok(Self { spectra: Spectra::new(n_fft, hop_length)?, masks: Separator::new(n_fft, hop_length)? })
     }
 
-    /// The harmonic and the percussive part, each as long as the signal. Their sum is the signal.
+    /// The harmonic and the percussive part, each as long as the signal. Their sum is the signal,
+    /// but for gaps between frames where hops are longer than frames.
     ///
     /// # Errors
     /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`].
@@ -97,7 +98,12 @@ impl Separator {
         // Both masks add up to one and the transform is linear, so the other part needs no
         // transform of its own.
         self.percussive.clear();
-        self.percussive.extend(signal.iter().zip(&self.harmonic).map(|(whole, harmonic)| whole - harmonic));
+        // (Where frames leave gaps, both parts are 0, as in librosa.)
+        let parts = signal.iter().zip(&self.harmonic).enumerate();
+        let istft = &self.istft;
+        self.percussive.extend(
+            parts.map(|(at, (whole, harmonic))| if istft.reaches(at) { whole - harmonic } else { 0.0 }),
+        );
         Ok((&self.harmonic, &self.percussive))
     }
 

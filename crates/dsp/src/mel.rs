@@ -3,7 +3,7 @@
 use wide::f32x4;
 
 use crate::spectra::LANES;
-use crate::stft::check_hop;
+use crate::stft::{check_hop, check_n_fft};
 use crate::{DspError, Stft, check_finite, check_length};
 
 /// What defines a mel spectrogram. Source and defaults of the field:
@@ -90,6 +90,9 @@ fn log_step() -> f64 {
     6.4_f64.ln() / 27.0
 }
 
+/// More than any spectrum has bins to fill.
+const MAX_MELS: usize = 1 << 16;
+
 impl MelBank {
     /// The filters of `librosa.filters.mel(sr=…, n_fft=…, n_mels=…, fmin=…, fmax=…)` with its
     /// defaults `htk=False, norm="slaney"`; see [`MelBank::new`].
@@ -109,7 +112,8 @@ impl MelBank {
     /// Triangles between equidistant mels, from `fmin` to `fmax` in Hz: `librosa.filters.mel`.
     ///
     /// # Errors
-    /// No bands, or band edges that are not 0 ≤ fmin < fmax ≤ sample rate / 2.
+    /// No bands or more than 65536, an `n_fft` that [`Stft`] refuses, or band edges that are not
+    /// 0 ≤ fmin < fmax ≤ sample rate / 2.
     pub fn new(
         sample_rate: f64,
         n_fft: usize,
@@ -120,8 +124,9 @@ impl MelBank {
         norm: MelNorm,
     ) -> Result<Self, DspError> {
         let refuse = |name, value, reason| Err(DspError::Parameter { name, value, reason });
-        if n_mels == 0 {
-            return refuse("n_mels", 0.0, "at least one band is needed");
+        check_n_fft(n_fft)?;
+        if !(1..=MAX_MELS).contains(&n_mels) {
+            return refuse("n_mels", n_mels as f64, "between 1 and 65536 bands are needed");
         }
         if !(sample_rate.is_finite() && sample_rate > 0.0) {
             return refuse("sample_rate", sample_rate, "a positive rate is needed");
@@ -265,7 +270,7 @@ impl MelSpectrogram {
     /// `librosa.feature.melspectrogram(y=signal, …)`.
     ///
     /// # Errors
-    /// A sample that is NaN or infinite, or no samples at all.
+    /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`], or no samples at all.
     pub fn spectrogram(&mut self, signal: &[f32]) -> Result<Spectrogram, DspError> {
         if signal.is_empty() {
             return Err(DspError::Length { name: "signal", expected: 1, found: 0 });

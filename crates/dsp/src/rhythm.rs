@@ -172,7 +172,7 @@ impl TempoEstimator {
     /// are lags, columns are frames.
     ///
     /// # Errors
-    /// An onset strength that is NaN or infinite.
+    /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].
     pub fn tempogram(&mut self, onsets: &[f32]) -> Result<Spectrogram, DspError> {
         check_finite(onsets)?;
         let (bands, frames) = (self.lags(), onsets.len());
@@ -196,7 +196,7 @@ impl TempoEstimator {
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
     ///
     /// # Errors
-    /// An onset strength that is NaN or infinite.
+    /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].
     pub fn tempo(&mut self, onsets: &[f32]) -> Result<f64, DspError> {
         check_finite(onsets)?;
         if onsets.iter().all(|v| *v == 0.0) {
@@ -235,7 +235,7 @@ impl TempoEstimator {
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
     ///
     /// # Errors
-    /// An onset strength that is NaN or infinite.
+    /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].
     pub fn beats(&self, onsets: &[f32], bpm: f64) -> Result<Vec<usize>, DspError> {
         check_finite(onsets)?;
         let period = (self.bpm_of_one / bpm).round_ties_even();
@@ -271,7 +271,12 @@ fn local_score(onsets: &[f32], period: usize) -> Vec<f64> {
                 .iter()
                 .enumerate()
                 .map(|(distance, weight)| {
-                    let at = |i: Option<usize>| i.and_then(|i| onsets.get(i)).copied().map_or(0.0, f64::from);
+                    // The first frame has nothing before it that it could be louder than, and
+                    // librosa's sum leaves it out.
+                    let at = |i: Option<usize>| {
+                        let onset = i.filter(|i| *i > 0).and_then(|i| onsets.get(i)).copied();
+                        onset.map_or(0.0, f64::from)
+                    };
                     let before = if distance > 0 { at(i.checked_sub(distance)) } else { 0.0 };
                     weight * (at(Some(i + distance)) + before)
                 })
@@ -328,9 +333,10 @@ fn last_beat(scores: &[f64]) -> Option<usize> {
 
 /// Drops beats at either end while the onsets before or after are weak.
 fn trim(local: &[f64], beats: &mut Vec<usize>) {
-    // numpy.hanning(5), whose ends are 0. One value past either end of the beats is smoothed, too.
+    // numpy.hanning(5), whose ends are 0, and the two values past the last beat that its other
+    // weights make; librosa cuts them where there are no more frames than beats.
     let at = |i: isize| usize::try_from(i).ok().and_then(|i| beats.get(i)).map_or(0.0, |beat| local[*beat]);
-    let n = beats.len() as isize + 2;
+    let n = (beats.len() + 2).min(local.len()) as isize;
     let square = |i: isize| (0.5 * at(i - 1) + at(i) + 0.5 * at(i + 1)).powi(2);
     let mean = (0..n).map(square).sum::<f64>() / n as f64;
     let threshold = 0.5 * mean.sqrt();

@@ -8,7 +8,6 @@ use rustfft::{Fft, FftPlanner};
 use wide::f32x4;
 
 use crate::spectra::LANES;
-
 use crate::{DspError, check_length};
 
 /// A periodic Hann window of `n` values, `0.5 − 0.5·cos(2πk/n)`, as
@@ -23,16 +22,19 @@ pub fn hann(n: usize) -> Vec<f32> {
 }
 
 /// Refuses lengths that these transforms don't take.
-fn check_n_fft(n_fft: usize) -> Result<(), DspError> {
-    if n_fft < 2 || !n_fft.is_multiple_of(2) {
+pub(crate) fn check_n_fft(n_fft: usize) -> Result<(), DspError> {
+    if !(2..=MAX_N_FFT).contains(&n_fft) || !n_fft.is_multiple_of(2) {
         return Err(DspError::Parameter {
             name: "n_fft",
             value: n_fft as f64,
-            reason: "an even number of at least 2 is needed",
+            reason: "an even number between 2 and a million is needed",
         });
     }
     Ok(())
 }
+
+/// The longest frame: with samples up to [`crate::LOUDEST`], its power is still a number.
+const MAX_N_FFT: usize = 1 << 20;
 
 /// A planned real FFT with its window and its buffers; transforms frames without allocating.
 pub struct Stft {
@@ -48,7 +50,7 @@ impl Stft {
     /// Plans frames of `n_fft` samples under a periodic Hann window of the same length.
     ///
     /// # Errors
-    /// `n_fft` below 2 or odd.
+    /// `n_fft` below 2, above 2²⁰ or odd.
     pub fn new(n_fft: usize) -> Result<Self, DspError> {
         check_n_fft(n_fft)?;
         let plan = RealFftPlanner::<f32>::new().plan_fft_forward(n_fft);
@@ -254,7 +256,7 @@ impl Istft {
             .process_with_scratch(spectrum, &mut self.frame, &mut self.scratch)
             .map_err(|e| DspError::Library(e.to_string()))?;
         let n_fft = self.window.len();
-        let (half, centre) = (n_fft / 2, frame * self.hop_length);
+        let (half, centre) = (n_fft / 2, frame.saturating_mul(self.hop_length));
         let begin = half.saturating_sub(centre);
         let end = (out.len() + half).saturating_sub(centre).min(n_fft);
         if end <= begin {
@@ -272,6 +274,11 @@ impl Istft {
             *sum += weight * weight;
         }
         Ok(())
+    }
+
+    /// Whether a window reaches a sample.
+    pub(crate) fn reaches(&self, sample: usize) -> bool {
+        self.weight.get(sample).is_some_and(|weight| *weight > f32::MIN_POSITIVE)
     }
 
     /// Ends the signal: divides by what the windows add up to.

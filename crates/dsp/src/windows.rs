@@ -34,7 +34,7 @@ impl WindowStream {
     /// Takes more samples and hands every window that is complete to `each`, with its number.
     ///
     /// # Errors
-    /// What `each` returns; the window it refused counts as done.
+    /// What `each` returns. What it refused is done, and so are the later windows of this push.
     pub fn push<E>(
         &mut self,
         mut samples: &[f32],
@@ -60,7 +60,7 @@ impl WindowStream {
         }
     }
 
-    /// Windows handed out so far.
+    /// Windows that are done.
     pub fn emitted(&self) -> usize {
         self.emitted
     }

@@ -24,7 +24,8 @@ fn sine(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
 }
 
 /// Every number that a window has, each with the range that it must lie in.
-fn check_ranges(window: &mut Window<'_>, samples: usize) {
+fn check_ranges(window: &mut Window<'_>, signal: &[f32]) {
+    let samples = signal.len();
     let frames = 1 + samples / 512;
     assert_eq!(window.frames(), frames);
     let within = |name: &str, values: &[f32], low: f32, high: f32, expected: usize| {
@@ -60,8 +61,7 @@ fn check_ranges(window: &mut Window<'_>, samples: usize) {
     let row = window.table_row().unwrap();
     assert!(row.iter().all(|v| v.is_finite()), "{row:?}");
     let mut extractor = FeatureExtractor::new(&FeatureParams::stacked()).unwrap();
-    let signal = sine(440.0, RATE, samples);
-    let stacked = extractor.window(&signal).unwrap().stacked(130).unwrap();
+    let stacked = extractor.window(signal).unwrap().stacked(130).unwrap();
     assert!(stacked.data.len() == 187 * 130 && stacked.data.iter().all(|v| v.is_finite()));
 }
 
@@ -73,12 +73,12 @@ fn odd_signals() {
     spike[1234] = 1e12;
     for signal in [vec![0.0; 20_000], vec![0.7; 20_000], vec![-0.7; 5000], clipped, spike, vec![1e-30; 4000]]
     {
-        check_ranges(&mut extractor.window(&signal).unwrap(), signal.len());
+        check_ranges(&mut extractor.window(&signal).unwrap(), &signal);
     }
     // From one sample to some more than a frame.
     for samples in [1, 2, 3, 15, 511, 512, 513, 1023, 1024, 2047, 2048, 2049, 5000] {
         let signal = sine(1000.0, RATE, samples);
-        check_ranges(&mut extractor.window(&signal).unwrap(), samples);
+        check_ranges(&mut extractor.window(&signal).unwrap(), &signal);
     }
     assert!(matches!(extractor.window(&[]), Err(DspError::Length { .. })));
 }
@@ -102,7 +102,7 @@ proptest! {
     fn any_signal_has_finite_features(
         signal in vec(prop_oneof![-1.0_f32..1.0, -1e12_f32..1e12, Just(0.0)], 1..6000)
     ) {
-        check_ranges(&mut extractor().window(&signal).unwrap(), signal.len());
+        check_ranges(&mut extractor().window(&signal).unwrap(), &signal);
     }
 
     /// A bad sample is an error that says where, and leaves the plan usable.
@@ -169,6 +169,19 @@ proptest! {
         let (harmonic, percussive) = hpss.separate(&signal).unwrap();
         for ((h, p), s) in harmonic.iter().zip(percussive).zip(&signal) {
             prop_assert!((h + p - s).abs() <= 1e-6);
+        }
+    }
+
+    /// The two ways to a power spectrum agree, bin by bin, for frames of every even length.
+    #[test]
+    fn power_is_the_spectrums(signal in vec(-1.0_f32..1.0, 200), half in 1..=70_usize, centre in 0..200_usize) {
+        let mut stft = Stft::new(2 * half).unwrap();
+        let (mut spectrum, mut power) = (vec![Default::default(); stft.bins()], vec![0.0; stft.bins()]);
+        stft.spectrum(&signal, centre, &mut spectrum).unwrap();
+        stft.power(&signal, centre, &mut power).unwrap();
+        let total: f32 = power.iter().sum();
+        for (value, power) in spectrum.iter().zip(&power) {
+            prop_assert!((value.norm_sqr() - power).abs() <= 1e-5 * (power + total / 100.0), "n_fft {}", 2 * half);
         }
     }
 
@@ -300,6 +313,8 @@ fn parameters_that_make_no_sense_are_refused() {
         FeatureParams { sample_rate: 0, ..good.clone() },
         FeatureParams { n_fft: 0, ..good.clone() },
         FeatureParams { n_fft: 7, ..good.clone() },
+        FeatureParams { n_fft: 1 << 40, ..good.clone() },
+        FeatureParams { n_mels: usize::MAX, ..good.clone() },
         FeatureParams { hop_length: 0, ..good.clone() },
         FeatureParams { hop_length: 1 << 40, ..good.clone() },
         FeatureParams { n_mels: 0, ..good.clone() },
