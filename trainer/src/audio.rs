@@ -87,6 +87,14 @@ const MAX_FAILURES_IN_A_ROW: usize = 256;
 /// See [`AudioError`]; the message names the file and what to do.
 pub fn read(path: &Path) -> Result<Audio, AudioError> {
     let bytes = std::fs::read(path).map_err(|source| AudioError::Open { path: path.to_owned(), source })?;
+    decode_named(bytes, path)
+}
+
+/// Decodes the content of a file that was read already.
+///
+/// # Errors
+/// See [`AudioError`].
+pub fn decode_named(bytes: Vec<u8>, path: &Path) -> Result<Audio, AudioError> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     decode(bytes, &extension).map_err(|fault| AudioError::Content { path: path.to_owned(), fault })
 }

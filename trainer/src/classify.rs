@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use cratedigger_zoo::{Analyser, Judgement, MIN_SECONDS, Manifest, probabilities};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use crate::data::mono;
+use crate::data::{is_audio, mono};
+use crate::display::progress_bar;
 use crate::evaluate::Loaded;
 use crate::train::argmax;
+use walkdir::WalkDir;
 
 /// Segments judged in one go, which bounds the memory that a long file needs.
 const BATCH: usize = 16;
@@ -117,44 +122,195 @@ pub fn built_in() -> Result<Loaded> {
     Ok(Loaded { manifest, weights })
 }
 
-/// `cratedigger classify`. The exit status is 1 if any file failed.
+/// How `cratedigger classify` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A line a file, for people.
+    #[default]
+    Lines,
+    /// A table, for people.
+    Table,
+    /// One JSON object a file, a line each.
+    Json,
+    /// A row a file: `file,seconds,genre`, a column for each genre's probability, `error`.
+    Csv,
+}
+
+/// Files that are judged at a time on each thread, before their answers are printed: what bounds
+/// memory, and keeps the order.
+const FILES_A_THREAD: usize = 4;
+
+/// `cratedigger classify`: files, and all audio in folders. The exit status is 1 if any file failed.
+///
+/// Answers come in the order of the files. However many there are, only those under way are held in
+/// memory (a table is printed at the end and keeps a row a file).
 ///
 /// # Errors
-/// The model cannot be loaded; a file that fails is reported in its place instead.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
-pub fn command(files: &[PathBuf], json: bool, model: Option<&Path>) -> Result<ExitCode> {
+/// The model cannot be loaded, or a folder not be listed; a file that fails is reported in its
+/// place instead.
+#[expect(clippy::print_stderr, reason = "a command's output")]
+pub fn command(
+    paths: &[PathBuf],
+    format: Format,
+    model: Option<&Path>,
+    cancelled: &AtomicBool,
+) -> Result<ExitCode> {
     let loaded = match model {
         Some(path) => Loaded::open(path)?,
         None => built_in().context("no usable networks are built in; name some by --model")?,
     };
-    let mut analyser = loaded.analyser()?;
+    let classes = loaded.analyser()?.classes().to_vec();
+    let files = audio_files(paths)?;
+    let bar = if files.len() > 1 { progress_bar(files.len() as u64, "classifying") } else { ProgressBar::hidden() };
+    let mut printer = Printer::new(format, &classes)?;
     let mut failures = 0;
-    for path in files {
-        match classify(&mut analyser, path) {
-            Ok(result) if json => println!("{}", serde_json::to_string(&result)?),
-            Ok(result) => println!("{}", in_words(&result)),
-            Err(error) => {
-                failures += 1;
-                let failed = Failed { file: path.display().to_string(), error: format!("{error:#}") };
-                if json {
-                    println!("{}", serde_json::to_string(&failed)?);
-                } else {
-                    eprintln!("{}: {}", failed.file, failed.error);
-                }
-            }
+    let mut done = 0;
+    for some in files.chunks(FILES_A_THREAD * rayon::current_num_threads().max(1)) {
+        if cancelled.load(Ordering::Relaxed) {
+            break;
         }
+        let answers: Vec<Result<Classification>> = some
+            .par_iter()
+            .map_init(
+                || loaded.analyser(),
+                |analyser, path| {
+                    let answer = match analyser {
+                        Ok(analyser) => classify(analyser, path),
+                        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                    };
+                    bar.inc(1);
+                    answer
+                },
+            )
+            .collect();
+        for (path, answer) in some.iter().zip(answers) {
+            done += 1;
+            failures += usize::from(answer.is_err());
+            bar.suspend(|| printer.print(path, answer))?;
+        }
+    }
+    bar.finish_and_clear();
+    printer.finish()?;
+    if done < files.len() {
+        eprintln!("stopped after {done} of {} files", files.len());
+        return Ok(ExitCode::FAILURE);
     }
     if failures == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{} of {} files failed", failures, files.len());
+    eprintln!("{failures} of {} files failed", files.len());
     Ok(ExitCode::FAILURE)
 }
 
-fn in_words(result: &Classification) -> String {
-    let mut ranked: Vec<&(String, f32)> = result.probabilities.0.iter().collect();
+/// Files as they were named, and the audio files in folders in the order of their names.
+fn audio_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => files.push(entry.into_path()),
+                Ok(_) => {}
+                // A link to nowhere among thousands of files; the folder itself must be readable.
+                Err(error) if error.depth() > 0 => files.extend(error.path().map(Path::to_path_buf)),
+                Err(error) => return Err(error).with_context(|| format!("{} cannot be listed", path.display())),
+            }
+        }
+        ensure!(files.len() > before, "there is no audio in {}", path.display());
+    }
+    Ok(files)
+}
+
+/// Prints answers as they come.
+enum Printer {
+    Lines,
+    Json,
+    Csv { writer: Box<csv::Writer<std::io::Stdout>>, columns: usize },
+    Table(comfy_table::Table),
+}
+
+impl Printer {
+    fn new(format: Format, classes: &[String]) -> Result<Self> {
+        Ok(match format {
+            Format::Lines => Self::Lines,
+            Format::Json => Self::Json,
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                let columns = ["file", "seconds", "genre"].into_iter();
+                writer.write_record(columns.chain(classes.iter().map(String::as_str)).chain(["error"]))?;
+                Self::Csv { writer: Box::new(writer), columns: classes.len() + 4 }
+            }
+            Format::Table => {
+                let mut table = comfy_table::Table::new();
+                table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
+                table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+                table.set_header(["file", "length", "genre", "", "second", ""]);
+                Self::Table(table)
+            }
+        })
+    }
+
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
+    fn print(&mut self, path: &Path, answer: Result<Classification>) -> Result<()> {
+        let file = path.display().to_string();
+        match (self, answer) {
+            (Self::Json, Ok(result)) => println!("{}", serde_json::to_string(&result)?),
+            (Self::Json, Err(error)) => {
+                println!("{}", serde_json::to_string(&Failed { file, error: format!("{error:#}") })?);
+            }
+            (Self::Lines, Ok(result)) => println!("{}", in_words(&result)),
+            (Self::Lines, Err(error)) => eprintln!("{file}: {error:#}"),
+            (Self::Csv { writer, .. }, Ok(result)) => {
+                let cells = [file, format!("{:.2}", result.seconds), result.genre];
+                let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
+                writer.write_record(cells.into_iter().chain(values).chain([String::new()]))?;
+                writer.flush()?;
+            }
+            (Self::Csv { writer, columns }, Err(error)) => {
+                // Every row has all columns: none of the probabilities, and the error behind them.
+                let empty = std::iter::repeat_n(String::new(), *columns - 2);
+                writer.write_record([file].into_iter().chain(empty).chain([format!("{error:#}")]))?;
+                writer.flush()?;
+            }
+            (Self::Table(table), Ok(result)) => {
+                let ranked = ranked(&result);
+                let cell = |place: usize| match ranked.get(place) {
+                    Some((genre, p)) => [genre.clone(), format!("{:.0} %", 100.0 * p)],
+                    None => [String::new(), String::new()],
+                };
+                let length = format!("{}:{:02}", result.seconds as u64 / 60, result.seconds as u64 % 60);
+                table.add_row([file, length].into_iter().chain(cell(0)).chain(cell(1)));
+            }
+            (Self::Table(table), Err(error)) => {
+                table.add_row([file, String::new(), format!("{error:#}")]);
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::print_stdout, reason = "a command's output")]
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Table(table) => println!("{table}"),
+            Self::Csv { mut writer, .. } => writer.flush()?,
+            Self::Lines | Self::Json => {}
+        }
+        Ok(())
+    }
+}
+
+fn ranked(result: &Classification) -> Vec<(String, f32)> {
+    let mut ranked = result.probabilities.0.clone();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked
+}
+
+fn in_words(result: &Classification) -> String {
     let top: Vec<String> =
-        ranked.iter().take(3).map(|(genre, p)| format!("{genre} {:.0} %", 100.0 * p)).collect();
+        ranked(result).iter().take(3).map(|(genre, p)| format!("{genre} {:.0} %", 100.0 * p)).collect();
     format!("{}  {}", result.file, top.join(", "))
 }

@@ -1,20 +1,35 @@
 //! The TOML file that a training run is described by.
 
-use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::{Architecture, Recipe};
-use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// A training run, resolved: what is trained, and how.
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use cratedigger_zoo::{Architecture, Input, Recipe};
+use serde::{Deserialize, Serialize};
+
+use crate::material::{AudioAugmentation, Origin};
+use crate::prepare::{Components, StepConfig};
+use crate::split::{Group, Protocol};
+
+/// A training run, resolved: what is trained, on what, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the network; becomes its file's name when exported.
     pub name: String,
-    /// Its input.
-    pub recipe: Recipe,
-    /// Its design.
-    pub architecture: Architecture,
+    /// Seed of every random choice.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Which clips, cut how, and kept apart how.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// The parts of the network's input.
+    pub inputs: Vec<Input>,
+    /// What is fitted to the training clips' features before they reach the network. Without
+    /// effect on other inputs.
+    #[serde(default)]
+    pub preparation: PreparationConfig,
+    /// The network's design.
+    pub network: Architecture,
     /// How it learns.
     #[serde(default)]
     pub training: TrainingConfig,
@@ -23,7 +38,148 @@ pub struct Config {
     pub augmentation: Augmentation,
 }
 
-/// Optimisation: AdamW under a cosine schedule with a linear warm-up of one epoch.
+fn one() -> u64 {
+    1
+}
+
+/// Which clips a run uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Seconds that are judged as one: 3 or 30 in all published work.
+    pub window: f64,
+    /// What the inputs are made from where a data set has several things.
+    pub source: Origin,
+    /// How training, validation and test clips are kept apart.
+    pub split: Protocol,
+    /// A file that names the parts of the split instead; see [`crate::split::IndexFile`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<PathBuf>,
+    /// Number of folds under the track protocol; one of them tests. None for a single split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// Which fold tests, counted from 0.
+    pub fold: usize,
+    /// What must not stand on both sides under the track protocol.
+    pub group: Group,
+    /// Share of the clips (or segments) that test, where the protocol leaves it open.
+    pub test_share: f64,
+    /// Share that validates.
+    pub valid_share: f64,
+    /// Whether clips that repeat another one are left out; see `cratedigger inspect`.
+    pub drop_duplicates: bool,
+    /// What is done about classes of unequal size.
+    pub balance: Balance,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            window: 3.0,
+            source: Origin::Auto,
+            split: Protocol::FaultFiltered,
+            index: None,
+            folds: None,
+            fold: 0,
+            group: Group::Track,
+            test_share: 0.2,
+            valid_share: 0.1,
+            drop_duplicates: false,
+            balance: Balance::None,
+        }
+    }
+}
+
+/// What is done about classes of unequal size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each class weighs the same in the loss.
+    Weights,
+    /// Small classes are drawn from more often, until all count as many as the largest.
+    Oversample,
+}
+
+/// What is fitted to the training clips' features, in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PreparationConfig {
+    /// How features are brought to one scale.
+    pub scaling: Scaling,
+    /// Keep so many features, those in which the classes differ most (ANOVA F); none for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub select: Option<usize>,
+    /// Principal components: so many (a whole number), or as many as explain a share of the
+    /// variance (0…1); none for the features as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pca: Option<Components>,
+}
+
+impl Default for PreparationConfig {
+    fn default() -> Self {
+        Self { scaling: Scaling::Standard, select: None, pca: None }
+    }
+}
+
+impl PreparationConfig {
+    /// The steps to fit.
+    pub fn steps(&self) -> Vec<StepConfig> {
+        let scaling = match self.scaling {
+            Scaling::None => None,
+            Scaling::Standard => Some(StepConfig::Standard),
+            Scaling::MinMax => Some(StepConfig::MinMax),
+            Scaling::Robust => Some(StepConfig::Robust),
+        };
+        let select = self.select.map(|k| StepConfig::Select { k });
+        let pca = self.pca.map(|keep| StepConfig::Pca { keep });
+        [scaling, select, pca].into_iter().flatten().collect()
+    }
+}
+
+/// How features are brought to one scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scaling {
+    /// Not at all.
+    None,
+    /// Mean 0, standard deviation 1.
+    #[default]
+    Standard,
+    /// Least value 0, greatest 1.
+    MinMax,
+    /// Median 0, distance of the quartiles 1.
+    Robust,
+}
+
+/// The rule that turns gradients into steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    #[default]
+    AdamW,
+    /// Adam (Kingma and Ba 2015); `weight_decay` is an L2 penalty.
+    Adam,
+}
+
+/// How the learning rate changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// A linear warm-up over the first epoch, then half a cosine down to a thousandth.
+    #[default]
+    Cosine,
+    /// Multiplied by `plateau_factor` after `plateau_patience` epochs without a lower validation
+    /// loss: Keras's ReduceLROnPlateau.
+    Plateau,
+    /// Not at all.
+    Constant,
+}
+
+/// Optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
@@ -31,13 +187,24 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Stop after so many epochs without a better validation accuracy.
     pub patience: usize,
-    /// Windows a step.
+    /// Windows a step and device.
     pub batch_size: usize,
-    /// Windows drawn from each clip an epoch.
-    pub crops_per_clip: usize,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// Windows drawn from each clip an epoch; none for each segment once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crops_per_clip: Option<usize>,
+    /// The rule.
+    pub optimiser: Optimiser,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Decoupled weight decay.
+    /// How it changes.
+    pub schedule: Schedule,
+    /// What the rate is multiplied by on a plateau.
+    pub plateau_factor: f64,
+    /// Epochs that make a plateau.
+    pub plateau_patience: usize,
+    /// Weight decay, decoupled or L2 as the optimiser has it.
     pub weight_decay: f32,
     /// Share of the target spread evenly over all classes.
     pub label_smoothing: f32,
@@ -51,16 +218,22 @@ impl Default for TrainingConfig {
             epochs: 100,
             patience: 15,
             batch_size: 32,
-            crops_per_clip: 6,
+            accumulate: 1,
+            crops_per_clip: None,
+            optimiser: Optimiser::AdamW,
             learning_rate: 1e-3,
+            schedule: Schedule::Cosine,
+            plateau_factor: 0.5,
+            plateau_patience: 5,
             weight_decay: 1e-2,
-            label_smoothing: 0.1,
+            label_smoothing: 0.0,
             mixup: 0.0,
         }
     }
 }
 
-/// Variation of log-mel windows. SpecAugment's masks are set to the window's floor.
+/// Variation of inputs. Levels, tilt, low-pass and shift are for log-mel; SpecAugment's masks are
+/// set to the floor of log-mel and to the mean of stacked features.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -83,38 +256,166 @@ pub struct Augmentation {
     pub low_pass_from: usize,
     /// Largest tilt of the spectrum from the lowest to the highest band, in dB, up or down.
     pub tilt_db: f32,
+    /// Standard deviation of noise added to prepared features and to pictures' values.
+    pub noise: f32,
+    /// Variation of the sound itself: each training clip is also read in this many other versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioAugmentation>,
 }
 
 impl Config {
     /// Reads and checks a TOML file.
     ///
+    /// `overrides` are `key=value` with the key as a path (`training.epochs=50`,
+    /// `inputs.0.columns=130`) and the value in TOML's writing; quotes around a text may be left out.
+    ///
     /// # Errors
-    /// Not readable, not TOML, an unknown key, or a value that makes no sense.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Not readable, not TOML, an unknown key (named, with the nearest known one), or a value that
+    /// makes no sense.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
-        config.validate().with_context(|| format!("{}", path.display()))?;
+        let mut config = Self::parse(&text, overrides).with_context(|| format!("{}", path.display()))?;
+        // A file that a file names lies beside it.
+        if let (Some(index), Some(folder)) = (&mut config.data.index, path.parent())
+            && index.is_relative()
+            && !overrides.iter().any(|o| o.starts_with("data.index="))
+        {
+            *index = folder.join(&index);
+        }
         Ok(config)
     }
 
+    /// The same of a text.
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let changed;
+        let text = if overrides.is_empty() {
+            text
+        } else {
+            let mut table: toml::Table = toml::from_str(text)?;
+            for change in overrides {
+                set(&mut table, change)?;
+            }
+            changed = toml::to_string(&table)?;
+            &changed
+        };
+        let config: Self = toml::from_str(text).map_err(|error| with_nearest_name(&error))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The recipe of the network's input.
+    pub fn recipe(&self) -> Recipe {
+        Recipe::new(self.data.window, self.inputs.clone())
+    }
+
     fn validate(&self) -> Result<()> {
-        let t = &self.training;
         ensure!(
             !self.name.is_empty() && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)),
             "name must be letters, digits, '-' and '_' only: it becomes a file name"
         );
-        self.recipe.validate()?;
-        self.architecture.validate(&self.recipe).map_err(anyhow::Error::msg)?;
+        self.recipe().validate()?;
+        let t = &self.training;
         ensure!(t.epochs > 0 && t.patience > 0, "epochs and patience must be at least 1");
         ensure!(t.batch_size > 1, "batch_size must be at least 2: batch normalisation needs a batch");
-        ensure!(t.crops_per_clip > 0, "crops_per_clip must be at least 1");
+        ensure!(t.accumulate > 0, "accumulate must be at least 1");
+        ensure!(t.crops_per_clip != Some(0), "crops_per_clip must be at least 1");
         ensure!(t.learning_rate > 0.0 && t.learning_rate <= 1.0, "learning_rate must be in 0…1");
         ensure!((0.0..1.0).contains(&t.label_smoothing), "label_smoothing must be in 0…1");
         ensure!(t.mixup >= 0.0 && t.weight_decay >= 0.0, "mixup and weight_decay must not be negative");
+        ensure!(
+            t.plateau_factor > 0.0 && t.plateau_factor < 1.0 && t.plateau_patience > 0,
+            "plateau_factor must be in 0…1 and plateau_patience at least 1"
+        );
+        let d = &self.data;
+        ensure!(
+            d.test_share > 0.0 && d.valid_share > 0.0 && d.test_share + d.valid_share < 1.0,
+            "test_share and valid_share must be positive and leave something to train on"
+        );
+        if let Some(folds) = d.folds {
+            ensure!(folds >= 2, "folds must be at least 2");
+            ensure!(d.fold < folds, "fold {} of {folds}: they are counted from 0", d.fold);
+            ensure!(d.split == Protocol::Track, "folds need split = \"track\"");
+        }
         let a = &self.augmentation;
         ensure!(a.tilt_db >= 0.0 && a.level_db >= 0.0, "tilt_db and level_db must not be negative");
+        ensure!(a.noise >= 0.0, "noise must not be negative");
         ensure!((0.0..=1.0).contains(&a.low_pass), "low_pass is a share, 0…1");
+        if let Some(audio) = &a.audio {
+            audio.validate()?;
+            ensure!(
+                d.split != Protocol::Segment || (audio.stretch == 0.0 && audio.shift_seconds == 0.0),
+                "under the segment protocol stretch and shift_seconds would move sound of tested segments into trained ones"
+            );
+        }
+        ensure!(self.preparation.select != Some(0), "select must keep at least one feature");
+        match self.preparation.pca {
+            Some(Components::Count(0)) => bail!("pca must keep at least one component"),
+            Some(Components::Share(share)) => ensure!(share > 0.0 && share < 1.0, "pca: a share is in 0…1"),
+            _ => {}
+        }
         Ok(())
+    }
+}
+
+/// Sets one key of a table.
+fn set(table: &mut toml::Table, change: &str) -> Result<()> {
+    let (path, value) =
+        change.split_once('=').with_context(|| format!("--set {change}: KEY=VALUE is needed"))?;
+    let value = value.trim();
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}")).ok();
+    let parsed = parsed.and_then(|mut t| t.remove("v")).unwrap_or_else(|| toml::Value::String(value.into()));
+    let mut parts: Vec<&str> = path.trim().split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    let Some((first, rest)) = parts.split_first() else {
+        table.insert(last.into(), parsed);
+        return Ok(());
+    };
+    let new = || toml::Value::Table(toml::Table::new());
+    let mut at = table.entry(*first).or_insert_with(new);
+    for part in rest.iter().chain(std::iter::once(&last)) {
+        let is_last = std::ptr::eq(*part, last);
+        at = match at {
+            toml::Value::Table(table) => table.entry(*part).or_insert_with(new),
+            toml::Value::Array(items) => {
+                let length = items.len();
+                let place = part.parse::<usize>().ok().filter(|place| *place < length);
+                let Some(place) = place else {
+                    bail!("--set {change}: {part:?} is no place among {length}, counted from 0")
+                };
+                &mut items[place]
+            }
+            _ => bail!("--set {change}: there is nothing below {part:?}"),
+        };
+        if is_last {
+            *at = parsed;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Adds "did you mean" to an error about a name that is not known. The known ones stand in serde's
+/// message.
+fn with_nearest_name(error: &toml::de::Error) -> anyhow::Error {
+    let message = error.to_string();
+    let quoted = |text: &str| -> Vec<String> {
+        text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let unknown = ["unknown field ", "unknown variant "]
+        .iter()
+        .find_map(|what| message.split_once(what))
+        .and_then(|(_, rest)| rest.split_once(", expected "))
+        .and_then(|(name, expected)| Some((quoted(name).pop()?, quoted(expected))));
+    let nearest = unknown.as_ref().and_then(|(name, known)| {
+        let distance = |other: &String| strsim::damerau_levenshtein(name, other);
+        known.iter().min_by_key(|other| distance(other)).filter(|other| distance(other) <= 1 + other.len() / 2)
+    });
+    match nearest {
+        Some(nearest) => anyhow!("{}\ndid you mean {nearest:?}?", message.trim_end()),
+        None => anyhow!(message),
     }
 }

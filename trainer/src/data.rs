@@ -1,41 +1,51 @@
-//! Data sets as they lie on disk: GTZAN's two audio layouts and the array layout.
+//! Data sets as they lie on disk: which clips there are, and what is known of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{GTZAN_GENRES, Recipe, sha256_hex};
+use cratedigger_dsp::TABLE_COLUMNS;
+use cratedigger_zoo::{LogMel, Recipe};
 use serde::Deserialize;
+use walkdir::WalkDir;
 
 use crate::audio;
 use crate::partition::{Part, fault_filtered};
 
 /// Column spacing of the array layout: 387 of 1292 frames of hop 512.
-pub(crate) const ARRAY_FRAMES_PER_COLUMN: [u32; 2] = [1291, 386];
+pub const ARRAY_FRAMES_PER_COLUMN: [u32; 2] = [1291, 386];
 
-/// One clip of a data set.
-#[derive(Clone, Debug)]
+/// Extensions of audio files.
+pub const AUDIO_EXTENSIONS: [&str; 7] = ["wav", "au", "mp3", "flac", "ogg", "oga", "wave"];
+
+/// A row of a table of features.
+pub type TableRow = [f32; TABLE_COLUMNS.len()];
+
+/// One clip of a data set, with whatever is known of its sound.
+#[derive(Clone, Debug, Default)]
 pub struct Clip {
-    /// `genre.NNNNN`, unique.
+    /// Unique in the data set: `genre.NNNNN` in GTZAN, else the path below the data set's folder
+    /// without extension.
     pub id: String,
-    /// Index into [`GTZAN_GENRES`].
-    pub genre: usize,
-    /// Where it stands in the fault-filtered partition; none for the clips that it leaves out.
+    /// Index into [`Dataset::classes`].
+    pub class: usize,
+    /// Who plays, where the data say so.
+    pub artist: Option<String>,
+    /// Where it stands in GTZAN's fault-filtered partition; none for other clips.
     pub part: Option<Part>,
-    /// What is known of its sound.
-    pub source: Source,
-}
-
-/// Where a clip's windows come from.
-#[derive(Clone, Debug)]
-pub enum Source {
+    /// Its audio.
+    pub audio: Option<PathBuf>,
     /// A spectrogram kept as an array.
-    Columns(Arc<Columns>),
-    /// An audio file.
-    Audio(PathBuf),
+    pub columns: Option<Arc<Columns>>,
+    /// Its row in a table of whole clips (30 s).
+    pub row: Option<Box<TableRow>>,
+    /// Its rows in a table of segments (3 s), in their order.
+    pub rows: Vec<TableRow>,
+    /// A picture of its spectrogram.
+    pub picture: Option<PathBuf>,
 }
 
 /// A log-mel spectrogram at a recipe's column spacing.
@@ -52,39 +62,48 @@ pub struct Columns {
 impl Columns {
     /// The network's input for the window whose first column is `start`; columns past the end are
     /// silent.
-    pub fn window(&self, recipe: &Recipe, start: usize) -> Vec<f32> {
-        let width = recipe.columns;
-        let mut window = vec![f32::NEG_INFINITY; self.bands * width];
+    pub fn window(&self, mel: &LogMel, start: usize) -> Vec<f32> {
+        let width = mel.columns;
+        let mut db = vec![f32::NEG_INFINITY; self.bands * width];
         let kept = width.min(self.columns.saturating_sub(start));
-        for (row, target) in self.db.chunks_exact(self.columns).zip(window.chunks_exact_mut(width)) {
+        for (row, target) in self.db.chunks_exact(self.columns.max(1)).zip(db.chunks_exact_mut(width)) {
             target[..kept].copy_from_slice(&row[start..start + kept]);
         }
-        let loudest = window.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // A window of nothing but padding has no maximum to refer to: all floor.
-        let loudest = if loudest.is_finite() { loudest } else { 0.0 };
-        window.iter_mut().for_each(|v| *v = recipe.scale(*v - loudest));
+        let mut window = vec![0.0; db.len()];
+        mel.scale_window(&db, &mut window);
         window
     }
 
     /// First columns of the clip's segments: as [`Recipe::segments`] has it for audio.
-    pub fn segments(&self, recipe: &Recipe) -> Vec<usize> {
-        let rate = recipe.columns_per_second();
+    pub fn segments(&self, recipe: &Recipe, mel: &LogMel) -> Vec<usize> {
+        let rate = mel.columns_per_second(recipe.sample_rate);
         let samples = (self.columns as f64 / rate * f64::from(recipe.sample_rate)) as usize;
-        let last = self.columns.saturating_sub(recipe.columns);
+        let last = self.columns.saturating_sub(mel.columns);
         recipe
             .segments(samples)
             .iter()
             .map(|s| ((s.start as f64 / f64::from(recipe.sample_rate) * rate).round() as usize).min(last))
             .collect()
     }
+
+    /// Whether windows of this spectrogram are what `mel` describes.
+    pub fn fits(&self, mel: &LogMel) -> bool {
+        let default = LogMel::default();
+        self.bands == mel.n_mels
+            && mel.frames_per_column == ARRAY_FRAMES_PER_COLUMN
+            && (mel.n_fft, mel.hop_length) == (default.n_fft, default.hop_length)
+            && (mel.fmin, mel.fmax) == (default.fmin, default.fmax)
+    }
 }
 
-/// A data set: its clips in the order of their ids, and what could not be used.
-#[derive(Debug)]
+/// A data set: its classes, its clips in the order of their ids, and what could not be used.
+#[derive(Clone, Debug, Default)]
 pub struct Dataset {
+    /// Names of the classes, sorted.
+    pub classes: Vec<String>,
     /// The clips.
     pub clips: Vec<Clip>,
-    /// Files that were skipped, and why.
+    /// Files and clips that were skipped, and why.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -93,6 +112,8 @@ struct ClipRow {
     clip: String,
     genre: String,
     fault_filtered_split: String,
+    #[serde(default)]
+    artist: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,68 +122,124 @@ struct ArrayRow {
     clip: String,
 }
 
+#[derive(Deserialize)]
+struct ArtistRow {
+    clip: String,
+    artist: String,
+}
+
 impl Dataset {
-    /// Finds out which layout `folder` has and lists its clips:
+    /// Finds out which layout `folder` has and lists its clips, without reading any audio:
     ///
     /// * arrays: `clips.csv` (`clip,genre,fault_filtered_split,…`), `mel128.npz` with
-    ///   `mel128.csv`, and `audio/<genre>/<clip>.<ext>` for clips that the array lacks;
-    /// * Kaggle's: `genres_original/<genre>/<genre>.NNNNN.wav`;
+    ///   `mel128.csv`, and `audio/<genre>/<clip>.<ext>`;
+    /// * Kaggle's: `genres_original/<genre>/<genre>.NNNNN.wav`, and beside it
+    ///   `images_original/<genre>/<genre>NNNNN.png`, `features_30_sec.csv`, `features_3_sec.csv`,
+    ///   any of them;
     /// * the original: `genres/<genre>/<genre>.NNNNN.au`;
+    /// * any folder of folders: the first level names the class, a level below it, if there is
+    ///   one, the artist.
     ///
-    /// the audio layouts also where `folder` itself holds the genres. With `prefer_audio` the
-    /// array layout uses its audio wherever there is some and skips clips without.
+    /// A table `artists.csv` (`clip,artist`) in the folder says who plays.
     ///
     /// # Errors
     /// None of these is there, or a table or array cannot be read.
-    pub fn open(folder: &Path, prefer_audio: bool) -> Result<Self> {
+    pub fn open(folder: &Path) -> Result<Self> {
         ensure!(folder.is_dir(), "{} is no folder", folder.display());
+        let mut listing = Listing::default();
         if folder.join("clips.csv").is_file() {
-            return Self::open_arrays(folder, prefer_audio);
+            listing.add_arrays(folder)?;
+        } else {
+            let roots = ["genres_original", "genres"].map(|name| folder.join(name));
+            match roots.iter().find(|root| root.is_dir()) {
+                Some(root) => listing.add_folders(root)?,
+                None => listing.add_folders(folder)?,
+            }
+            listing.add_pictures(&folder.join("images_original"))?;
         }
-        for root in [folder.join("genres_original"), folder.join("genres"), folder.to_path_buf()] {
-            if GTZAN_GENRES.iter().any(|genre| root.join(genre).is_dir()) {
-                return Self::open_audio(&root);
+        for (table, whole) in [("features_30_sec.csv", true), ("features_3_sec.csv", false)] {
+            let path = folder.join(table);
+            if path.is_file() {
+                listing.add_table(&path, whole)?;
             }
         }
-        bail!(
-            "{} holds no data set: expected clips.csv with mel128.npz, or genres_original/<genre>/*.wav, or genres/<genre>/*.au",
-            folder.display()
-        )
-    }
-
-    fn open_audio(root: &Path) -> Result<Self> {
-        let mut clips = Vec::new();
-        let mut skipped = Vec::new();
-        for (genre, name) in GTZAN_GENRES.iter().enumerate() {
-            for path in list(&root.join(name))? {
-                let Some(id) = path.file_stem().and_then(|s| s.to_str()).map(str::to_owned) else {
-                    skipped.push((path.display().to_string(), "its name is not readable text".into()));
-                    continue;
-                };
-                clips.push(Clip { part: fault_filtered(&id), id, genre, source: Source::Audio(path) });
-            }
-        }
-        Self::finish(clips, skipped, root)
-    }
-
-    fn open_arrays(folder: &Path, prefer_audio: bool) -> Result<Self> {
-        let rows: Vec<ClipRow> = read_csv(&folder.join("clips.csv"))?;
-        let arrays = if prefer_audio { BTreeMap::new() } else { read_arrays(folder)? };
-        let mut files = BTreeMap::new();
-        for genre in GTZAN_GENRES {
-            for path in list(&folder.join("audio").join(genre))? {
-                if let Some(stem) = path.file_stem().and_then(|s| s.to_str()) {
-                    files.insert(stem.to_owned(), path);
+        let artists = folder.join("artists.csv");
+        if artists.is_file() {
+            for row in read_csv::<ArtistRow>(&artists)? {
+                if let Some(clip) = listing.clips.get_mut(&row.clip) {
+                    clip.1.artist = Some(row.artist).filter(|artist| !artist.is_empty());
                 }
             }
         }
-        let mut clips = Vec::new();
-        let mut skipped = Vec::new();
-        for row in rows {
-            let Some(genre) = GTZAN_GENRES.iter().position(|g| *g == row.genre) else {
-                skipped.push((row.clip, format!("{:?} is no genre of GTZAN", row.genre)));
+        listing.finish(folder)
+    }
+
+    /// The classes' names for the indices that clips have.
+    pub fn class_name(&self, class: usize) -> &str {
+        self.classes.get(class).map_or("?", String::as_str)
+    }
+}
+
+/// A data set while it is put together: class name and clip by id.
+#[derive(Default)]
+struct Listing {
+    clips: BTreeMap<String, (String, Clip)>,
+    skipped: Vec<(String, String)>,
+}
+
+impl Listing {
+    fn clip(&mut self, id: &str, class: &str) -> &mut Clip {
+        let new = || {
+            let clip = Clip { id: id.to_owned(), part: fault_filtered(id), ..Clip::default() };
+            (class.to_owned(), clip)
+        };
+        &mut self.clips.entry(id.to_owned()).or_insert_with(new).1
+    }
+
+    /// `<class>/…/<file>`.
+    fn add_folders(&mut self, root: &Path) -> Result<()> {
+        let mut files = Vec::new();
+        for entry in WalkDir::new(root).min_depth(2).follow_links(true).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => {
+                    files.push(entry.into_path());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let path = error.path().unwrap_or(root).display().to_string();
+                    self.skipped.push((path, error.to_string()));
+                }
+            }
+        }
+        for path in files {
+            let below = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            let names: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
+            let ([class, middle @ .., stem], true) = (names.as_slice(), names.len() == below.iter().count())
+            else {
+                self.skipped.push((path.display().to_string(), "its name is not readable text".into()));
                 continue;
             };
+            // GTZAN names the class in the file's name, and its tables use that name.
+            let id =
+                if stem.starts_with(&format!("{class}.")) { (*stem).to_owned() } else { names.join("/") };
+            let artist = middle.first().map(|&artist| artist.to_owned());
+            let clip = self.clip(&id, class);
+            if let Some(other) = &clip.audio {
+                let why = format!("{} has the same name", other.display());
+                self.skipped.push((path.display().to_string(), why));
+                continue;
+            }
+            clip.audio = Some(path);
+            clip.artist = artist;
+        }
+        Ok(())
+    }
+
+    /// The array layout.
+    fn add_arrays(&mut self, folder: &Path) -> Result<()> {
+        let rows: Vec<ClipRow> = read_csv(&folder.join("clips.csv"))?;
+        let mut arrays = if folder.join("mel128.npz").is_file() { read_arrays(folder)? } else { BTreeMap::new() };
+        for row in rows {
             let part = match row.fault_filtered_split.as_str() {
                 "train" => Some(Part::Train),
                 "valid" => Some(Part::Valid),
@@ -170,115 +247,159 @@ impl Dataset {
                 "" => None,
                 other => bail!("clips.csv: {}: {other:?} is no part of the fault-filtered split", row.clip),
             };
-            let source = match (arrays.get(&row.clip), files.remove(&row.clip)) {
-                (Some(columns), _) => Source::Columns(Arc::clone(columns)),
-                (None, Some(path)) => Source::Audio(path),
-                (None, None) => {
-                    let what = if prefer_audio { "no audio file" } else { "neither array nor audio file" };
-                    skipped.push((row.clip, what.into()));
-                    continue;
-                }
-            };
-            clips.push(Clip { id: row.clip, genre, part, source });
+            let columns = arrays.remove(&row.clip);
+            let clip = self.clip(&row.clip, &row.genre);
+            clip.part = part;
+            clip.columns = columns;
+            clip.artist = row.artist.filter(|artist| !artist.is_empty());
         }
-        Self::finish(clips, skipped, folder)
-    }
-
-    fn finish(mut clips: Vec<Clip>, skipped: Vec<(String, String)>, folder: &Path) -> Result<Self> {
-        clips.sort_by(|a, b| a.id.cmp(&b.id));
-        for pair in clips.windows(2) {
-            ensure!(pair[0].id != pair[1].id, "{}: two clips are called {}", folder.display(), pair[0].id);
-        }
-        ensure!(!clips.is_empty(), "{} holds no clips", folder.display());
-        Ok(Self { clips, skipped })
-    }
-
-    /// Turns audio into spectrogram columns where a clip has none yet, so that training can draw
-    /// windows at any column. Files that cannot be used are dropped and listed in
-    /// [`Dataset::skipped`]. `progress` is called with the number of clips done.
-    ///
-    /// # Errors
-    /// The arrays do not fit the recipe.
-    pub fn load_columns(&mut self, recipe: &Recipe, mut progress: impl FnMut(usize)) -> Result<()> {
-        let mut kept = Vec::with_capacity(self.clips.len());
-        for (done, mut clip) in std::mem::take(&mut self.clips).into_iter().enumerate() {
-            match &clip.source {
-                Source::Columns(columns) => {
-                    ensure!(
-                        columns.bands == recipe.n_mels && recipe.frames_per_column == ARRAY_FRAMES_PER_COLUMN,
-                        "the arrays have {} bands and {}/{} frames a column, the recipe has {} and {}/{}; use audio instead (--audio)",
-                        columns.bands,
-                        ARRAY_FRAMES_PER_COLUMN[0],
-                        ARRAY_FRAMES_PER_COLUMN[1],
-                        recipe.n_mels,
-                        recipe.frames_per_column[0],
-                        recipe.frames_per_column[1]
-                    );
-                    kept.push(clip);
-                }
-                Source::Audio(path) => match columns_of(path, recipe) {
-                    Ok(columns) => {
-                        clip.source = Source::Columns(Arc::new(columns));
-                        kept.push(clip);
-                    }
-                    Err(error) => self.skipped.push((clip.id, format!("{error:#}"))),
-                },
+        for entry in WalkDir::new(folder.join("audio")).min_depth(2).sort_by_file_name().into_iter().flatten() {
+            let stem = entry.path().file_stem().and_then(|s| s.to_str());
+            if let Some((_, clip)) = stem.and_then(|stem| self.clips.get_mut(stem))
+                && is_audio(entry.path())
+            {
+                clip.audio = Some(entry.into_path());
             }
-            progress(done + 1);
         }
-        self.clips = kept;
         Ok(())
     }
 
-    /// SHA-256 over the ids, genres and contents of some clips, in their order.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn sha256<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> Result<String> {
-        let mut lines = String::new();
-        for clip in clips {
-            let content = match &clip.source {
-                Source::Columns(columns) => {
-                    sha256_hex(&columns.db.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
-                }
-                Source::Audio(path) => {
-                    sha256_hex(&fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?)
-                }
-            };
-            lines += &format!("{} {} {content}\n", clip.id, clip.genre);
+    /// `<class>/<class>NNNNN.png`, as Kaggle names them, or `<class>/<id>.png`.
+    fn add_pictures(&mut self, root: &Path) -> Result<()> {
+        if !root.is_dir() {
+            return Ok(());
         }
-        Ok(sha256_hex(lines.as_bytes()))
+        for entry in WalkDir::new(root).min_depth(2).max_depth(2).sort_by_file_name() {
+            let path = entry.with_context(|| format!("{} cannot be listed", root.display()))?.into_path();
+            let name = |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            let (class, stem) = (name(path.parent().and_then(Path::file_name)), name(path.file_stem()));
+            if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+                continue;
+            }
+            let number = stem.strip_prefix(&class).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let id = number.map_or_else(|| stem.clone(), |number| format!("{class}.{number}"));
+            self.clip(&id, &class).picture = Some(path);
+        }
+        Ok(())
+    }
+
+    /// A table of features in Kaggle's columns. Rows with missing values are skipped by name.
+    fn add_table(&mut self, path: &Path, whole: bool) -> Result<()> {
+        let context = || format!("{}", path.display());
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).with_context(context)?;
+        let headers = reader.headers().with_context(context)?.clone();
+        let place = |name: &str| {
+            headers
+                .iter()
+                .position(|h| h.trim() == name)
+                .with_context(|| format!("{}: there is no column {name}", path.display()))
+        };
+        let (name_at, label_at) = (place("filename")?, place("label")?);
+        let places: Vec<usize> = TABLE_COLUMNS.iter().map(|name| place(name)).collect::<Result<_>>()?;
+        let mut segments: BTreeMap<String, Vec<(usize, TableRow)>> = BTreeMap::new();
+        for record in reader.records() {
+            let record = record.with_context(context)?;
+            let (Some(name), Some(label)) = (record.get(name_at), record.get(label_at)) else {
+                self.skipped.push((context(), format!("line {}: too short", record.position().map_or(0, |p| p.line()))));
+                continue;
+            };
+            let mut row = [0.0; TABLE_COLUMNS.len()];
+            let missing = row.iter_mut().zip(&places).zip(TABLE_COLUMNS).find_map(|((value, &at), column)| {
+                let read = record.get(at).and_then(|cell| cell.trim().parse::<f32>().ok());
+                match read.filter(|v| v.is_finite()) {
+                    Some(number) => {
+                        *value = number;
+                        None
+                    }
+                    None => Some(column),
+                }
+            });
+            if let Some(column) = missing {
+                self.skipped.push((name.to_owned(), format!("{}: no value in {column}", path.display())));
+                continue;
+            }
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            if whole {
+                self.clip(stem, label).row = Some(Box::new(row));
+            } else if let Some((id, number)) = stem.rsplit_once('.')
+                && let Ok(number) = number.parse()
+            {
+                self.clip(id, label);
+                segments.entry(id.to_owned()).or_default().push((number, row));
+            } else {
+                self.skipped.push((name.to_owned(), "it does not say which segment of which clip it is".into()));
+            }
+        }
+        for (id, mut rows) in segments {
+            rows.sort_by_key(|(number, _)| *number);
+            if let Some((_, clip)) = self.clips.get_mut(&id) {
+                clip.rows = rows.into_iter().map(|(_, row)| row).collect();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, folder: &Path) -> Result<Dataset> {
+        let names: BTreeSet<&String> = self.clips.values().map(|(class, _)| class).collect();
+        let classes: Vec<String> = names.into_iter().cloned().collect();
+        ensure!(
+            classes.len() > 1,
+            "{} holds no data set: a folder for each class with audio in it is needed, or genres_original/<genre>/*.wav, or clips.csv with mel128.npz",
+            folder.display()
+        );
+        let clips = self
+            .clips
+            .into_values()
+            .filter_map(|(class, clip)| Some(Clip { class: classes.binary_search(&class).ok()?, ..clip }))
+            .collect();
+        Ok(Dataset { classes, clips, skipped: self.skipped })
     }
 }
 
-/// A file's samples as one channel at the recipe's rate.
+/// Whether a file's name ends like one of audio.
+pub fn is_audio(path: &Path) -> bool {
+    let hidden = path.file_name().and_then(|n| n.to_str()).is_some_and(|name| name.starts_with('.'));
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    !hidden && extension.is_some_and(|e| AUDIO_EXTENSIONS.contains(&e.as_str()))
+}
+
+/// A file's samples as one channel at a rate, and its length in seconds.
 ///
 /// # Errors
 /// The file cannot be read as audio, or its samples are no sound.
 pub fn mono(path: &Path, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
-    let audio = audio::read(path)?;
+    mono_of(&audio::read(path)?, sample_rate)
+}
+
+/// Decoded audio as one channel at a rate, and its length in seconds.
+///
+/// # Errors
+/// Its samples are no sound.
+pub fn mono_of(audio: &audio::Audio, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
     let channels: Vec<&[f32]> = audio.channels.iter().map(Vec::as_slice).collect();
     let mixed = cratedigger_dsp::downmix(&channels)?;
     let seconds = mixed.len() as f64 / f64::from(audio.sample_rate.max(1));
     Ok((cratedigger_dsp::resample(&mixed, audio.sample_rate, sample_rate)?, seconds))
 }
 
-/// The whole spectrogram of a file at the recipe's column spacing.
-fn columns_of(path: &Path, recipe: &Recipe) -> Result<Columns> {
-    let (signal, _) = mono(path, recipe.sample_rate)?;
-    ensure!(signal.len() >= recipe.n_fft, "shorter than one frame of {} samples", recipe.n_fft);
-    let mut mel = recipe.mel_spectrogram()?;
-    let frames = 1 + signal.len() / recipe.hop_length;
-    let columns = (0..).take_while(|&c| recipe.column_frame(c) < frames).count();
-    let mut db = vec![0.0; recipe.n_mels * columns];
-    let mut frame = vec![0.0; recipe.n_mels];
+/// The whole spectrogram of a signal at a recipe's column spacing.
+///
+/// # Errors
+/// The signal is shorter than a frame, or no sound.
+pub fn columns_of(signal: &[f32], mel: &LogMel, sample_rate: u32) -> Result<Columns> {
+    ensure!(signal.len() >= mel.n_fft, "shorter than one frame of {} samples", mel.n_fft);
+    let mut plan = mel.spectrogram(sample_rate)?;
+    let frames = 1 + signal.len() / mel.hop_length;
+    let columns = (0..).take_while(|&c| mel.column_frame(c) < frames).count();
+    let mut db = vec![0.0; mel.n_mels * columns];
+    let mut frame = vec![0.0; mel.n_mels];
     for column in 0..columns {
-        mel.frame(&signal, recipe.column_frame(column) * recipe.hop_length, &mut frame)?;
+        plan.frame(signal, mel.column_frame(column) * mel.hop_length, &mut frame)?;
         for (band, power) in frame.iter().enumerate() {
             db[band * columns + column] = 10.0 * power.max(1e-10).log10();
         }
     }
-    Ok(Columns { bands: recipe.n_mels, columns, db })
+    Ok(Columns { bands: mel.n_mels, columns, db })
 }
 
 /// The rows of `mel128.npz` by clip.
@@ -318,19 +439,4 @@ fn read_csv<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>> {
         .deserialize()
         .collect::<Result<_, _>>()
         .with_context(|| format!("{}", path.display()))
-}
-
-/// The files of a folder in the order of their names; nothing if there is no such folder.
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut paths = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>())
-        .with_context(|| format!("{} cannot be listed", folder.display()))?;
-    paths.retain(|p| {
-        p.is_file() && p.file_name().and_then(|n| n.to_str()).is_none_or(|name| !name.starts_with('.'))
-    });
-    paths.sort();
-    Ok(paths)
 }

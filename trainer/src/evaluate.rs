@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use cratedigger_zoo::{
-    Analyser, Extractor, GTZAN_GENRES, Golden, Judgement, MIN_SECONDS, Manifest, Metric, Model, ModelEntry,
-    combine, golden_signal, log_softmax, sha256_hex,
+    Analyser, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry, combine, golden_signal,
+    log_softmax, probabilities, sha256_hex,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::data::{Clip, Dataset, Source, mono};
+use crate::config::Config;
+use crate::data::{Clip, Dataset, mono};
+use crate::display::progress_bar;
+use crate::material::{Loader, Origin, prepared};
+use crate::metrics::{Judged, Scores};
 use crate::partition::Part;
-use crate::split::{Protocol, SegmentId, Split, clips_of};
-use crate::train::{RunFolder, argmax, progress_bar};
+use crate::run::RunFolder;
+use crate::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 
 /// Networks to measure or to use, with the bytes of their weights.
 #[derive(Clone, Debug)]
@@ -69,11 +73,13 @@ impl Loaded {
     /// The run is incomplete or damaged.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let config = run.config()?;
-        let classes: Vec<String> = GTZAN_GENRES.map(String::from).to_vec();
+        let classes = run.record()?.classes;
+        let (recipe, preparation) = (config.recipe(), run.preparation()?);
+        let shapes = recipe.prepared_shapes(&preparation)?;
         let device = crate::device();
         let network = config
-            .architecture
-            .init(classes.len(), &device)
+            .network
+            .init(&shapes, classes.len(), &device)
             .try_load_record(run.best_weights()?)
             .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
         let parameters = network.num_params() as u64;
@@ -89,18 +95,19 @@ impl Loaded {
             bytes: weights.len() as u64,
             sha256: sha256_hex(&weights),
             parameters,
-            recipe_hash: ModelEntry::hash_of(&config.recipe, &config.architecture),
-            architecture: config.architecture,
-            recipe: config.recipe,
+            recipe_hash: ModelEntry::hash_of(&recipe, &config.network, &preparation),
+            architecture: config.network,
+            recipe,
+            preparation,
             training: run.training()?,
             metrics: Vec::new(),
             golden: Golden { logits: Vec::new() },
         };
         let model = Model::load(&entry, classes.len(), weights.clone(), &device)?;
-        let mut extractor = Extractor::new(&entry.recipe)?;
-        let mut window = vec![0.0; entry.recipe.input_len()];
-        let mut db = window.clone();
-        extractor.window(&golden_signal(entry.recipe.sample_rate), 0, &mut window, &mut db)?;
+        let mut extractor = Extractor::new(&entry.recipe, &entry.preparation)?;
+        let signal = golden_signal(entry.recipe.sample_rate, entry.recipe.segment_seconds);
+        let mut window = Vec::new();
+        extractor.window(&signal, 0, &mut window)?;
         entry.golden.logits = pollster::block_on(model.logits(window))?;
         let manifest =
             Manifest { format: cratedigger_zoo::FORMAT, classes, metrics: Vec::new(), models: vec![entry] };
@@ -126,22 +133,22 @@ impl ModuleMapper for HalfPrecision {
     }
 }
 
-/// What `evaluate --json` prints.
-#[derive(Clone, Debug, Serialize)]
+/// What was measured; what `evaluate --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The protocol's name.
     pub protocol: String,
-    /// Seed of the split, where it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// Where the windows came from: `arrays`, `audio` or both.
+    /// The split, with its seed and fold.
+    pub split: SplitPlan,
+    /// Where the windows came from: `arrays`, `audio`, `tables`, `pictures` or several.
     pub source: String,
-    /// The genres, in the order of the confusion matrix.
+    /// The classes, in the order of the confusion matrices.
     pub classes: Vec<String>,
-    /// Windows, each judged by itself.
-    pub segment: SegmentScore,
+    /// Windows, each judged by itself. The interval is too narrow, because windows of one clip are
+    /// not independent.
+    pub segment: Scores,
     /// Whole clips, their windows combined.
-    pub track: TrackScore,
+    pub track: Scores,
     /// Of the clips measured, how many the model was trained or selected on: 0 for an honest figure.
     pub seen_in_training: usize,
     /// Clips of the split that could not be measured.
@@ -150,125 +157,142 @@ pub struct Evaluation {
     pub models: Vec<String>,
 }
 
-/// Accuracy over windows.
-#[derive(Clone, Debug, Serialize)]
-pub struct SegmentScore {
-    /// How many.
-    pub n: usize,
-    /// Share named rightly.
-    pub accuracy: f64,
-    /// 95 % Wilson interval, too narrow because windows of one clip are not independent.
-    pub interval: [f64; 2],
+/// How to measure.
+pub struct Measure<'a> {
+    /// On which clips.
+    pub plan: &'a SplitPlan,
+    /// What the inputs are made from.
+    pub origin: Origin,
+    /// Called with the number of clips done and of all.
+    pub progress: &'a dyn Fn(usize, usize),
 }
 
-/// Accuracy over whole clips.
-#[derive(Clone, Debug, Serialize)]
-pub struct TrackScore {
-    /// How many.
-    pub n: usize,
-    /// Share named rightly.
-    pub accuracy: f64,
-    /// 95 % Wilson interval.
-    pub interval: [f64; 2],
-    /// Rows: true genre; columns: named genre.
-    pub confusion: Vec<Vec<usize>>,
+/// The split that a model was trained under, or another protocol's if one is asked for.
+pub fn plan_of(loaded: &Loaded, protocol: Option<Protocol>, seed: Option<u64>) -> Result<SplitPlan> {
+    let training = &loaded.manifest.models.first().context("the manifest names no model")?.training;
+    let seed = seed.unwrap_or(training.seed);
+    let own = Protocol::of_name(&training.protocol)
+        .with_context(|| format!("the model was trained under an unknown protocol, {:?}", training.protocol))?;
+    let protocol = protocol.unwrap_or(own);
+    // Shares, folds and groups are the run's own, if this is its protocol.
+    let config = serde_json::from_value::<Config>(training.config.clone()).ok();
+    Ok(match config.filter(|_| protocol == own) {
+        Some(config) => SplitPlan::new(&config.data, seed),
+        None => SplitPlan::of(protocol, seed),
+    })
 }
 
-/// The Wilson score interval of a share of `right` in `n` at 95 %.
-pub fn wilson(right: usize, n: usize) -> [f64; 2] {
-    if n == 0 {
-        return [0.0, 1.0];
-    }
-    let (n, z) = (n as f64, 1.959_963_985);
-    let p = right as f64 / n;
-    let centre = p + z * z / (2.0 * n);
-    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
-}
-
-/// Measures networks on the test part of a protocol.
+/// Measures networks on the test part of a split.
 ///
 /// # Errors
 /// The data do not fit the networks, the test part is empty, or a network fails.
-pub fn evaluate(
-    loaded: &Loaded,
-    data: &mut Dataset,
-    protocol: Protocol,
-    seed: Option<u64>,
-    progress: &dyn Fn(usize, usize),
-) -> Result<Evaluation> {
+pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<Evaluation> {
+    let judged = judge_test(loaded, data, measure)?;
     let Manifest { models, classes, .. } = &loaded.manifest;
-    ensure!(
-        classes.iter().map(String::as_str).eq(GTZAN_GENRES),
-        "the model's classes are not the genres of this data set"
-    );
-    let recipe = &models.first().context("the manifest names no model")?.recipe;
-    let seed = seed.or_else(|| models.first().map(|m| m.training.seed)).unwrap_or_default();
+    let named = |(id, class, log): &(String, usize, Vec<f32>)| Judged {
+        id: id.clone(),
+        truth: *class,
+        probabilities: probabilities(log),
+    };
+    Ok(Evaluation {
+        protocol: measure.plan.protocol.name().into(),
+        split: measure.plan.clone(),
+        source: judged.source,
+        classes: classes.clone(),
+        segment: Scores::of(classes, &judged.segments.iter().map(named).collect::<Vec<_>>())?,
+        track: Scores::of(classes, &judged.tracks.iter().map(named).collect::<Vec<_>>())?,
+        seen_in_training: judged.seen,
+        skipped: judged.skipped,
+        models: models.iter().map(|m| m.name.clone()).collect(),
+    })
+}
+
+/// What networks say of the test part: id, class (in the model's order), log-probabilities.
+pub struct TestJudgements {
+    /// Segment by segment.
+    pub segments: Vec<(String, usize, Vec<f32>)>,
+    /// Clip by clip.
+    pub tracks: Vec<(String, usize, Vec<f32>)>,
+    /// Where the windows came from.
+    pub source: String,
+    /// Clips that the model was trained or selected on.
+    pub seen: usize,
+    /// Clips that could not be measured.
+    pub skipped: usize,
+}
+
+/// Judges the test part of a split.
+///
+/// # Errors
+/// See [`evaluate`].
+pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<TestJudgements> {
+    let Manifest { models, classes, .. } = &loaded.manifest;
+    let plan = measure.plan;
+    // The data set may have its classes in another order, or fewer of them.
+    let class_of: Vec<usize> = data
+        .classes
+        .iter()
+        .map(|name| {
+            classes.iter().position(|c| c == name).with_context(|| {
+                format!("the data set's class {name:?} is none of the model's: {}", classes.join(", "))
+            })
+        })
+        .collect::<Result<_>>()?;
     let mut analyser = loaded.analyser()?;
 
     // How many segments a clip has decides how segments are split, so clips are judged whole, once,
     // before the segments of the test part are picked out.
-    let needs_all = protocol == Protocol::Segment;
+    let needs_all = matches!(plan.protocol, Protocol::Segment | Protocol::Index);
     let wanted: Vec<usize> = if needs_all {
         (0..data.clips.len()).collect()
     } else {
         let ones = vec![1; data.clips.len()];
-        clips_of(&Split::new(protocol, seed, &data.clips, &ones)?.test)
+        clips_of(&Split::new(plan, &data.clips, &ones)?.test)
     };
-    ensure!(!wanted.is_empty(), "the {} split has no test clips in this data set", protocol.name());
+    ensure!(!wanted.is_empty(), "the {} split has no test clips in this data set", plan.protocol.name());
     let mut judged: BTreeMap<usize, Vec<Option<Vec<f32>>>> = BTreeMap::new();
+    let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
     for (done, &index) in wanted.iter().enumerate() {
         let clip = &data.clips[index];
-        match judge(clip, &mut analyser, recipe, needs_all) {
-            Ok(segments) => {
+        match judge(clip, &mut analyser, models, measure.origin, needs_all) {
+            Ok((source, segments)) => {
+                *sources.entry(source).or_default() += 1;
                 judged.insert(index, segments);
             }
-            Err(error) if matches!(clip.source, Source::Audio(_)) => {
-                data.skipped.push((clip.id.clone(), format!("{error:#}")));
-            }
-            Err(error) => return Err(error),
+            // A network that fails would fail for every clip.
+            Err(error) if error.is::<cratedigger_zoo::AnalyseError>() => return Err(error),
+            Err(error) => data.skipped.push((clip.id.clone(), format!("{error:#}"))),
         }
-        progress(done + 1, wanted.len());
+        (measure.progress)(done + 1, wanted.len());
     }
 
     let counts: Vec<usize> = (0..data.clips.len()).map(|c| judged.get(&c).map_or(0, Vec::len)).collect();
-    let test = Split::new(protocol, seed, &data.clips, &counts)?.test;
+    let test = Split::new(plan, &data.clips, &counts)?.test;
     let mut by_clip: BTreeMap<usize, Vec<&[f32]>> = BTreeMap::new();
-    let (mut n, mut right) = (0, 0);
+    let mut segments = Vec::new();
     for &(clip, segment) in &test {
         let Some(log_probabilities) = judged.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref)
         else {
             continue;
         };
-        n += 1;
-        right += usize::from(argmax(log_probabilities) == data.clips[clip].genre);
+        let Clip { id, class, .. } = &data.clips[clip];
+        segments.push((format!("{id}#{segment}"), class_of[*class], log_probabilities.clone()));
         by_clip.entry(clip).or_default().push(log_probabilities);
     }
-    ensure!(n > 0, "none of the {} split's test clips could be measured", protocol.name());
-    let mut confusion = vec![vec![0; classes.len()]; classes.len()];
-    for (&clip, segments) in &by_clip {
-        let song = combine(segments.iter().copied());
-        confusion[data.clips[clip].genre][argmax(&song)] += 1;
-    }
-    let tracks = by_clip.len();
-    let tracks_right: usize = (0..classes.len()).map(|c| confusion[c][c]).sum();
-    let skipped = if needs_all { data.clips.len() } else { wanted.len() } - judged.len();
-    Ok(Evaluation {
-        protocol: protocol.name().into(),
-        seed: (protocol != Protocol::FaultFiltered).then_some(seed),
-        source: source_of(by_clip.keys().map(|&c| &data.clips[c])),
-        classes: classes.clone(),
-        segment: SegmentScore { n, accuracy: right as f64 / n as f64, interval: wilson(right, n) },
-        track: TrackScore {
-            n: tracks,
-            accuracy: tracks_right as f64 / tracks as f64,
-            interval: wilson(tracks_right, tracks),
-            confusion,
-        },
-        seen_in_training: seen(models, data, &test)?,
-        skipped,
-        models: models.iter().map(|m| m.name.clone()).collect(),
+    ensure!(!segments.is_empty(), "none of the {} split's test clips could be measured", plan.protocol.name());
+    let tracks = by_clip
+        .iter()
+        .map(|(&clip, segments)| {
+            let Clip { id, class, .. } = &data.clips[clip];
+            (id.clone(), class_of[*class], combine(segments.iter().copied()))
+        })
+        .collect();
+    Ok(TestJudgements {
+        segments,
+        tracks,
+        source: source_of(&sources),
+        seen: seen(models, data, &test)?,
+        skipped: wanted.len() - judged.len(),
     })
 }
 
@@ -293,65 +317,64 @@ fn seen(models: &[ModelEntry], data: &Dataset, test: &[SegmentId]) -> Result<usi
     Ok(seen)
 }
 
-fn source_of<'a>(clips: impl Iterator<Item = &'a Clip>) -> String {
-    let (mut arrays, mut audio) = (0, 0);
-    for clip in clips {
-        match clip.source {
-            Source::Columns(_) => arrays += 1,
-            Source::Audio(_) => audio += 1,
-        }
+fn source_of(sources: &BTreeMap<&str, usize>) -> String {
+    if let [(source, _)] = sources.iter().collect::<Vec<_>>().as_slice() {
+        return (*source).to_string();
     }
-    match (arrays, audio) {
-        (_, 0) => "arrays".into(),
-        (0, _) => "audio".into(),
-        _ => format!("arrays ({arrays} clips) and audio ({audio} clips)"),
-    }
+    let each: Vec<String> = sources.iter().map(|(source, n)| format!("{source} ({n} clips)")).collect();
+    each.join(" and ")
 }
 
-/// The ensemble's log-probabilities for each of a clip's segments; none for silent ones.
+/// Where a clip's windows came from, and the ensemble's log-probabilities for each of its segments;
+/// none for silent ones.
 fn judge(
     clip: &Clip,
     analyser: &mut Analyser,
-    recipe: &cratedigger_zoo::Recipe,
+    models: &[ModelEntry],
+    origin: Origin,
     keep_silent: bool,
-) -> Result<Vec<Option<Vec<f32>>>> {
-    match &clip.source {
-        Source::Audio(path) => {
-            let (signal, seconds) = mono(path, recipe.sample_rate)?;
-            ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
-            let segments = analyser.segments(signal.len());
-            let judged = pollster::block_on(analyser.judge(&signal, &segments))?;
-            let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j: Judgement| j.ensemble)).collect();
-            if !keep_silent {
-                judged.retain(Option::is_some);
-            }
-            ensure!(judged.iter().any(Option::is_some), "silent");
-            Ok(judged)
-        }
-        Source::Columns(columns) => {
+) -> Result<(&'static str, Vec<Option<Vec<f32>>>)> {
+    // What is kept as arrays, tables or pictures does for all networks, or audio has to.
+    if origin != Origin::Audio {
+        let origin = if origin == Origin::Both { Origin::Auto } else { origin };
+        let kept = models
+            .iter()
+            .map(|model| Loader::kept(clip, &model.recipe, origin))
+            .collect::<Result<Option<Vec<_>>>>()?;
+        if let Some(kept) = kept
+            && let Some(first) = kept.first()
+        {
             let mut members = Vec::new();
-            for model in analyser.models() {
-                let recipe = &model.entry().recipe;
-                ensure!(
-                    columns.bands == recipe.n_mels
-                        && recipe.frames_per_column == crate::data::ARRAY_FRAMES_PER_COLUMN,
-                    "{} needs another spectrogram than the arrays hold; use --audio",
-                    model.entry().name
-                );
-                let windows: Vec<f32> = columns
-                    .segments(recipe)
-                    .iter()
-                    .flat_map(|&start| columns.window(recipe, start))
-                    .collect();
+            for ((model, entry), material) in analyser.models().zip(models).zip(&kept) {
+                let version = material.versions.first().context("nothing was kept")?;
+                let mut windows = Vec::new();
+                for segment in 0..version.segments(&entry.recipe) {
+                    let raw = version.segment(&entry.recipe, segment);
+                    windows.extend(prepared(&entry.recipe, &entry.preparation, &raw)?);
+                }
                 let logits = pollster::block_on(model.logits(windows))?;
-                members.push(logits.chunks_exact(GTZAN_GENRES.len()).map(log_softmax).collect::<Vec<_>>());
+                let classes = analyser.classes().len();
+                members.push(logits.chunks_exact(classes).map(log_softmax).collect::<Vec<_>>());
             }
-            let count = members.first().map_or(0, Vec::len);
-            Ok((0..count)
-                .map(|s| Some(combine(members.iter().filter_map(|m| m.get(s)).map(Vec::as_slice))))
-                .collect())
+            let count = members.iter().map(Vec::len).min().unwrap_or_default();
+            let ensemble = |s| Some(combine(members.iter().filter_map(|m| m.get(s)).map(Vec::as_slice)));
+            return Ok((first.origin, (0..count).map(ensemble).collect()));
         }
     }
+    let path = match (&clip.audio, origin) {
+        (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
+        _ => bail!("there is nothing to measure it with"),
+    };
+    let (signal, seconds) = mono(path, analyser.sample_rate())?;
+    ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
+    let segments = analyser.segments(signal.len());
+    let judged = pollster::block_on(analyser.judge(&signal, &segments))?;
+    let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j| j.ensemble)).collect();
+    if !keep_silent {
+        judged.retain(Option::is_some);
+    }
+    ensure!(judged.iter().any(Option::is_some), "silent");
+    Ok(("audio", judged))
 }
 
 /// The figures of an evaluation as a manifest keeps them.
@@ -368,26 +391,45 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
     ]
 }
 
-/// `cratedigger evaluate`.
+/// What `cratedigger evaluate` was asked for.
+pub struct Command {
+    /// A run, an exported model or a folder with a manifest.
+    pub model: PathBuf,
+    /// The data set's folder.
+    pub data: PathBuf,
+    /// Another protocol than the model's own.
+    pub split: Option<Protocol>,
+    /// An index file instead.
+    pub index: Option<PathBuf>,
+    /// Another seed than the model's own.
+    pub seed: Option<u64>,
+    /// What the inputs are made from.
+    pub origin: Origin,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// Where to write a report.
+    pub report: Option<PathBuf>,
+}
+
+/// `cratedigger evaluate`. What is measured of a run is kept in its folder.
 ///
 /// # Errors
 /// As [`Loaded::open`], [`Dataset::open`] and [`evaluate`].
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
-pub fn command(
-    model: &Path,
-    data: &Path,
-    protocol: Protocol,
-    seed: Option<u64>,
-    json: bool,
-    audio: bool,
-) -> Result<()> {
-    let loaded = Loaded::open(model)?;
-    let mut dataset = Dataset::open(data, audio)?;
+pub fn command(command: &Command) -> Result<()> {
+    let loaded = Loaded::open(&command.model)?;
+    let mut dataset = Dataset::open(&command.data)?;
+    let mut plan = plan_of(&loaded, command.split, command.seed)?;
+    if let Some(index) = &command.index {
+        plan = SplitPlan { protocol: Protocol::Index, index: Some(index.clone()), folds: None, ..plan };
+    }
     let bar = progress_bar(1, "measuring");
-    let evaluation = evaluate(&loaded, &mut dataset, protocol, seed, &|done, of| {
+    let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
-    })?;
+    };
+    let measure = Measure { plan: &plan, origin: command.origin, progress: &progress };
+    let evaluation = evaluate(&loaded, &mut dataset, &measure)?;
     bar.finish_and_clear();
     report_skipped(&dataset);
     if evaluation.seen_in_training > 0 {
@@ -396,7 +438,15 @@ pub fn command(
             evaluation.seen_in_training, evaluation.track.n
         );
     }
-    if json {
+    if RunFolder::is_run(&command.model) {
+        RunFolder::new(&command.model).keep_evaluation(&evaluation)?;
+    }
+    if let Some(path) = &command.report {
+        let run = RunFolder::is_run(&command.model).then(|| RunFolder::new(&command.model));
+        let model = crate::compare::model_report(&loaded, &evaluation, run.as_ref())?;
+        crate::compare::write_report(path, &model.name.clone(), &[model])?;
+    }
+    if command.json {
         println!("{}", serde_json::to_string(&evaluation)?);
     } else {
         println!("{}", in_words(&evaluation));
@@ -410,7 +460,7 @@ fn in_words(evaluation: &Evaluation) -> String {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut text = format!(
         "protocol {}, {}\nclips     {} of {} (95 %: {} to {})\nsegments  {} of {}\n\ntrue \\ named",
-        evaluation.protocol,
+        evaluation.split.describe(),
         evaluation.source,
         percent(track.accuracy),
         track.n,
@@ -439,18 +489,5 @@ pub fn report_skipped(data: &Dataset) {
     }
     if !data.skipped.is_empty() {
         eprintln!("{} files or clips were skipped", data.skipped.len());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    /// Against the interval that Wilson's formula gives in R: prop.test(81, 263, correct = FALSE).
-    #[test]
-    fn the_interval_is_wilsons() {
-        let [low, high] = wilson(81, 263);
-        assert!((low - 0.255_3).abs() < 5e-5 && (high - 0.366_2).abs() < 5e-5, "{low} {high}");
-        assert_eq!(wilson(0, 0), [0.0, 1.0]);
     }
 }

@@ -1,76 +1,113 @@
 //! Shipping a run: weights in half precision, a manifest, a card.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use burn::module::Module as _;
+use burn::store::ModuleSnapshot as _;
 use cratedigger_zoo::{Manifest, ModelEntry};
 
 use crate::data::Dataset;
-use crate::evaluate::{Evaluation, Loaded, evaluate, metrics, report_skipped};
+use crate::display::progress_bar;
+use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics};
+use crate::material::Origin;
+use crate::run::RunFolder;
 use crate::split::Protocol;
-use crate::train::{RunFolder, progress_bar};
 
-/// `cratedigger export`: measures the half-precision weights on the test clips of the protocol
-/// they were trained under, and writes them with that figure, or not at all.
+/// What `cratedigger export` was asked for.
+pub struct Command {
+    /// The run.
+    pub run: PathBuf,
+    /// Folder of the manifest.
+    pub to: PathBuf,
+    /// The data set, to measure an ensemble with.
+    pub data: Option<PathBuf>,
+}
+
+/// `cratedigger export`: writes a run's best weights with what was measured of them, or not at all.
 ///
 /// A model of the same name in the manifest is replaced; the others stay.
 ///
 /// # Errors
-/// The run or the data cannot be used, or the folder not be written.
+/// The run was not measured, cannot be used, or the folder not be written.
 #[expect(clippy::print_stderr, reason = "a command's output")]
-pub fn command(run: &Path, data: &Path, to: &Path) -> Result<()> {
-    ensure!(RunFolder::is_run(run), "{} is no run", run.display());
-    let mut loaded = Loaded::of_run(&RunFolder::new(run))?;
-    let entry = loaded.manifest.models.first().context("a run has one model")?;
-    let protocol = Protocol::of_name(&entry.training.protocol).context("the run's protocol is unknown")?;
-    let mut dataset = Dataset::open(data, false)?;
-    let bar = progress_bar(1, "measuring");
-    let show = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
+pub fn command(command: &Command) -> Result<()> {
+    let Command { run: path, to, data } = command;
+    ensure!(RunFolder::is_run(path), "{} is no run", path.display());
+    let run = RunFolder::new(path);
+    let mut loaded = Loaded::of_run(&run)?;
+    let evaluations = run.evaluations()?;
+    let record = run.record()?;
+    let own = record.split.protocol.name();
+    let Some(evaluation) = evaluations.iter().find(|e| e.protocol == own) else {
+        bail!(
+            "nothing was measured of this run under its own protocol, {own}, and what was not measured is not shipped; do so with: cratedigger evaluate {} --data DATA",
+            path.display()
+        );
     };
-    let evaluation = evaluate(&loaded, &mut dataset, protocol, None, &show)?;
-    report_skipped(&dataset);
     let entry = loaded.manifest.models.first_mut().context("a run has one model")?;
-    entry.metrics = metrics(&evaluation);
+    entry.metrics = evaluations.iter().filter(|e| e.seen_in_training == 0).flat_map(metrics).collect();
+    ensure!(!entry.metrics.is_empty(), "the run was only measured on clips that it was trained on");
     let entry = entry.clone();
 
     fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
-    let path = to.join("manifest.json");
-    let mut manifest = match fs::read(&path) {
-        Ok(json) => Manifest::parse(&json).with_context(|| format!("{}", path.display()))?,
+    let manifest_path = to.join("manifest.json");
+    let mut manifest = match fs::read(&manifest_path) {
+        Ok(json) => Manifest::parse(&json).with_context(|| format!("{}", manifest_path.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Manifest { models: Vec::new(), ..loaded.manifest.clone() }
         }
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", manifest_path.display()));
+        }
     };
-    ensure!(manifest.classes == loaded.manifest.classes, "{} has other classes", path.display());
+    ensure!(
+        manifest.classes == loaded.manifest.classes,
+        "{} has other classes; export to another folder",
+        manifest_path.display()
+    );
     manifest.models.retain(|m| m.name != entry.name);
     manifest.models.push(entry.clone());
     manifest.models.sort_by(|a, b| a.name.cmp(&b.name));
     let weights = loaded.weights.first().context("a run has one model")?;
     write(&to.join(&entry.weights), weights)?;
-    write(&to.join(format!("{}.md", entry.name)), card(&entry, &evaluation).as_bytes())?;
+    write(&to.join(format!("{}.md", entry.name)), card(&entry, &evaluations).as_bytes())?;
+    let tensors = to.join(format!("{}.safetensors", entry.name));
+    write_safetensors(&run, &tensors)?;
 
     // The ensemble's own figures, with the new member.
     manifest.metrics = if manifest.models.len() == 1 {
         entry.metrics.clone()
     } else {
+        let Some(data) = data else {
+            bail!(
+                "{} holds other networks, too: name the data set by --data, so that all of them together can be measured",
+                to.display()
+            );
+        };
         let weights = manifest
             .models
             .iter()
             .map(|m| fs::read(to.join(&m.weights)).with_context(|| format!("{} cannot be read", m.weights)))
             .collect::<Result<_>>()?;
         let ensemble = Loaded { manifest: manifest.clone(), weights };
-        metrics(&evaluate(&ensemble, &mut dataset, protocol, None, &show)?)
+        let bar = progress_bar(1, "measuring all networks together");
+        let progress = |done: usize, of: usize| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        };
+        let measure = Measure { plan: &record.split, origin: Origin::Auto, progress: &progress };
+        let together = evaluate(&ensemble, &mut Dataset::open(data)?, &measure)?;
+        bar.finish_and_clear();
+        metrics(&together)
     };
-    bar.finish_and_clear();
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
     // Checked as a reader would, before it replaces what is there.
     Manifest::parse(&json)?;
-    write(&path, &json)?;
+    write(&manifest_path, &json)?;
     eprintln!(
         "{}: {} bytes, {:.1} % of {} clips ({})",
         to.join(&entry.weights).display(),
@@ -82,46 +119,78 @@ pub fn command(run: &Path, data: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The best weights in full precision, for other programs.
+fn write_safetensors(run: &RunFolder, path: &Path) -> Result<()> {
+    let (config, classes) = (run.config()?, run.record()?.classes);
+    let shapes = config.recipe().prepared_shapes(&run.preparation()?)?;
+    let network = config
+        .network
+        .init(&shapes, classes.len(), &crate::device())
+        .try_load_record(run.best_weights()?)
+        .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
+    if path.exists() {
+        fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+    }
+    let mut store = burn::store::SafetensorsStore::from_file(path).metadata("classes", classes.join(","));
+    network.save_into(&mut store).map_err(|e| anyhow::anyhow!("{} cannot be written: {e}", path.display()))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The model's card in Markdown.
-fn card(entry: &ModelEntry, evaluation: &Evaluation) -> String {
+fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
     let training = &entry.training;
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut card = format!(
-        "# {}\n\n{}. {} parameters, {} bytes in half precision.\n\n\
-         ## How well it does\n\n\
-         | protocol | what | n | accuracy | 95 % interval |\n|---|---|---|---|---|\n\
-         | {} | whole clips | {} | {} | {} to {} |\n\
-         | {} | 3-second segments | {} | {} | |\n\n",
+        "# {}\n\n{}. {} parameters, {} bytes in half precision.\n\n## How well it does\n\n\
+         | protocol | what | n | accuracy | 95 % interval | macro F1 | calibration error |\n|---|---|---|---|---|---|---|\n",
         entry.name,
         entry.architecture.summary(&entry.recipe),
         entry.parameters,
         entry.bytes,
-        evaluation.protocol,
-        evaluation.track.n,
-        percent(evaluation.track.accuracy),
-        percent(evaluation.track.interval[0]),
-        percent(evaluation.track.interval[1]),
-        evaluation.protocol,
-        evaluation.segment.n,
-        percent(evaluation.segment.accuracy),
     );
-    card += "Whole clips, rows are the true genre, columns the named one:\n\n| |";
-    card += &evaluation.classes.iter().map(|c| format!(" {c} |")).collect::<String>();
-    card += &format!("\n|---|{}", "---|".repeat(evaluation.classes.len()));
-    for (class, row) in evaluation.classes.iter().zip(&evaluation.track.confusion) {
-        card += &format!("\n| {class} |{}", row.iter().map(|n| format!(" {n} |")).collect::<String>());
+    let seconds = entry.recipe.segment_seconds;
+    for evaluation in evaluations.iter().filter(|e| e.seen_in_training == 0) {
+        let levels = [("whole clips".to_owned(), &evaluation.track), (format!("{seconds}-second segments"), &evaluation.segment)];
+        for (what, scores) in levels {
+            card += &format!(
+                "| {} | {what} | {} | {} | {} to {} | {:.3} | {:.3} |\n",
+                evaluation.split.describe(),
+                scores.n,
+                percent(scores.accuracy),
+                percent(scores.interval[0]),
+                percent(scores.interval[1]),
+                scores.macro_average.f1,
+                scores.calibration_error,
+            );
+        }
+    }
+    let named: BTreeMap<&str, Protocol> =
+        evaluations.iter().map(|e| (e.protocol.as_str(), e.split.protocol)).collect();
+    for (name, protocol) in named {
+        card += &format!("\n*{name}*: {}\n", protocol.explanation());
+    }
+    for evaluation in evaluations.iter().filter(|e| e.seen_in_training == 0) {
+        card += &format!(
+            "\nWhole clips ({}), rows are the true class, columns the named one:\n\n| |",
+            evaluation.split.describe()
+        );
+        card += &evaluation.classes.iter().map(|c| format!(" {c} |")).collect::<String>();
+        card += &format!("\n|---|{}", "---|".repeat(evaluation.classes.len()));
+        for (class, row) in evaluation.classes.iter().zip(&evaluation.track.confusion) {
+            card += &format!("\n| {class} |{}", row.iter().map(|n| format!(" {n} |")).collect::<String>());
+        }
+        card.push('\n');
     }
     card += &format!(
-        "\n\n## How it was made\n\n\
+        "\n## How it was made\n\n\
          * `{}`, best epoch {}\n* seed {}, {} clips to learn from, {} to select by\n\
          * SHA-256 of the data: `{}`\n* SHA-256 of the weights: `{}`\n* recipe hash: `{}`\n\n\
          ## What it is not\n\n\
-         It knows ten genres and names one of them for whatever it hears. It learned from 30-second clips\n\
-         of recordings made before 2002 (GTZAN), whose labels are one person's.\n",
+         It knows {} classes ({}) and names one of them for whatever it hears. It knows music only as far\n\
+         as its training data go.\n",
         training.command,
         training.epoch,
         training.seed,
@@ -130,6 +199,8 @@ fn card(entry: &ModelEntry, evaluation: &Evaluation) -> String {
         training.data.sha256,
         entry.sha256,
         entry.recipe_hash,
+        evaluations.first().map_or(0, |e| e.classes.len()),
+        evaluations.first().map_or_else(String::new, |e| e.classes.join(", ")),
     );
     card
 }

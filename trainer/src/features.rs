@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::data::mono;
-use crate::train::progress_bar;
+use crate::display::progress_bar;
 
 /// What makes a table.
 #[derive(Clone, Debug, PartialEq)]

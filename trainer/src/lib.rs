@@ -9,14 +9,25 @@
 pub mod au;
 pub mod audio;
 pub mod classify;
+pub mod compare;
 pub mod config;
+pub mod crossval;
 pub mod data;
+pub mod device;
+pub mod display;
 pub mod evaluate;
 pub mod export;
 pub mod features;
+pub mod inspect;
+pub mod material;
+pub mod metrics;
 pub mod partition;
+pub mod prepare;
+pub mod report;
+pub mod run;
 pub mod split;
 pub mod train;
+pub mod variation;
 
 /// The device that this program computes on: all cores through burn's flex back end.
 pub fn device() -> burn::tensor::Device {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
-use cratedigger_trainer::split::Protocol;
-use cratedigger_trainer::{classify, evaluate, export, features, train};
+use cratedigger_trainer::material::{self, Origin};
+use cratedigger_trainer::split::{Group, IndexFile, Protocol, Split, SplitPlan};
+use cratedigger_trainer::{classify, compare, crossval, evaluate, export, features, inspect, train};
 
 /// Train, measure, ship and use genre networks.
 #[derive(Parser)]
@@ -23,31 +24,55 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train a network as a TOML file describes it
-    Train {
-        /// The recipe, for example trainer/recipes/small-cnn.toml
-        recipe: PathBuf,
+    /// Look for what is wrong with a data set: broken, silent, clipped and repeated clips
+    Inspect {
         /// The data set's folder
-        #[arg(long)]
         data: PathBuf,
-        /// Folder of the run: checkpoints, metrics, best weights
+        /// Print JSON
         #[arg(long)]
-        out: PathBuf,
-        /// Seed of every random choice
+        json: bool,
+    },
+    /// Write the parts of a split as a JSON index file, which `train --index` reads
+    Split {
+        /// The data set's folder
+        data: PathBuf,
+        /// The protocol
+        #[arg(long, value_enum, default_value_t = Protocol::Track)]
+        split: Protocol,
+        /// Seed of the random ones
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// How to keep training, validation and test clips apart
-        #[arg(long, value_enum, default_value_t = Protocol::FaultFiltered)]
-        split: Protocol,
-        /// Go on with the run in --out
+        /// Number of folds of the track protocol
         #[arg(long)]
-        resume: bool,
+        folds: Option<usize>,
+        /// Which fold tests, counted from 0
+        #[arg(long, default_value_t = 0)]
+        fold: usize,
+        /// Keep all clips of an artist together
+        #[arg(long)]
+        by_artist: bool,
+        /// The index file
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Train a network as a TOML file describes it
+    Train {
+        #[command(flatten)]
+        run: RunArguments,
         /// Stop after so many epochs; go on later by --resume
         #[arg(long, value_name = "EPOCHS")]
         pause_after: Option<usize>,
-        /// Use a data set's audio files even where it has arrays
+    },
+    /// Train and measure as many networks as there are folds
+    Crossval {
+        #[command(flatten)]
+        run: RunArguments,
+        /// Number of folds [default: data.folds of the configuration, or 5]
         #[arg(long)]
-        audio: bool,
+        folds: Option<usize>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Measure a model on the test clips of a data set
     Evaluate {
@@ -56,26 +81,53 @@ enum Command {
         /// The data set's folder
         #[arg(long)]
         data: PathBuf,
-        /// Which clips to measure on
-        #[arg(long, value_enum, default_value_t = Protocol::FaultFiltered)]
-        split: Protocol,
+        /// Which clips to measure on [default: the protocol that the model was trained under]
+        #[arg(long, value_enum)]
+        split: Option<Protocol>,
+        /// An index file that names the clips
+        #[arg(long, conflicts_with = "split")]
+        index: Option<PathBuf>,
         /// Seed of the track and segment splits [default: the seed the model was trained with]
         #[arg(long)]
         seed: Option<u64>,
+        /// What to make the network's input from
+        #[arg(long, value_enum, default_value_t = Origin::Auto)]
+        source: Origin,
+        /// Short for --source audio
+        #[arg(long)]
+        audio: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Use a data set's audio files even where it has arrays
-        #[arg(long)]
-        audio: bool,
+        /// Write a report with pictures, one HTML file
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
-    /// Measure a run's best weights and write them, in half precision, with a manifest
+    /// Put what was measured of several runs beside each other
+    Compare {
+        /// Runs
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Write a report with pictures, one HTML file
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// List the runs below some folders
+    Runs {
+        /// Folders
+        #[arg(default_value = "runs")]
+        folders: Vec<PathBuf>,
+    },
+    /// Write a measured run's best weights, with a manifest and a card
     Export {
         /// The run
         run: PathBuf,
-        /// The data set to measure on
+        /// The data set, to measure several networks together
         #[arg(long)]
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Folder of the manifest
         #[arg(long, default_value = "models")]
         to: PathBuf,
@@ -97,16 +149,97 @@ enum Command {
     },
     /// Name the genre of audio files (wav, au, mp3, flac, ogg)
     Classify {
-        /// The files
+        /// Files, and folders to look for audio in
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Print one JSON object a file, a line each
+        /// Short for --format json
         #[arg(long)]
         json: bool,
+        /// How to print
+        #[arg(long, value_enum, default_value_t = classify::Format::Lines)]
+        format: classify::Format,
         /// A folder with a manifest.json, one exported model, or a run [default: the networks built into this program]
         #[arg(long)]
         model: Option<PathBuf>,
     },
+}
+
+/// What training and cross-validation have in common.
+#[derive(clap::Args)]
+struct RunArguments {
+    /// The configuration, for example trainer/recipes/small-cnn.toml
+    config: PathBuf,
+    /// The data set's folder
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder of the run: checkpoints, metrics, best weights
+    #[arg(long)]
+    out: PathBuf,
+    /// Another value for a key of the configuration, for example training.epochs=50; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Seed of every random choice [default: the configuration's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How to keep training, validation and test clips apart [default: the configuration's]
+    #[arg(long, value_enum)]
+    split: Option<Protocol>,
+    /// An index file that says so
+    #[arg(long, conflicts_with = "split")]
+    index: Option<PathBuf>,
+    /// What to make the network's input from [default: the configuration's]
+    #[arg(long, value_enum)]
+    source: Option<Origin>,
+    /// Short for --source audio
+    #[arg(long)]
+    audio: bool,
+    /// What computes: flex (all cores), vulkan, cuda, cuda:1, or several as cuda:0,cuda:1
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Go on with the run in --out
+    #[arg(long)]
+    resume: bool,
+    /// Show the run on the whole terminal
+    #[arg(long)]
+    tui: bool,
+    /// Where features of audio are kept between runs [default: the user's cache folder]
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Keep no features of audio
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+impl RunArguments {
+    /// The options of a run, with `more` changes of the configuration behind those that were asked
+    /// for.
+    fn options(self, what: &str, more: &[String], pause_after: Option<usize>) -> Result<(train::Options, PathBuf)> {
+        let mut changes = self.changes;
+        let origin = if self.audio { Some(Origin::Audio) } else { self.source };
+        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
+        changes.extend(self.split.map(|split| format!("data.split={}", split.name())));
+        changes.extend(self.index.map(|index| format!("data.index={}", index.display())));
+        if let Some(origin) = origin.and_then(|origin| origin.to_possible_value()) {
+            changes.push(format!("data.source={}", origin.get_name()));
+        }
+        changes.extend(more.iter().cloned());
+        let config = Config::read(&self.config, &changes)?;
+        let words: Vec<String> = changes.iter().map(|change| format!(" --set {change}")).collect();
+        let command = format!("cratedigger {what} {} --data DATA{}", self.config.display(), words.concat());
+        let cache = if self.no_cache { None } else { self.cache.or_else(material::default_cache) };
+        let options = train::Options {
+            config,
+            folder: self.out,
+            command,
+            resume: self.resume,
+            pause_after,
+            devices: self.device.parse()?,
+            cache,
+            tui: self.tui,
+            cancelled: cancelled_by_ctrl_c()?,
+        };
+        Ok((options, self.data))
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "where a command-line program says what went wrong")]
@@ -124,44 +257,73 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
-        Command::Train { recipe, data, out, seed, split, resume, pause_after, audio } => {
-            let config = Config::read(&recipe)?;
-            let mut dataset = Dataset::open(&data, audio)?;
-            let cancelled = cancelled_by_ctrl_c()?;
-            let command = format!(
-                "cratedigger train {} --data DATA --split {} --seed {seed}{}",
-                recipe.display(),
-                split.name(),
-                if audio { " --audio" } else { "" }
+        Command::Inspect { data, json } => {
+            let clean = inspect::command(&data, json, &cancelled_by_ctrl_c()?)?;
+            Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Split { data, split, seed, folds, fold, by_artist, out } => {
+            let data = Dataset::open(&data)?;
+            anyhow::ensure!(
+                matches!(split, Protocol::Track | Protocol::FaultFiltered),
+                "an index file is made of whole clips: --split track or fault-filtered"
             );
-            let options = train::Options {
-                config,
-                folder: out.clone(),
-                seed,
-                protocol: split,
-                command,
-                resume,
-                pause_after,
-                cancelled,
+            anyhow::ensure!(folds.is_none_or(|folds| folds > 1 && fold < folds), "--fold {fold}: counted from 0");
+            let plan = SplitPlan {
+                folds: folds.map(|folds| (folds, fold)),
+                group: if by_artist { Group::Artist } else { Group::Track },
+                ..SplitPlan::of(split, seed)
             };
+            let parts = Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?;
+            let index = IndexFile::of(&parts, &data.clips);
+            std::fs::write(&out, serde_json::to_vec_pretty(&index)?)
+                .with_context(|| format!("{} cannot be written", out.display()))?;
+            eprintln!(
+                "{}: {} clips to train on, {} to validate with, {} to test with",
+                out.display(),
+                index.train.len(),
+                index.valid.len(),
+                index.test.len()
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Train { run, pause_after } => {
+            let (options, data) = run.options("train", &[], pause_after)?;
+            let mut dataset = Dataset::open(&data)?;
             let state = train::train(&options, &mut dataset)?;
             evaluate::report_skipped(&dataset);
             eprintln!(
-                "best epoch {} of {}: {:.1} % of the validation clips; measure it with: cratedigger evaluate {} --data {}",
+                "best epoch {} of {}: validation accuracy {:.1} %; measure it with: cratedigger evaluate {} --data {}",
                 state.best_epoch,
                 state.epochs_done,
                 100.0 * state.best_accuracy,
-                out.display(),
+                options.folder.display(),
                 data.display()
             );
             Ok(ExitCode::SUCCESS)
         }
-        Command::Evaluate { model, data, split, seed, json, audio } => {
-            evaluate::command(&model, &data, split, seed, json, audio)?;
+        Command::Crossval { run, folds, json } => {
+            let folds = folds.map(|folds| format!("data.folds={folds}"));
+            let more: Vec<String> = folds.into_iter().chain(["data.split=track".to_owned()]).collect();
+            let (mut options, data) = run.options("crossval", &more, None)?;
+            options.config.data.folds.get_or_insert(5);
+            crossval::command(options, &data, json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Evaluate { model, data, split, index, seed, source, audio, json, report } => {
+            let origin = if audio { Origin::Audio } else { source };
+            evaluate::command(&evaluate::Command { model, data, split, index, seed, origin, json, report })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Compare { runs, json, report } => {
+            compare::command(&runs, json, report.as_deref())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Runs { folders } => {
+            compare::runs(&folders)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { run, data, to } => {
-            export::command(&run, &data, &to)?;
+            export::command(&export::Command { run, to, data })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {
@@ -186,7 +348,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             );
             Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Classify { files, json, model } => classify::command(&files, json, model.as_deref()),
+        Command::Classify { files, json, format, model } => {
+            let format = if json { classify::Format::Json } else { format };
+            classify::command(&files, format, model.as_deref(), &*cancelled_by_ctrl_c()?)
+        }
     }
 }
 

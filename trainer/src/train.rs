@@ -1,172 +1,45 @@
 //! The training loop: seeded, checkpointed, resumable.
+//!
+//! The loop is ours and not burn's `Learner`, because a run that was killed and resumed has to end
+//! with the same weights as one that was not: every epoch draws from generators of its own, and
+//! the learning rate depends on what earlier epochs measured. The parts are burn's: its optimisers,
+//! gradient accumulation, the step over several devices and the display in the terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use burn::module::Module as _;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::data::dataloader::{DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::module::Module;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, AdamWConfig, GradientsAccumulator, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use cratedigger_zoo::{DataRecord, GTZAN_GENRES, Network, Recipe, Training, combine};
-use indicatif::{ProgressBar, ProgressStyle};
+use burn::train::train::MultiDevicesTrainStep;
+use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+use cratedigger_zoo::{DataRecord, Input, Network, Preparation, Recipe, batch, combine};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution as _};
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Augmentation, Config};
-use crate::data::{Clip, Columns, Dataset, Source};
-use crate::split::{Protocol, SegmentId, Split, clips_of};
-
-/// A folder that holds one training run.
-///
-/// * `config.toml`: the configuration, as resolved;
-/// * `run.json`: seed, protocol, command and data;
-/// * `metrics.jsonl`: one line an epoch;
-/// * `state.json` with `last-N.bpk` and `optimizer-N.bpk`: where to resume;
-/// * `best.bpk`: the weights of the best epoch.
-#[derive(Clone, Debug)]
-pub struct RunFolder(PathBuf);
-
-/// `run.json`: what a run must keep to be resumed and exported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord {
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// The split.
-    pub protocol: Protocol,
-    /// The command line.
-    pub command: String,
-    /// The data.
-    pub data: DataRecord,
-}
-
-/// `state.json`: how far a run has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Epochs done; the checkpoint of that number goes with it.
-    pub epochs_done: usize,
-    /// The best epoch so far, counted from 1; 0 before the first.
-    pub best_epoch: usize,
-    /// Its validation accuracy over whole clips.
-    pub best_accuracy: f64,
-    /// Its validation loss over whole clips.
-    pub best_loss: f64,
-    /// Whether the run is over.
-    pub finished: bool,
-}
-
-/// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Mean training loss (cross-entropy with smoothed and mixed targets).
-    pub train_loss: f64,
-    /// Cross-entropy of whole validation clips.
-    pub valid_loss: f64,
-    /// Accuracy over whole validation clips.
-    pub valid_track_accuracy: f64,
-    /// Accuracy over validation segments.
-    pub valid_segment_accuracy: f64,
-    /// Learning rate at the end of the epoch.
-    pub learning_rate: f64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
-
-impl RunFolder {
-    /// A run's folder, which need not exist yet.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    /// Whether `path` looks like a run.
-    pub fn is_run(path: &Path) -> bool {
-        path.join("run.json").is_file()
-    }
-
-    /// The configuration.
-    ///
-    /// # Errors
-    /// Missing or damaged.
-    pub fn config(&self) -> Result<Config> {
-        Config::read(&self.0.join("config.toml"))
-    }
-
-    /// `run.json`.
-    ///
-    /// # Errors
-    /// Missing or damaged.
-    pub fn record(&self) -> Result<RunRecord> {
-        read_json(&self.0.join("run.json"))
-    }
-
-    /// `state.json`, if an epoch has been finished.
-    ///
-    /// # Errors
-    /// Damaged.
-    pub fn state(&self) -> Result<Option<State>> {
-        let path = self.0.join("state.json");
-        if path.is_file() { read_json(&path).map(Some) } else { Ok(None) }
-    }
-
-    /// The weights of the best epoch.
-    ///
-    /// # Errors
-    /// No epoch has been finished, or the file is damaged.
-    pub fn best_weights(&self) -> Result<ModuleRecord> {
-        let path = self.0.join("best.bpk");
-        ModuleRecord::load(&path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
-    }
-
-    /// What the manifest says about how the run was trained.
-    ///
-    /// # Errors
-    /// The run is incomplete.
-    pub fn training(&self) -> Result<Training> {
-        let record = self.record()?;
-        let Some(state) = self.state()? else {
-            bail!("{} has not finished an epoch yet", self.0.display());
-        };
-        Ok(Training {
-            command: record.command,
-            seed: record.seed,
-            protocol: record.protocol.name().into(),
-            epoch: state.best_epoch,
-            data: record.data,
-            config: serde_json::to_value(self.config()?)?,
-        })
-    }
-
-    fn last(&self, epoch: usize) -> PathBuf {
-        self.0.join(format!("last-{epoch}.bpk"))
-    }
-
-    fn optimizer(&self, epoch: usize) -> PathBuf {
-        self.0.join(format!("optimizer-{epoch}.bpk"))
-    }
-}
-
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
-}
-
-/// Writes a file so that it is either the old or the new one, whenever the program is stopped.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = path.with_extension("part");
-    fs::write(&temporary, bytes).with_context(|| format!("{} cannot be written", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("{} cannot be written", path.display()))
-}
+use crate::config::{Balance, Config, Optimiser, Schedule};
+use crate::data::Dataset;
+use crate::device::Devices;
+use crate::display::Display;
+use crate::inspect;
+use crate::material::{Loader, Material, part_ranges, prepared};
+use crate::prepare;
+pub use crate::run::{EpochMetrics, RunFolder, RunRecord, State};
+use crate::run::{Environment, write_atomically};
+use crate::split::{IndexFile, Protocol, SegmentId, Split, SplitPlan, clips_of};
+use crate::variation::{add_noise, mix, vary};
 
 /// What a run is started with.
 pub struct Options {
@@ -174,344 +47,595 @@ pub struct Options {
     pub config: Config,
     /// Where to keep the run.
     pub folder: PathBuf,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// How to split the data.
-    pub protocol: Protocol,
     /// The command line, for the record.
     pub command: String,
     /// Whether to go on with a run that the folder already holds.
     pub resume: bool,
     /// Stop after so many epochs of this call; the run can be resumed.
     pub pause_after: Option<usize>,
+    /// What computes.
+    pub devices: Devices,
+    /// Where features of audio are kept between runs; none to compute them each time.
+    pub cache: Option<PathBuf>,
+    /// Whether to show the run on the whole terminal.
+    pub tui: bool,
     /// Set from outside to stop after the current step.
     pub cancelled: Arc<AtomicBool>,
 }
 
-/// A data set in memory, ready to draw windows from.
-struct Windows<'a> {
-    recipe: &'a Recipe,
-    clips: Vec<(&'a Columns, usize)>,
-    segments: Vec<Vec<usize>>,
-}
-
-impl<'a> Windows<'a> {
-    fn new(data: &'a Dataset, recipe: &'a Recipe) -> Result<Self> {
-        let clips: Vec<(&Columns, usize)> = data
-            .clips
-            .iter()
-            .map(|clip| match &clip.source {
-                Source::Columns(columns) => Ok((columns.as_ref(), clip.genre)),
-                Source::Audio(path) => bail!("{} has no spectrogram loaded", path.display()),
-            })
-            .collect::<Result<_>>()?;
-        let segments = clips.iter().map(|(columns, _)| columns.segments(recipe)).collect();
-        Ok(Self { recipe, clips, segments })
-    }
-
-    fn of(&self, (clip, segment): SegmentId) -> Vec<f32> {
-        self.clips[clip].0.window(self.recipe, self.segments[clip][segment])
-    }
+/// Everything that a run learns from and selects by, in memory.
+struct Session<'a> {
+    config: &'a Config,
+    recipe: Recipe,
+    classes: Vec<String>,
+    /// Class of each clip that is used, by its place in the data set.
+    class_of: BTreeMap<usize, usize>,
+    materials: BTreeMap<usize, Material>,
+    preparation: Preparation,
+    shapes: Vec<[usize; 3]>,
+    split: Split,
+    /// Weight of each class in the loss.
+    class_weights: Vec<f32>,
+    folder: RunFolder,
+    cancelled: Arc<AtomicBool>,
 }
 
 /// Trains a network, or goes on with its training. Returns the final state.
 ///
-/// Two runs with the same configuration, data and seed on the same machine give the same weights,
-/// and so does a run that was stopped and resumed: every epoch draws from a generator of its own.
+/// Two runs with the same configuration, data and seed on the same machine's cores give the same
+/// weights, and so does a run that was stopped and resumed: every epoch draws from a generator of
+/// its own.
 ///
 /// # Errors
 /// The data do not fit the recipe, the folder cannot be used, or the run was cancelled.
 pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
-    let Options { config, seed, protocol, .. } = options;
-    let folder = RunFolder::new(&options.folder);
-    // The split is made of all clips there are, before unusable ones drop out: an evaluation, which
-    // meets the same clips, must come to the same parts.
-    let listed = data.clips.clone();
-    let bar = progress_bar(data.clips.len() as u64, "reading clips");
-    data.load_columns(&config.recipe, |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
-    let data = &*data;
-
-    let windows = Windows::new(data, &config.recipe)?;
-    let places: BTreeMap<&str, usize> =
-        data.clips.iter().enumerate().map(|(place, clip)| (clip.id.as_str(), place)).collect();
-    let place_of = |clip: &Clip| places.get(clip.id.as_str()).copied();
-    let counts: Vec<usize> =
-        listed.iter().map(|clip| place_of(clip).map_or(0, |place| windows.segments[place].len())).collect();
-    let mut split = Split::new(*protocol, *seed, &listed, &counts)?;
-    for part in [&mut split.train, &mut split.valid, &mut split.test] {
-        // From places in the list to places among the clips that are left.
-        *part = part.iter().filter_map(|&(clip, s)| Some((place_of(listed.get(clip)?)?, s))).collect();
-    }
-    ensure!(!split.train.is_empty(), "the {} split leaves no clip to train on", protocol.name());
-    ensure!(!split.valid.is_empty(), "the {} split leaves no clip to validate with", protocol.name());
-    let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
-    let record = RunRecord {
-        seed: *seed,
-        protocol: *protocol,
-        command: options.command.clone(),
-        data: DataRecord {
-            sha256: Dataset::sha256(train_clips.iter().chain(&valid_clips).map(|&c| &data.clips[c]))?,
-            train_clips: train_clips.len(),
-            valid_clips: valid_clips.len(),
-            ids: if *protocol == Protocol::FaultFiltered {
-                Vec::new()
-            } else {
-                let used: BTreeSet<usize> = train_clips.iter().chain(&valid_clips).copied().collect();
-                used.into_iter().map(|c| data.clips[c].id.clone()).collect()
-            },
-        },
-    };
-
-    let device = crate::device();
-    device.seed(*seed);
+    let config = &options.config;
+    let device = options.devices.main();
+    let (session, record) = prepare_session(options, data)?;
+    device.seed(config.seed);
     let training_device = device.clone().autodiff();
-    let mut network = config.architecture.init(GTZAN_GENRES.len(), &training_device);
-    let mut optimizer = AdamWConfig::new().with_weight_decay(config.training.weight_decay).init();
-    let mut state = State {
-        epochs_done: 0,
-        best_epoch: 0,
-        best_accuracy: 0.0,
-        best_loss: f64::INFINITY,
-        finished: false,
-    };
+    let network = config.network.init(&session.shapes, session.classes.len(), &training_device);
+    let mut learner = Learner { network };
+    let mut optimizer = optimizer(config);
+    let mut state = State::default();
 
-    if RunFolder::is_run(&options.folder) {
-        ensure!(
-            options.resume,
-            "{} already holds a run: go on with it by --resume, or choose another --out",
-            options.folder.display()
-        );
-        let earlier = folder.record()?;
-        ensure!(
-            earlier.seed == record.seed && earlier.protocol == record.protocol && earlier.data == record.data,
-            "{} was begun with another seed, split or data; it can only be resumed with the same",
-            options.folder.display()
-        );
-        ensure!(
-            folder.config()? == *config,
-            "{} was begun with another configuration; it can only be resumed with the same",
-            options.folder.display()
-        );
-        if let Some(earlier) = folder.state()? {
+    let folder = session.folder.clone();
+    if RunFolder::is_run(folder.path()) {
+        if let Some(earlier) = resumed(options, &folder, &record)? {
             state = earlier;
             let failed = |e| anyhow::anyhow!("checkpoint {} is damaged: {e}", state.epochs_done);
             let weights = ModuleRecord::load(folder.last(state.epochs_done)).map_err(failed)?;
-            network = network.try_load_record(weights).map_err(failed)?;
+            learner = learner.try_load_record(weights).map_err(failed)?;
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;
         }
     } else {
-        fs::create_dir_all(&options.folder)
-            .with_context(|| format!("{} cannot be made", options.folder.display()))?;
-        write_atomically(&options.folder.join("config.toml"), toml::to_string(config)?.as_bytes())?;
-        write_atomically(&options.folder.join("run.json"), &serde_json::to_vec_pretty(&record)?)?;
+        begin(&session, &record, data, &options.devices)?;
     }
 
-    let draws = Draws::new(protocol, &split, &train_clips, config.training.crops_per_clip);
+    let mut display = Display::new(options.tui, config.training.epochs, state.epochs_done);
     let pause_at = options.pause_after.map_or(usize::MAX, |epochs| state.epochs_done + epochs);
     while !state.finished && state.epochs_done < config.training.epochs.min(pause_at) {
         let epoch = state.epochs_done + 1;
         let started = Instant::now();
-        let train_loss;
-        let learning_rate;
-        (network, train_loss, learning_rate) =
-            run_epoch(network, &mut optimizer, &windows, &draws, options, epoch, &training_device)?;
-        let valid = validate(&network.valid(), &windows, &split.valid, &device)?;
+        let outcome;
+        (learner, outcome) =
+            run_epoch(learner, &mut optimizer, &session, &state, epoch, &options.devices, &mut display)?;
+        let valid = validate(&learner.network.valid(), &session, device)?;
         let metrics = EpochMetrics {
             epoch,
-            train_loss,
+            train_loss: outcome.loss,
+            train_accuracy: outcome.accuracy,
             valid_loss: valid.loss,
             valid_track_accuracy: valid.track_accuracy,
             valid_segment_accuracy: valid.segment_accuracy,
-            learning_rate,
+            learning_rate: outcome.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };
-        let better = valid.track_accuracy > state.best_accuracy
-            || (valid.track_accuracy == state.best_accuracy && valid.loss < state.best_loss);
-        state.epochs_done = epoch;
-        if better {
-            state.best_epoch = epoch;
-            state.best_accuracy = valid.track_accuracy;
-            state.best_loss = valid.loss;
+        let better = advance(&mut state, &metrics, config);
+        save(&folder, &learner, &optimizer, &state, &metrics, better)?;
+        display.epoch(&metrics, better);
+        log(&folder, &metrics, config.training.epochs, better)?;
+        if display.is_stopped() {
+            break;
         }
-        state.finished =
-            epoch == config.training.epochs || epoch - state.best_epoch >= config.training.patience;
-        save(&folder, &network, &optimizer, &state, &metrics, better)?;
-        report(&metrics, &state, config.training.epochs);
     }
+    display.end();
     Ok(state)
 }
 
-/// Which windows an epoch draws from.
-enum Draws<'a> {
-    /// So many crops at any column of each clip.
-    Crops { clips: &'a [usize], each: usize },
-    /// These segments, as they are: crops would reach into segments that are tested with.
-    Segments(&'a [SegmentId]),
+/// Reads the data, splits them and fits what is fitted.
+fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Session<'a>, RunRecord)> {
+    let config = &options.config;
+    let recipe = config.recipe();
+    if config.data.drop_duplicates {
+        inspect::drop_duplicates(data, options.cache.as_deref(), &options.cancelled)?;
+    }
+    let plan = SplitPlan::new(&config.data, config.seed);
+    let loader = Loader {
+        recipe: &recipe,
+        origin: config.data.source,
+        cache: options.cache.clone(),
+        cancelled: Arc::clone(&options.cancelled),
+    };
+
+    // Where segments are apart, the split needs to know how many each clip has. Elsewhere test
+    // clips are not even read.
+    let by_segment = matches!(plan.protocol, Protocol::Segment | Protocol::Index);
+    let wanted: Vec<usize> = if by_segment {
+        (0..data.clips.len()).collect()
+    } else {
+        let split = Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?;
+        let used: BTreeSet<usize> = clips_of(&split.train).into_iter().chain(clips_of(&split.valid)).collect();
+        used.into_iter().collect()
+    };
+    let bar = crate::display::progress_bar(wanted.len() as u64, "reading clips");
+    let mut materials = loader.load(data, &wanted, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let counts: Vec<usize> = (0..data.clips.len())
+        .map(|clip| materials.get(&clip).and_then(|m| m.versions.first()).map_or(0, |v| v.segments(&recipe)))
+        .collect();
+    let mut split = if by_segment {
+        Split::new(&plan, &data.clips, &counts)?
+    } else {
+        // Of all clips that are listed, before unusable ones drop out: an evaluation, which meets
+        // the same list, must come to the same parts.
+        Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?
+    };
+    for part in [&mut split.train, &mut split.valid] {
+        *part = if by_segment {
+            std::mem::take(part)
+        } else {
+            clips_of(part).into_iter().flat_map(|clip| (0..counts[clip]).map(move |s| (clip, s))).collect()
+        };
+    }
+    ensure!(!split.train.is_empty(), "the {} split leaves no clip to train on", plan.describe());
+    ensure!(!split.valid.is_empty(), "the {} split leaves no clip to validate with", plan.describe());
+    let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
+
+    let variation = config.augmentation.audio.as_ref().map(|how| (how, config.seed));
+    let bar = crate::display::progress_bar(train_clips.len() as u64, "versions of clips");
+    loader.vary(data, &mut materials, &train_clips, plan.protocol, variation, |done| {
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+
+    let classes = data.classes.clone();
+    let class_of: BTreeMap<usize, usize> =
+        materials.keys().map(|&place| (place, data.clips[place].class)).collect();
+    let preparation = fit(config, &recipe, &materials, &split.train, &class_of)?;
+    let shapes = recipe.prepared_shapes(&preparation)?;
+    config.network.validate(&shapes).map_err(anyhow::Error::msg)?;
+    let labels: Vec<usize> = split.train.iter().map(|(clip, _)| class_of[clip]).collect();
+    let class_weights = match config.data.balance {
+        Balance::Weights => prepare::class_weights(&labels, classes.len())?,
+        Balance::None | Balance::Oversample => vec![1.0; classes.len()],
+    };
+
+    let used: BTreeSet<usize> = train_clips.iter().chain(&valid_clips).copied().collect();
+    let mut lines = String::new();
+    for clip in train_clips.iter().chain(&valid_clips) {
+        let content = materials.get(clip).map_or("", |m| m.sha256.as_str());
+        lines += &format!("{} {} {content}\n", data.clips[*clip].id, class_of[clip]);
+    }
+    let ids = used.iter().map(|&c| data.clips[c].id.clone());
+    let record = RunRecord {
+        seed: config.seed,
+        command: options.command.clone(),
+        classes: classes.clone(),
+        data: DataRecord {
+            sha256: cratedigger_zoo::sha256_hex(lines.as_bytes()),
+            train_clips: train_clips.len(),
+            valid_clips: valid_clips.len(),
+            ids: if plan.protocol == Protocol::FaultFiltered { Vec::new() } else { ids.collect() },
+        },
+        split: plan,
+    };
+    let session = Session {
+        config,
+        recipe,
+        classes,
+        class_of,
+        materials,
+        preparation,
+        shapes,
+        split,
+        class_weights,
+        folder: RunFolder::new(&options.folder),
+        cancelled: Arc::clone(&options.cancelled),
+    };
+    Ok((session, record))
 }
 
-impl<'a> Draws<'a> {
-    fn new(protocol: &Protocol, split: &'a Split, clips: &'a [usize], each: usize) -> Self {
-        if *protocol == Protocol::Segment {
-            Self::Segments(&split.train)
-        } else {
-            Self::Crops { clips, each }
+/// Fits the preparation to the features of the training segments; nothing for other inputs.
+fn fit(
+    config: &Config,
+    recipe: &Recipe,
+    materials: &BTreeMap<usize, Material>,
+    train: &[SegmentId],
+    class_of: &BTreeMap<usize, usize>,
+) -> Result<Preparation> {
+    if !recipe.inputs.iter().any(Input::is_prepared) {
+        return Ok(Preparation::default());
+    }
+    let columns = cratedigger_dsp::TABLE_COLUMNS.len();
+    let (mut rows, mut labels): (Vec<Vec<f32>>, Vec<usize>) = (Vec::new(), Vec::new());
+    for &(clip, segment) in train {
+        let Some(version) = materials.get(&clip).and_then(|m| m.versions.first()) else { continue };
+        let raw = version.segment(recipe, segment);
+        for (input, range) in recipe.inputs.iter().zip(part_ranges(recipe)).filter(|(i, _)| i.is_prepared()) {
+            let _ = input;
+            for row in raw.get(range).unwrap_or_default().chunks_exact(columns) {
+                rows.push(row.to_vec());
+                labels.push(class_of[&clip]);
+            }
         }
     }
+    prepare::fit(&config.preparation.steps(), &rows, &labels)
+        .context("fitting to the features of the training clips")
+}
 
-    /// Clip and first column of every window of an epoch, in random order.
-    fn epoch(&self, windows: &Windows<'_>, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
-        let mut drawn: Vec<(usize, usize)> = match self {
-            Self::Crops { clips, each } => clips
-                .iter()
-                .flat_map(|&clip| std::iter::repeat_n(clip, *each))
-                .map(|clip| {
-                    let last = windows.clips[clip].0.columns.saturating_sub(windows.recipe.columns);
-                    (clip, rng.random_range(0..=last))
-                })
-                .collect(),
-            Self::Segments(segments) => {
-                segments.iter().map(|&(clip, segment)| (clip, windows.segments[clip][segment])).collect()
-            }
-        };
-        drawn.shuffle(rng);
-        drawn
+/// What an earlier part of the run has left; fails if that was another run.
+fn resumed(options: &Options, folder: &RunFolder, record: &RunRecord) -> Result<Option<State>> {
+    let place = folder.path().display();
+    ensure!(
+        options.resume,
+        "{place} already holds a run: go on with it by --resume, or choose another --out"
+    );
+    let earlier = folder.record()?;
+    ensure!(
+        earlier.seed == record.seed
+            && earlier.split == record.split
+            && earlier.data == record.data
+            && earlier.classes == record.classes,
+        "{place} was begun with another seed, split or data; it can only be resumed with the same"
+    );
+    ensure!(
+        folder.config()? == options.config,
+        "{place} was begun with another configuration; it can only be resumed with the same"
+    );
+    folder.state()
+}
+
+/// Makes a run's folder with everything that does not change any more.
+fn begin(session: &Session<'_>, record: &RunRecord, data: &Dataset, devices: &Devices) -> Result<()> {
+    let folder = &session.folder;
+    let path = folder.path();
+    fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    write_atomically(&folder.file("config.toml"), toml::to_string(session.config)?.as_bytes())?;
+    let environment = Environment::here(&devices.to_string());
+    write_atomically(&folder.file("environment.json"), &serde_json::to_vec_pretty(&environment)?)?;
+    let index = IndexFile::of(&session.split, &data.clips);
+    write_atomically(&folder.file("split.json"), &serde_json::to_vec_pretty(&index)?)?;
+    if !session.preparation.steps.is_empty() {
+        write_atomically(&folder.file("preparation.json"), &serde_json::to_vec(&session.preparation)?)?;
     }
+    // Last, because it makes the folder a run.
+    write_atomically(&folder.file("run.json"), &serde_json::to_vec_pretty(record)?)
+}
+
+fn optimizer(config: &Config) -> ModuleOptimizer {
+    let decay = config.training.weight_decay;
+    match config.training.optimiser {
+        Optimiser::AdamW => AdamWConfig::new().with_weight_decay(decay).init(),
+        Optimiser::Adam => {
+            let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
+            AdamConfig::new().with_weight_decay(penalty).init()
+        }
+    }
+}
+
+/// Takes an epoch's figures into the state; whether it is the best so far.
+fn advance(state: &mut State, metrics: &EpochMetrics, config: &Config) -> bool {
+    let training = &config.training;
+    let accuracy = if config.data.split == Protocol::Segment && config.data.index.is_none() {
+        metrics.valid_segment_accuracy
+    } else {
+        metrics.valid_track_accuracy
+    };
+    let loss = metrics.valid_loss;
+    let better = accuracy > state.best_accuracy || (accuracy == state.best_accuracy && loss < state.best_loss);
+    state.epochs_done = metrics.epoch;
+    if better {
+        state.best_epoch = metrics.epoch;
+        state.best_accuracy = accuracy;
+        state.best_loss = loss;
+    }
+    if loss < state.lowest_loss {
+        state.lowest_loss = loss;
+        state.epochs_on_plateau = 0;
+    } else {
+        state.epochs_on_plateau += 1;
+    }
+    if training.schedule == Schedule::Plateau && state.epochs_on_plateau >= training.plateau_patience {
+        state.rate_share *= training.plateau_factor;
+        state.epochs_on_plateau = 0;
+    }
+    state.finished =
+        metrics.epoch >= training.epochs || metrics.epoch - state.best_epoch >= training.patience;
+    better
+}
+
+/// The network as burn's step over several devices wants it.
+#[derive(Module, Debug)]
+struct Learner {
+    network: Network,
+}
+
+/// A batch as plain values, to be put on whichever device takes it.
+struct Batch {
+    windows: Vec<f32>,
+    shapes: Vec<[usize; 3]>,
+    /// `[batch, classes]`
+    targets: Vec<f32>,
+    /// Weight of each window in the step's loss; those of a whole step add up to 1.
+    weights: Vec<f32>,
+    classes: usize,
+}
+
+/// What a batch gave.
+struct Outcome {
+    /// Its share of the step's loss.
+    loss: f64,
+    /// Windows named as their target's largest share.
+    right: usize,
+    error: Option<String>,
+}
+
+impl ItemLazy for Outcome {
+    fn sync(self) -> Result<Self, burn::tensor::ExecutionError> {
+        Ok(self)
+    }
+}
+
+impl TrainStep for Learner {
+    type Input = Batch;
+    type Output = Outcome;
+
+    fn step(&self, item: Batch) -> TrainOutput<Outcome> {
+        let device = self.network.devices().into_iter().next().unwrap_or_else(|| Device::flex().autodiff());
+        let count = item.weights.len();
+        let classes = item.classes;
+        let parts = batch(item.windows, &item.shapes, &device);
+        let targets = Tensor::<2>::from_data(TensorData::new(item.targets.clone(), [count, classes]), &device);
+        let weights = Tensor::<2>::from_data(TensorData::new(item.weights, [count, 1]), &device);
+        let logits = self.network.forward(&parts);
+        let loss = ((log_softmax(logits.clone(), 1) * targets).sum_dim(1) * weights).sum().neg();
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradients = loss.backward();
+        let named = logits.into_data_as::<f32>();
+        let (right, error) = match named.as_slice::<f32>() {
+            Ok(named) => {
+                let pairs = named.chunks_exact(classes).zip(item.targets.chunks_exact(classes));
+                (pairs.filter(|(logits, target)| argmax(logits) == argmax(target)).count(), None)
+            }
+            Err(error) => (0, Some(format!("{error:?}"))),
+        };
+        TrainOutput::new(self, gradients, Outcome { loss: value, right, error })
+    }
+}
+
+impl InferenceStep for Learner {
+    type Input = Batch;
+    type Output = Outcome;
+
+    /// Never called: validation combines segments into clips, which no batch knows of.
+    fn step(&self, item: Batch) -> Outcome {
+        let _ = item;
+        Outcome { loss: 0.0, right: 0, error: None }
+    }
+}
+
+/// One batch, where burn's step over several devices expects a loader.
+struct Once(Option<Batch>);
+
+impl Iterator for Once {
+    type Item = Result<Batch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.take().map(Ok)
+    }
+}
+
+impl DataLoaderIterator<Batch> for Once {
+    fn progress(&self) -> Progress {
+        Progress::new(usize::from(self.0.is_none()), 1, None)
+    }
+}
+
+/// A window to draw.
+#[derive(Clone, Copy)]
+struct Draw {
+    clip: usize,
+    /// Which segment, or anywhere in the clip.
+    segment: Option<usize>,
+}
+
+/// The windows of an epoch, in random order.
+fn draws(session: &Session<'_>, rng: &mut ChaCha8Rng) -> Result<Vec<Draw>> {
+    let train = &session.split.train;
+    let crops = session.config.training.crops_per_clip;
+    // Where segments are apart, a crop could reach into one that is tested with.
+    let mut all: Vec<Draw> = match crops.filter(|_| session.config.data.split != Protocol::Segment) {
+        Some(crops) => clips_of(train)
+            .into_iter()
+            .flat_map(|clip| std::iter::repeat_n(Draw { clip, segment: None }, crops))
+            .collect(),
+        None => train.iter().map(|&(clip, segment)| Draw { clip, segment: Some(segment) }).collect(),
+    };
+    if session.config.data.balance == Balance::Oversample {
+        let labels: Vec<usize> = all.iter().map(|draw| session.class_of[&draw.clip]).collect();
+        let chosen = prepare::oversample(&labels, session.classes.len(), rng.random())?;
+        all = chosen.into_iter().filter_map(|place| all.get(place).copied()).collect();
+    }
+    all.shuffle(rng);
+    Ok(all)
+}
+
+/// An epoch's figures.
+struct EpochOutcome {
+    loss: f64,
+    accuracy: f64,
+    learning_rate: f64,
 }
 
 fn run_epoch(
-    mut network: Network,
+    mut learner: Learner,
     optimizer: &mut ModuleOptimizer,
-    windows: &Windows<'_>,
-    draws: &Draws<'_>,
-    options: &Options,
+    session: &Session<'_>,
+    state: &State,
     epoch: usize,
-    device: &Device,
-) -> Result<(Network, f64, f64)> {
-    let config = &options.config;
-    let (recipe, training) = (&config.recipe, &config.training);
+    devices: &Devices,
+    display: &mut Display,
+) -> Result<(Learner, EpochOutcome)> {
+    let config = session.config;
+    let training = &config.training;
     // Each epoch has generators of its own, so that a resumed run repeats what it would have done.
-    let epoch_seed = options.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64);
+    let epoch_seed = config.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64);
     let mut rng = ChaCha8Rng::seed_from_u64(epoch_seed);
-    device.seed(epoch_seed);
+    let training_devices: Vec<Device> = devices.all().iter().map(|d| d.clone().autodiff()).collect();
+    training_devices.iter().for_each(|device| device.seed(epoch_seed));
+    let several = (training_devices.len() > 1).then(|| MultiDevicesTrainStep::<Learner>::new(&training_devices));
 
-    let classes = GTZAN_GENRES.len();
-    let drawn = draws.epoch(windows, &mut rng);
-    let steps = (drawn.len() / training.batch_size).max(1);
-    let bar = progress_bar(steps as u64, &format!("epoch {epoch}"));
-    let (mut total, mut learning_rate) = (0.0, 0.0);
-    for (step, batch) in drawn.chunks(training.batch_size).take(steps).enumerate() {
-        if options.cancelled.load(Ordering::Relaxed) {
-            bar.finish_and_clear();
+    let drawn = draws(session, &mut rng)?;
+    let at_once = training.batch_size * training.accumulate * training_devices.len();
+    // A rest of less than a batch is left out: batch normalisation needs company.
+    let steps: Vec<&[Draw]> =
+        drawn.chunks(at_once).filter(|step| step.len() >= training.batch_size.min(drawn.len())).collect();
+    display.begin(epoch, steps.len());
+    let (mut total, mut right, mut seen, mut learning_rate) = (0.0, 0, 0, 0.0);
+    for (index, step) in steps.iter().enumerate() {
+        if session.cancelled.load(Ordering::Relaxed) {
+            display.end();
             bail!(
                 "stopped in epoch {epoch}; finished epochs are kept, go on with --resume --out {}",
-                options.folder.display()
+                session.folder.path().display()
             );
         }
-        let mut inputs = Vec::with_capacity(batch.len());
-        let mut targets = Vec::with_capacity(batch.len());
-        for &(clip, start) in batch {
-            let (columns, genre) = windows.clips[clip];
-            let mut window = columns.window(recipe, start);
-            augment(&mut window, recipe, &config.augmentation, &mut rng);
-            inputs.push(window);
-            let off = training.label_smoothing / classes as f32;
-            let mut target = vec![off; classes];
-            target[genre] += 1.0 - training.label_smoothing;
-            targets.push(target);
+        let mut batches = Vec::new();
+        for micro in step.chunks(training.batch_size).filter(|micro| micro.len() > 1) {
+            batches.push(make_batch(session, micro, &mut rng)?);
         }
-        mix(&mut inputs, &mut targets, training.mixup, &mut rng)?;
-        let shape = [batch.len(), recipe.n_mels, recipe.columns];
-        let inputs = Tensor::<3>::from_data(TensorData::new(inputs.concat(), shape), device);
-        let targets =
-            Tensor::<2>::from_data(TensorData::new(targets.concat(), [batch.len(), classes]), device);
-        let loss = (log_softmax(network.forward(inputs), 1) * targets).sum_dim(1).mean().neg();
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        ensure!(value.is_finite(), "the loss became {value} in epoch {epoch}; lower the learning rate");
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        learning_rate = schedule(training.learning_rate, epoch - 1, step, steps, training.epochs);
-        network = optimizer.step(learning_rate, network, gradients);
-        total += value;
-        bar.set_message(format!("loss {:.3}", total / (step + 1) as f64));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok((network, total / steps as f64, learning_rate))
-}
-
-/// A linear warm-up over the first epoch, then half a cosine down to a thousandth of the peak.
-fn schedule(peak: f64, epoch: usize, step: usize, steps: usize, epochs: usize) -> f64 {
-    let done = epoch as f64 + (step + 1) as f64 / steps as f64;
-    if done < 1.0 {
-        return peak * done;
-    }
-    let share = ((done - 1.0) / (epochs as f64 - 1.0).max(1.0)).min(1.0);
-    peak * (0.001 + 0.999 * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
-}
-
-/// Varies one window in place: level, spectral tilt, low-pass, shift along the bands, SpecAugment's masks
-/// (Park et al. 2019, without time warping).
-fn augment(window: &mut [f32], recipe: &Recipe, how: &Augmentation, rng: &mut ChaCha8Rng) {
-    const FLOOR: f32 = -1.0;
-    let (bands, columns) = (recipe.n_mels, recipe.columns);
-    // A window's values span 2 over top_db decibels.
-    let unit = 2.0 / recipe.top_db;
-    if how.tilt_db > 0.0 || how.level_db > 0.0 {
-        let tilt = rng.random_range(-how.tilt_db..=how.tilt_db) * unit;
-        let level = rng.random_range(-how.level_db..=how.level_db) * unit;
-        for (band, row) in window.chunks_exact_mut(columns).enumerate() {
-            let gain = level + tilt * (band as f32 / (bands.max(2) - 1) as f32 - 0.5);
-            // The floor stays where it is: what was cut off there cannot be lifted again.
-            row.iter_mut().filter(|v| **v > FLOOR).for_each(|v| *v = (*v + gain).max(FLOOR));
+        // Weights of the whole step add up to 1, however it is divided.
+        let weight: f32 = batches.iter().flat_map(|b| &b.weights).sum();
+        for batch in &mut batches {
+            batch.weights.iter_mut().for_each(|w| *w /= weight.max(f32::MIN_POSITIVE));
         }
-    }
-    if rng.random::<f32>() < how.low_pass {
-        let first = rng.random_range(how.low_pass_from.min(bands)..=bands);
-        window[first * columns..].fill(FLOOR);
-    }
-    if how.frequency_shift > 0 {
-        let most = how.frequency_shift.min(bands / 2);
-        let shift = rng.random_range(0..=2 * most);
-        if shift >= most {
-            let up = (shift - most) * columns;
-            window.copy_within(..bands * columns - up, up);
-        } else {
-            let down = (most - shift) * columns;
-            window.copy_within(down.., 0);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut loss = 0.0;
+        let mut take = |output: TrainOutput<Outcome>| -> Result<()> {
+            if let Some(error) = output.item.error {
+                bail!("the device failed: {error}");
+            }
+            let grads = if several.is_some() {
+                output.grads.to_device(&training_devices[0], &learner)
+            } else {
+                output.grads
+            };
+            accumulator.accumulate(&learner, grads);
+            loss += output.item.loss;
+            right += output.item.right;
+            Ok(())
+        };
+        seen += batches.iter().map(|b| b.weights.len()).sum::<usize>();
+        match &several {
+            None => {
+                for batch in batches {
+                    take(TrainStep::step(&learner, batch))?;
+                }
+            }
+            Some(step) => {
+                let mut batches = batches.into_iter();
+                while batches.len() > 0 {
+                    let mut loaders: Vec<Box<dyn DataLoaderIterator<Batch>>> = (0..training_devices.len())
+                        .map(|_| Box::new(Once(batches.next())) as Box<dyn DataLoaderIterator<Batch>>)
+                        .collect();
+                    let (outputs, _) = step.step(&mut loaders, &learner).map_err(|e| anyhow::anyhow!("{e}"))?;
+                    outputs.into_iter().try_for_each(|output| take(output.output))?;
+                }
+            }
         }
+        ensure!(loss.is_finite(), "the loss became {loss} in epoch {epoch}; lower the learning rate");
+        let gradients = accumulator.grads();
+        learning_rate = rate(config, state, epoch - 1, index, steps.len());
+        learner = optimizer.step(learning_rate, learner, gradients);
+        total += loss;
+        display.step(index + 1, total / (index + 1) as f64, right as f64 / seen.max(1) as f64);
     }
-    for _ in 0..how.frequency_masks {
-        let height = rng.random_range(0..=how.frequency_mask_bands.min(bands));
-        let first = rng.random_range(0..=bands - height);
-        window[first * columns..(first + height) * columns].fill(FLOOR);
-    }
-    for _ in 0..how.time_masks {
-        let width = rng.random_range(0..=how.time_mask_columns.min(columns));
-        let first = rng.random_range(0..=columns - width);
-        for row in window.chunks_exact_mut(columns) {
-            row[first..first + width].fill(FLOOR);
-        }
-    }
-}
-
-/// mixup (Zhang et al. 2018): each window and its target become a blend with another of the batch.
-fn mix(inputs: &mut [Vec<f32>], targets: &mut [Vec<f32>], alpha: f32, rng: &mut ChaCha8Rng) -> Result<()> {
-    if alpha <= 0.0 {
-        return Ok(());
-    }
-    let beta = Beta::new(alpha, alpha).context("mixup")?;
-    let mut partners: Vec<usize> = (0..inputs.len()).collect();
-    partners.shuffle(rng);
-    let (pure_inputs, pure_targets) = (inputs.to_vec(), targets.to_vec());
-    let blend = |own: &mut [f32], other: &[f32], share: f32| {
-        own.iter_mut().zip(other).for_each(|(a, b)| *a = share * *a + (1.0 - share) * b);
+    let outcome = EpochOutcome {
+        loss: total / steps.len().max(1) as f64,
+        accuracy: right as f64 / seen.max(1) as f64,
+        learning_rate,
     };
-    for (index, partner) in partners.into_iter().enumerate() {
-        let share = beta.sample(rng);
-        blend(&mut inputs[index], &pure_inputs[partner], share);
-        blend(&mut targets[index], &pure_targets[partner], share);
+    Ok((learner, outcome))
+}
+
+/// Draws, varies and blends the windows of a batch.
+fn make_batch(session: &Session<'_>, draws: &[Draw], rng: &mut ChaCha8Rng) -> Result<Batch> {
+    let Session { config, recipe, .. } = session;
+    let classes = session.classes.len();
+    let smoothing = config.training.label_smoothing;
+    let mut inputs = Vec::with_capacity(draws.len());
+    let mut targets = Vec::with_capacity(draws.len());
+    for draw in draws {
+        let versions = session.materials.get(&draw.clip).map_or(&[][..], |m| m.versions.as_slice());
+        // No draw for a single version: so the others stay what they are if versions are added.
+        let place = if versions.len() > 1 { rng.random_range(0..versions.len()) } else { 0 };
+        let version = versions.get(place).context("a clip of the split has no material")?;
+        let mut window = match draw.segment {
+            None => version.draw(recipe, rng),
+            Some(segment) => version.segment(recipe, segment),
+        };
+        vary(&mut window, recipe, &config.augmentation, rng);
+        let mut window = prepared(recipe, &session.preparation, &window)?;
+        if recipe.inputs.iter().any(Input::is_prepared) {
+            noise_on_features(&mut window, session, rng);
+        }
+        inputs.push(window);
+        let mut target = vec![smoothing / classes as f32; classes];
+        target[session.class_of[&draw.clip]] += 1.0 - smoothing;
+        targets.push(target);
     }
-    Ok(())
+    mix(&mut inputs, &mut targets, config.training.mixup, rng)?;
+    let weight = |target: &Vec<f32>| target.iter().zip(&session.class_weights).map(|(t, w)| t * w).sum::<f32>();
+    Ok(Batch {
+        weights: targets.iter().map(weight).collect(),
+        windows: inputs.concat(),
+        shapes: session.shapes.clone(),
+        targets: targets.concat(),
+        classes,
+    })
+}
+
+/// Noise where it means the same in every column: behind the scaling.
+fn noise_on_features(window: &mut [f32], session: &Session<'_>, rng: &mut ChaCha8Rng) {
+    let mut first = 0;
+    for (input, shape) in session.recipe.inputs.iter().zip(&session.shapes) {
+        let end = first + shape.iter().product::<usize>();
+        if input.is_prepared()
+            && let Some(part) = window.get_mut(first..end)
+        {
+            add_noise(part, session.config.augmentation.noise, rng);
+        }
+        first = end;
+    }
+}
+
+/// The learning rate of a step.
+fn rate(config: &Config, state: &State, epoch: usize, step: usize, steps: usize) -> f64 {
+    let training = &config.training;
+    let peak = training.learning_rate;
+    match training.schedule {
+        Schedule::Constant => peak,
+        Schedule::Plateau => peak * state.rate_share,
+        Schedule::Cosine => {
+            let done = epoch as f64 + (step + 1) as f64 / steps.max(1) as f64;
+            if done < 1.0 {
+                return peak * done;
+            }
+            let share = ((done - 1.0) / (training.epochs as f64 - 1.0).max(1.0)).min(1.0);
+            peak * (0.001 + 0.999 * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
+        }
+    }
 }
 
 struct Validation {
@@ -520,34 +644,35 @@ struct Validation {
     segment_accuracy: f64,
 }
 
+/// Windows that are judged at a time.
+const VALIDATION_BATCH: usize = 64;
+
 /// Measures segments one by one and, combined, clip by clip.
-fn validate(
-    network: &Network,
-    windows: &Windows<'_>,
-    segments: &[SegmentId],
-    device: &Device,
-) -> Result<Validation> {
-    let recipe = windows.recipe;
+fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result<Validation> {
     let mut by_clip: BTreeMap<usize, Vec<Vec<f32>>> = BTreeMap::new();
     let mut right = 0;
-    for batch in segments.chunks(64) {
-        let inputs: Vec<f32> = batch.iter().flat_map(|&segment| windows.of(segment)).collect();
-        let shape = [batch.len(), recipe.n_mels, recipe.columns];
-        let logits = network.forward(Tensor::<3>::from_data(TensorData::new(inputs, shape), device));
-        let logits = logits.into_data_as::<f32>();
+    let segments = &session.split.valid;
+    for ids in segments.chunks(VALIDATION_BATCH) {
+        let mut windows = Vec::new();
+        for &(clip, segment) in ids {
+            let version = session.materials.get(&clip).and_then(|m| m.versions.first());
+            let raw = version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
+            windows.extend(prepared(&session.recipe, &session.preparation, &raw)?);
+        }
+        let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();
         let logits = logits.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        for (&(clip, _), logits) in batch.iter().zip(logits.chunks_exact(GTZAN_GENRES.len())) {
+        for (&(clip, _), logits) in ids.iter().zip(logits.chunks_exact(session.classes.len())) {
             let log_probabilities = cratedigger_zoo::log_softmax(logits);
-            right += usize::from(argmax(&log_probabilities) == windows.clips[clip].1);
+            right += usize::from(argmax(&log_probabilities) == session.class_of[&clip]);
             by_clip.entry(clip).or_default().push(log_probabilities);
         }
     }
     let (mut loss, mut clips_right) = (0.0, 0);
-    for (&clip, judged) in &by_clip {
+    for (clip, judged) in &by_clip {
         let song = combine(judged.iter().map(Vec::as_slice));
-        let genre = windows.clips[clip].1;
-        loss -= f64::from(song[genre]);
-        clips_right += usize::from(argmax(&song) == genre);
+        let class = session.class_of[clip];
+        loss -= f64::from(song[class]);
+        clips_right += usize::from(argmax(&song) == class);
     }
     Ok(Validation {
         loss: loss / by_clip.len().max(1) as f64,
@@ -563,7 +688,7 @@ pub fn argmax(values: &[f32]) -> usize {
 
 fn save(
     folder: &RunFolder,
-    network: &Network,
+    learner: &Learner,
     optimizer: &ModuleOptimizer,
     state: &State,
     metrics: &EpochMetrics,
@@ -571,16 +696,17 @@ fn save(
 ) -> Result<()> {
     let failed = |e| anyhow::anyhow!("the checkpoint cannot be written: {e}");
     let epoch = state.epochs_done;
-    let weights = network.clone().into_record().into_bytes().map_err(failed)?;
+    let weights = learner.clone().into_record().into_bytes().map_err(failed)?;
     write_atomically(&folder.last(epoch), &weights)?;
     write_atomically(&folder.optimizer(epoch), &optimizer.into_bytes().map_err(failed)?)?;
     if better {
-        write_atomically(&folder.0.join("best.bpk"), &weights)?;
+        let weights = learner.network.clone().into_record().into_bytes().map_err(failed)?;
+        write_atomically(&folder.file("best.bpk"), &weights)?;
     }
-    let mut log = fs::OpenOptions::new().create(true).append(true).open(folder.0.join("metrics.jsonl"))?;
+    let mut log = fs::OpenOptions::new().create(true).append(true).open(folder.file("metrics.jsonl"))?;
     writeln!(log, "{}", serde_json::to_string(metrics)?)?;
     // Last, because it names the others.
-    write_atomically(&folder.0.join("state.json"), &serde_json::to_vec_pretty(state)?)?;
+    write_atomically(&folder.file("state.json"), &serde_json::to_vec_pretty(state)?)?;
     if epoch > 1 {
         // The one before is no longer needed; that it could not be removed harms nothing.
         let _ = fs::remove_file(folder.last(epoch - 1));
@@ -589,26 +715,22 @@ fn save(
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "progress of a command-line program")]
-fn report(metrics: &EpochMetrics, state: &State, epochs: usize) {
-    eprintln!(
-        "epoch {:3}/{epochs}  loss {:.3}  valid: clips {:.1} % segments {:.1} % loss {:.3}  {:.0} s{}",
+/// An epoch's figures in a line.
+pub fn in_words(metrics: &EpochMetrics, epochs: usize, better: bool) -> String {
+    format!(
+        "epoch {:3}/{epochs}  loss {:.3}  accuracy {:.1} %  valid: clips {:.1} % segments {:.1} % loss {:.3}  {:.1} s{}",
         metrics.epoch,
         metrics.train_loss,
+        100.0 * metrics.train_accuracy,
         100.0 * metrics.valid_track_accuracy,
         100.0 * metrics.valid_segment_accuracy,
         metrics.valid_loss,
         metrics.seconds,
-        if state.best_epoch == metrics.epoch { "  best" } else { "" }
-    );
+        if better { "  best" } else { "" }
+    )
 }
 
-/// A bar on the terminal; nothing where there is none.
-pub fn progress_bar(length: u64, prefix: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta} {msg}");
-    let bar = ProgressBar::new(length).with_prefix(prefix.to_owned());
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+fn log(folder: &RunFolder, metrics: &EpochMetrics, epochs: usize, better: bool) -> Result<()> {
+    let mut log = fs::OpenOptions::new().create(true).append(true).open(folder.file("log.txt"))?;
+    Ok(writeln!(log, "{}", in_words(metrics, epochs, better))?)
 }

@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use cratedigger_dsp::DspError;
 
 use crate::{
-    Extractor, LoadError, Manifest, Model, RecipeError, SILENCE, combine, golden_signal, log_softmax,
-    probabilities,
+    Extractor, LoadError, LogMel, LogMelPlan, Manifest, Model, ModelEntry, Recipe, RecipeError, SILENCE,
+    combine, golden_signal, log_softmax, probabilities,
 };
 
 /// What can go wrong while judging.
@@ -47,7 +47,7 @@ pub struct Judgement {
     pub members: Vec<Vec<f32>>,
     /// Log-probabilities of the ensemble.
     pub ensemble: Vec<f32>,
-    /// The first network's spectrogram.
+    /// A spectrogram to draw.
     pub spectra: Spectra,
 }
 
@@ -63,7 +63,16 @@ pub struct Verdict {
 /// All networks of a manifest, on one device, with their planned inputs.
 pub struct Analyser {
     classes: Vec<String>,
-    members: Vec<(Model, Extractor)>,
+    recipe: Recipe,
+    members: Vec<Member>,
+    /// One for each different input, so that networks with the same one share its windows.
+    extractors: Vec<Extractor>,
+    drawing: LogMelPlan,
+}
+
+struct Member {
+    model: Model,
+    extractor: usize,
 }
 
 impl Analyser {
@@ -73,18 +82,35 @@ impl Analyser {
     /// # Errors
     /// The first network that cannot be loaded.
     pub fn load(manifest: &Manifest, weights: Vec<Vec<u8>>, device: &Device) -> Result<Self, LoadError> {
-        let members = manifest
-            .models
-            .iter()
-            .zip(weights)
-            .map(|(entry, bytes)| {
-                let model = Model::load(entry, manifest.classes.len(), bytes, device)?;
-                let extractor = Extractor::new(&entry.recipe)
-                    .map_err(|source| LoadError::Recipe { model: entry.name.clone(), source })?;
-                Ok((model, extractor))
-            })
-            .collect::<Result<Vec<_>, LoadError>>()?;
-        Ok(Self { classes: manifest.classes.clone(), members })
+        let mut inputs: Vec<&ModelEntry> = Vec::new();
+        let mut extractors = Vec::new();
+        let mut members = Vec::new();
+        for (entry, bytes) in manifest.models.iter().zip(weights) {
+            let model = Model::load(entry, manifest.classes.len(), bytes, device)?;
+            let same =
+                |other: &&ModelEntry| other.recipe == entry.recipe && other.preparation == entry.preparation;
+            let extractor = match inputs.iter().position(same) {
+                Some(place) => place,
+                None => {
+                    let failed = |source| LoadError::Recipe { model: entry.name.clone(), source };
+                    extractors.push(Extractor::new(&entry.recipe, &entry.preparation).map_err(failed)?);
+                    inputs.push(entry);
+                    inputs.len() - 1
+                }
+            };
+            members.push(Member { model, extractor });
+        }
+        let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
+        let mel = manifest.models.iter().find_map(|m| m.recipe.log_mel()).cloned().unwrap_or_default();
+        let drawing = LogMelPlan::new(&mel, first.recipe.sample_rate)
+            .map_err(|e| LoadError::Recipe { model: first.name.clone(), source: e.into() })?;
+        Ok(Self {
+            classes: manifest.classes.clone(),
+            recipe: first.recipe.clone(),
+            members,
+            extractors,
+            drawing,
+        })
     }
 
     /// The genres, in the order of all probabilities.
@@ -94,22 +120,23 @@ impl Analyser {
 
     /// The networks.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
-        self.members.iter().map(|(model, _)| model)
+        self.members.iter().map(|member| &member.model)
     }
 
     /// Rate in Hz that songs must be resampled to.
     pub fn sample_rate(&self) -> u32 {
-        self.members.first().map_or(0, |(_, e)| e.recipe().sample_rate)
+        self.recipe.sample_rate
     }
 
     /// Bands and columns of [`Judgement::spectra`].
     pub fn spectra_shape(&self) -> (usize, usize) {
-        self.members.first().map_or((0, 0), |(_, e)| (e.recipe().n_mels, e.recipe().columns))
+        let LogMel { n_mels, columns, .. } = self.drawing.params();
+        (*n_mels, *columns)
     }
 
-    /// Where the segments of a song lie; see [`crate::Recipe::segments`].
+    /// Where the segments of a song lie; see [`Recipe::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
-        self.members.first().map_or_else(Vec::new, |(_, e)| e.recipe().segments(samples))
+        self.recipe.segments(samples)
     }
 
     /// Judges some segments of a mono signal in one batch; `None` for a silent one. Samples past
@@ -123,24 +150,28 @@ impl Analyser {
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Judgement>>, AnalyseError> {
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        let (bands, columns) = self.spectra_shape();
         let mut judged: Vec<Judgement> = Vec::with_capacity(audible.len());
+        for segment in &audible {
+            let mut db = vec![0.0; bands * columns];
+            self.drawing.decibels(signal, segment.start, &mut db)?;
+            let spectra = Spectra { bands, columns, db };
+            judged.push(Judgement { members: Vec::new(), ensemble: Vec::new(), spectra });
+        }
         if !audible.is_empty() {
-            for (model, extractor) in &mut self.members {
-                let recipe = extractor.recipe();
-                let (bands, columns, length) = (recipe.n_mels, recipe.columns, recipe.input_len());
-                let mut windows = vec![0.0; length * audible.len()];
-                let mut db = vec![0.0; length];
-                let first_member = judged.is_empty();
-                for (segment, window) in audible.iter().zip(windows.chunks_exact_mut(length)) {
-                    extractor.window(signal, segment.start, window, &mut db)?;
-                    if first_member {
-                        judged.push(Judgement {
-                            members: Vec::new(),
-                            ensemble: Vec::new(),
-                            spectra: Spectra { bands, columns, db: db.clone() },
-                        });
-                    }
+            let mut inputs = Vec::with_capacity(self.extractors.len());
+            for extractor in &mut self.extractors {
+                let mut windows = Vec::with_capacity(extractor.values() * audible.len());
+                for segment in &audible {
+                    extractor.window(&signal[..segment.end.min(signal.len())], segment.start, &mut windows)?;
                 }
+                inputs.push(windows);
+            }
+            for (place, Member { model, extractor }) in self.members.iter().enumerate() {
+                // The last network that takes an input takes it for good.
+                let last = self.members[place + 1..].iter().all(|other| other.extractor != *extractor);
+                let input = &mut inputs[*extractor];
+                let windows = if last { std::mem::take(input) } else { input.clone() };
                 let logits = model.logits(windows).await?;
                 for (judgement, logits) in judged.iter_mut().zip(logits.chunks_exact(self.classes.len())) {
                     judgement.members.push(log_softmax(logits));
@@ -177,11 +208,11 @@ impl Analyser {
     /// The device failed.
     pub async fn golden_logits(&mut self, copies: usize) -> Result<Vec<f32>, AnalyseError> {
         let mut all = Vec::with_capacity(self.members.len() * self.classes.len());
-        for (model, extractor) in &mut self.members {
-            let signal = golden_signal(extractor.recipe().sample_rate);
-            let mut window = vec![0.0; extractor.recipe().input_len()];
-            let mut db = window.clone();
-            extractor.window(&signal, 0, &mut window, &mut db)?;
+        for Member { model, extractor } in &self.members {
+            let extractor = &mut self.extractors[*extractor];
+            let Recipe { sample_rate, segment_seconds, .. } = *extractor.recipe();
+            let mut window = Vec::new();
+            extractor.window(&golden_signal(sample_rate, segment_seconds), 0, &mut window)?;
             let logits = model.logits(window.repeat(copies.max(1))).await?;
             all.extend(logits.into_iter().take(self.classes.len()));
         }

@@ -1,4 +1,4 @@
-//! A small convolutional network on log-mel windows.
+//! A small convolutional network on log-mel windows, or anything else with rows and columns.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -54,11 +54,15 @@ impl CnnConfig {
         }
     }
 
-    /// Whether an input of `bands` × `columns` survives all blocks, and all sizes make sense.
+    /// Whether an input survives all blocks, and all sizes make sense. `parts` holds
+    /// `[channels, rows, columns]` of each part of the input.
     ///
     /// # Errors
     /// A sentence that says what does not fit.
-    pub fn validate(&self, bands: usize, columns: usize) -> Result<(), String> {
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        let [[_, bands, columns]] = *parts else {
+            return Err(format!("this network takes one input, the recipe has {}", parts.len()));
+        };
         if self.blocks.is_empty() || self.blocks.len() > 64 {
             return Err("the network needs 1 to 64 blocks".into());
         }
@@ -84,8 +88,8 @@ impl CnnConfig {
     }
 
     /// Builds the network with random weights on a device (seed it first).
-    pub fn init(&self, classes: usize, device: &Device) -> Cnn {
-        let mut inputs = 1;
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Cnn {
+        let mut inputs = parts.first().map_or(1, |[channels, ..]| *channels);
         let mut convolutions = Vec::with_capacity(self.blocks.len());
         let mut norms = Vec::with_capacity(self.blocks.len());
         let mut pools = Vec::with_capacity(self.blocks.len());
@@ -132,9 +136,12 @@ impl Cnn {
     /// Logits of a batch of windows.
     ///
     /// # Shapes
-    /// `[batch, bands, columns]` → `[batch, classes]`
-    pub fn forward(&self, windows: Tensor<3>) -> Tensor<2> {
-        let mut x: Tensor<4> = windows.unsqueeze_dim(1);
+    /// One part of `[batch, channels, rows, columns]` → `[batch, classes]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        let mut x = parts[0].clone();
         for ((convolution, norm), pool) in self.convolutions.iter().zip(&self.norms).zip(&self.pools) {
             x = relu(norm.forward(convolution.forward(x)));
             if let Some(pool) = pool {

@@ -1,22 +1,19 @@
 //! One synthetic input that every build of every network must agree on.
 
-/// Length of [`golden_signal`].
-pub const GOLDEN_SECONDS: f64 = 3.0;
-
 /// Largest absolute difference of a logit that counts as agreement. Logits of the shipped
 /// networks span some 10 units; two orders of summation in 32 bits differ by about 1e-5, and a
 /// wrong shader by whole units.
 pub const GOLDEN_TOLERANCE: f32 = 2e-3;
 
-/// Three seconds of a made-up band at any rate: a gliding chord with vibrato, a beat of noise
+/// Some seconds of a made-up band at any rate: a gliding chord with vibrato, a beat of noise
 /// bursts, a bass pulse. It has energy in every mel band, so that every input of a network is
 /// exercised. Formulas and a linear congruential generator only: the same everywhere up to the
 /// last bits of `sin`.
-pub fn golden_signal(sample_rate: u32) -> Vec<f32> {
+pub fn golden_signal(sample_rate: u32, seconds: f64) -> Vec<f32> {
     let rate = f64::from(sample_rate);
     let tau = std::f64::consts::TAU;
     let mut noise: u32 = 0x2545_F491;
-    (0..(GOLDEN_SECONDS * rate) as usize)
+    (0..(seconds * rate) as usize)
         .map(|n| {
             let t = n as f64 / rate;
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

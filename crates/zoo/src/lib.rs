@@ -12,19 +12,26 @@ mod analyser;
 mod cnn;
 mod ensemble;
 mod golden;
+mod inputs;
 mod manifest;
 mod model;
+pub mod preparation;
 mod recipe;
 
 pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
 pub use cnn::{Block, Cnn, CnnConfig};
 pub use ensemble::{combine, log_softmax, probabilities};
-pub use golden::{GOLDEN_SECONDS, GOLDEN_TOLERANCE, golden_signal};
+pub use golden::{GOLDEN_TOLERANCE, golden_signal};
+pub use inputs::{
+    ColourMap, Extractor, Features, Input, LogMel, LogMelPlan, Normalise, PictureInput, Sequence, Stacked,
+    prepare,
+};
 pub use manifest::{
     DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
 };
-pub use model::{Architecture, LoadError, Model, Network};
-pub use recipe::{Extractor, MIN_SECONDS, Recipe, RecipeError, SILENCE};
+pub use model::{Architecture, LoadError, Model, Network, batch};
+pub use preparation::{Preparation, PreparationError};
+pub use recipe::{MIN_SECONDS, Recipe, RecipeError, SILENCE};
 
 /// The genres of GTZAN, in the alphabetical order in which every network numbers them.
 pub const GTZAN_GENRES: [&str; 10] =

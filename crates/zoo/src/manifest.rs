@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Architecture, Recipe};
+use crate::{Architecture, Preparation, Recipe};
 
 /// The manifest format that this code reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// `manifest.json`: the networks of an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,10 @@ pub struct ModelEntry {
     pub architecture: Architecture,
     /// Its input.
     pub recipe: Recipe,
-    /// [`ModelEntry::hash_of`] both, written when the weights were exported.
+    /// What was fitted to the training data's features: scaling, selection, components.
+    #[serde(default, skip_serializing_if = "is_identity")]
+    pub preparation: Preparation,
+    /// [`ModelEntry::hash_of`] these, written when the weights were exported.
     pub recipe_hash: String,
     /// How it was trained.
     pub training: Training,
@@ -115,6 +118,10 @@ pub enum ManifestError {
     Inconsistent(String),
 }
 
+fn is_identity(preparation: &Preparation) -> bool {
+    preparation.steps.is_empty()
+}
+
 impl Manifest {
     /// Reads and checks a manifest (not its weights).
     ///
@@ -163,10 +170,10 @@ impl Manifest {
 
 impl ModelEntry {
     /// The hash that ties weights to what they were trained for: the first 16 hexadecimal digits
-    /// of the SHA-256 of recipe and architecture as JSON.
-    pub fn hash_of(recipe: &Recipe, architecture: &Architecture) -> String {
+    /// of the SHA-256 of recipe, architecture and preparation as JSON.
+    pub fn hash_of(recipe: &Recipe, architecture: &Architecture, preparation: &Preparation) -> String {
         // Serialising these plain structs cannot fail.
-        let json = serde_json::to_string(&(recipe, architecture)).unwrap_or_default();
+        let json = serde_json::to_string(&(recipe, architecture, preparation)).unwrap_or_default();
         let mut hash = sha256_hex(json.as_bytes());
         hash.truncate(16);
         hash

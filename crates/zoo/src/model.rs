@@ -5,7 +5,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalyseError, Cnn, CnnConfig, ModelEntry, Recipe, RecipeError, sha256_hex};
+use crate::{AnalyseError, Cnn, CnnConfig, Input, ModelEntry, Recipe, RecipeError, sha256_hex};
 
 /// The design of a network, as configurations and manifests name it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,34 +16,30 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Whether the design makes sense for a recipe's windows.
+    /// Whether the design makes sense for parts of these shapes, `[channels, rows, columns]` each.
     ///
     /// # Errors
     /// A sentence that says what does not fit.
-    pub fn validate(&self, recipe: &Recipe) -> Result<(), String> {
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         match self {
-            Self::Cnn(config) => config.validate(recipe.n_mels, recipe.columns),
+            Self::Cnn(config) => config.validate(parts),
         }
     }
 
     /// Builds the network with random weights on a device (seed it first).
-    pub fn init(&self, classes: usize, device: &Device) -> Network {
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Network {
         match self {
-            Self::Cnn(config) => Network::Cnn(config.init(classes, device)),
+            Self::Cnn(config) => Network::Cnn(config.init(parts, classes, device)),
         }
     }
 
     /// One line for people.
     pub fn summary(&self, recipe: &Recipe) -> String {
-        match self {
-            Self::Cnn(config) => format!(
-                "CNN of {} convolutions on {} s of log-mel, {} bands × {} columns",
-                config.blocks.len(),
-                recipe.segment_seconds,
-                recipe.n_mels,
-                recipe.columns
-            ),
-        }
+        let design = match self {
+            Self::Cnn(config) => format!("CNN of {} convolutions", config.blocks.len()),
+        };
+        let inputs: Vec<String> = recipe.inputs.iter().map(Input::summary).collect();
+        format!("{design} on {} s of {}", recipe.segment_seconds, inputs.join(" and "))
     }
 }
 
@@ -55,17 +51,54 @@ pub enum Network {
 }
 
 impl Network {
-    /// Logits of a batch of windows: `[batch, bands, columns]` → `[batch, classes]`.
-    pub fn forward(&self, windows: Tensor<3>) -> Tensor<2> {
+    /// Logits of a batch.
+    ///
+    /// # Shapes
+    /// For each part of the input `[batch, channels, rows, columns]` → `[batch, classes]`
+    ///
+    /// # Panics
+    /// Fewer parts than [`Architecture::validate`] was asked about.
+    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         match self {
-            Self::Cnn(cnn) => cnn.forward(windows),
+            Self::Cnn(network) => network.forward(parts),
         }
     }
+}
+
+/// The parts of a batch as tensors.
+///
+/// `windows` holds the windows one after the other, each with all its parts; `shapes` is
+/// `[channels, rows, columns]` of each part. A rest shorter than a window is left out.
+pub fn batch(windows: Vec<f32>, shapes: &[[usize; 3]], device: &Device) -> Vec<Tensor<4>> {
+    let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
+    let length: usize = shapes.iter().map(size).sum();
+    let count = windows.len() / length.max(1);
+    let tensor = |values: Vec<f32>, [channels, rows, columns]: [usize; 3]| {
+        Tensor::from_data(TensorData::new(values, [count, channels, rows, columns]), device)
+    };
+    if let [shape] = *shapes {
+        let mut windows = windows;
+        windows.truncate(count * length);
+        return vec![tensor(windows, shape)];
+    }
+    let mut first = 0;
+    shapes
+        .iter()
+        .map(|shape| {
+            let part = first..first + size(shape);
+            first = part.end;
+            let values = windows.chunks_exact(length.max(1)).flat_map(|w| &w[part.clone()]).copied().collect();
+            tensor(values, *shape)
+        })
+        .collect()
 }
 
 /// Why weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// There is nothing to load.
+    #[error("the manifest names no network")]
+    Empty,
     /// Recipe and architecture are not those that the weights were trained for.
     #[error(
         "{model}: the weights were made for recipe {expected}, but the manifest's recipe and architecture hash to {found}; restore the manifest that came with the weights, or export them again"
@@ -120,6 +153,7 @@ pub enum LoadError {
 pub struct Model {
     entry: ModelEntry,
     classes: usize,
+    shapes: Vec<[usize; 3]>,
     network: Network,
     device: Device,
 }
@@ -138,11 +172,15 @@ impl Model {
     ) -> Result<Self, LoadError> {
         let model = || entry.name.clone();
         entry.recipe.validate().map_err(|source| LoadError::Recipe { model: model(), source })?;
+        let shapes = entry
+            .recipe
+            .prepared_shapes(&entry.preparation)
+            .map_err(|source| LoadError::Recipe { model: model(), source: source.into() })?;
         entry
             .architecture
-            .validate(&entry.recipe)
+            .validate(&shapes)
             .map_err(|reason| LoadError::Architecture { model: model(), reason })?;
-        let found = ModelEntry::hash_of(&entry.recipe, &entry.architecture);
+        let found = ModelEntry::hash_of(&entry.recipe, &entry.architecture, &entry.preparation);
         if found != entry.recipe_hash {
             return Err(LoadError::RecipeHash { model: model(), expected: entry.recipe_hash.clone(), found });
         }
@@ -155,10 +193,10 @@ impl Model {
             ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights)).map_err(|e| refuse(e.to_string()))?;
         let network = entry
             .architecture
-            .init(classes, device)
+            .init(&shapes, classes, device)
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|e| refuse(e.to_string()))?;
-        Ok(Self { entry: entry.clone(), classes, network, device: device.clone() })
+        Ok(Self { entry: entry.clone(), classes, shapes, network, device: device.clone() })
     }
 
     /// What the manifest says of it.
@@ -166,16 +204,15 @@ impl Model {
         &self.entry
     }
 
-    /// Logits of `windows.len() / input_len` windows, one after another: `windows · classes`
-    /// values.
+    /// Logits of some windows as [`crate::Extractor::window`] makes them, one after another:
+    /// `windows · classes` values.
     ///
     /// # Errors
     /// The device failed.
     pub async fn logits(&self, windows: Vec<f32>) -> Result<Vec<f32>, AnalyseError> {
-        let recipe = &self.entry.recipe;
-        let count = windows.len() / recipe.input_len().max(1);
-        let data = TensorData::new(windows, [count, recipe.n_mels, recipe.columns]);
-        let output = self.network.forward(Tensor::<3>::from_data(data, &self.device));
+        let length: usize = self.shapes.iter().map(|s| s.iter().product::<usize>()).sum();
+        let count = windows.len() / length.max(1);
+        let output = self.network.forward(&batch(windows, &self.shapes, &self.device));
         let failed = |e: String| AnalyseError::Device { model: self.entry.name.clone(), reason: e };
         let data = output.into_data_async().await.map_err(|e| failed(format!("{e:?}")))?;
         let logits = data.as_slice::<f32>().map_err(|e| failed(format!("{e:?}")))?.to_vec();

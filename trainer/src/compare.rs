@@ -1,0 +1,230 @@
+//! Several models side by side: tables for the terminal, reports for people.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::evaluate::{Evaluation, Loaded};
+use crate::report::{self, ModelReport};
+use crate::run::RunFolder;
+use crate::split::Protocol;
+
+/// What a report says of a model, measured under one protocol; with the course of its training if
+/// the run is known.
+///
+/// # Errors
+/// The run is damaged.
+pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFolder>) -> Result<ModelReport> {
+    let models = &loaded.manifest.models;
+    let first = models.first().context("the manifest names no model")?;
+    let protocol = evaluation.split.protocol;
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    let training = &first.training;
+    fact("command", training.command.clone());
+    fact("trained on", format!("{} clips, selected on {}", training.data.train_clips, training.data.valid_clips));
+    fact("data SHA-256", training.data.sha256.clone());
+    fact("best epoch", training.epoch.to_string());
+    if let Some(environment) = run.map(RunFolder::environment).transpose()?.flatten() {
+        fact("program", format!("cratedigger {}, burn {}", environment.version, environment.burn));
+        if let Some(commit) = environment.commit {
+            fact("commit", commit);
+        }
+        fact("machine", format!("{}, {} threads, {}", environment.cpu, environment.cores, environment.system));
+        fact("device", environment.device);
+    }
+    let config = match run {
+        Some(run) => toml::to_string(&run.config()?)?,
+        None => serde_json::to_string_pretty(&training.config)?,
+    };
+    fact("configuration", config);
+    let names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
+    Ok(ModelReport {
+        name: names.join(" + "),
+        summary: first.architecture.summary(&first.recipe),
+        parameters: models.iter().map(|m| m.parameters).sum(),
+        bytes: models.iter().map(|m| m.bytes).sum(),
+        protocol: evaluation.split.describe(),
+        protocol_explanation: protocol.explanation().into(),
+        seed: Some(training.seed),
+        data: format!(
+            "{} clips and {} segments from {}{}",
+            evaluation.track.n,
+            evaluation.segment.n,
+            evaluation.source,
+            if evaluation.seen_in_training > 0 {
+                format!("; {} of the clips were learned from: no measure of new songs", evaluation.seen_in_training)
+            } else {
+                String::new()
+            }
+        ),
+        segment: evaluation.segment.clone(),
+        track: evaluation.track.clone(),
+        curves: run.map(RunFolder::metrics).transpose()?.unwrap_or_default(),
+        facts,
+        folds: Vec::new(),
+    })
+}
+
+/// Writes a report as one HTML file.
+///
+/// # Errors
+/// Not writable.
+pub fn write_report(path: &Path, title: &str, models: &[ModelReport]) -> Result<()> {
+    fs::write(path, report::html(title, models)?).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A model and everything that was measured of it.
+struct Measured {
+    loaded: Loaded,
+    run: Option<RunFolder>,
+    evaluations: Vec<Evaluation>,
+}
+
+fn measured(path: &Path) -> Result<Measured> {
+    let loaded = Loaded::open(path)?;
+    let run = RunFolder::is_run(path).then(|| RunFolder::new(path));
+    let evaluations = run.as_ref().map(RunFolder::evaluations).transpose()?.unwrap_or_default();
+    Ok(Measured { loaded, run, evaluations })
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    table
+}
+
+/// `cratedigger compare`: what was measured of some runs, beside each other.
+///
+/// # Errors
+/// A run is damaged, or nothing was measured of one.
+#[expect(clippy::print_stdout, reason = "a command's output")]
+pub fn command(paths: &[PathBuf], json: bool, html: Option<&Path>) -> Result<()> {
+    let mut models = Vec::new();
+    for path in paths {
+        let measured = measured(path)?;
+        ensure!(
+            !measured.evaluations.is_empty(),
+            "{}: nothing was measured of it yet; do so with: cratedigger evaluate {} --data DATA",
+            path.display(),
+            path.display()
+        );
+        models.push(measured);
+    }
+    if json {
+        let all: Vec<&Evaluation> = models.iter().flat_map(|m| &m.evaluations).collect();
+        println!("{}", serde_json::to_string(&all)?);
+    } else {
+        let mut rows = table(&[
+            "network", "parameters", "f16 bytes", "protocol", "clips", "accuracy", "95 %", "segments", "accuracy",
+            "macro F1", "calibration error",
+        ]);
+        for model in &models {
+            let entries = &model.loaded.manifest.models;
+            for evaluation in &model.evaluations {
+                let Evaluation { track, segment, .. } = evaluation;
+                rows.add_row([
+                    evaluation.models.join(" + "),
+                    entries.iter().map(|m| m.parameters).sum::<u64>().to_string(),
+                    entries.iter().map(|m| m.bytes).sum::<u64>().to_string(),
+                    evaluation.split.describe(),
+                    track.n.to_string(),
+                    percent(track.accuracy),
+                    format!("{} to {}", percent(track.interval[0]), percent(track.interval[1])),
+                    segment.n.to_string(),
+                    percent(segment.accuracy),
+                    format!("{:.3}", track.macro_average.f1),
+                    format!("{:.3}", track.calibration_error),
+                ]);
+            }
+        }
+        for column in [1, 2, 4, 5, 7, 8, 9, 10] {
+            if let Some(column) = rows.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        println!("{rows}");
+    }
+    if let Some(path) = html {
+        let mut reports = Vec::new();
+        for model in &models {
+            for evaluation in &model.evaluations {
+                reports.push(model_report(&model.loaded, evaluation, model.run.as_ref())?);
+            }
+        }
+        write_report(path, "Comparison", &reports)?;
+    }
+    Ok(())
+}
+
+/// `cratedigger runs`: all runs below some folders.
+///
+/// # Errors
+/// A folder cannot be listed; a damaged run is named in its row.
+#[expect(clippy::print_stdout, reason = "a command's output")]
+pub fn runs(folders: &[PathBuf]) -> Result<()> {
+    let mut found = Vec::new();
+    for folder in folders {
+        ensure!(folder.is_dir(), "{} is no folder", folder.display());
+        for entry in walkdir::WalkDir::new(folder).max_depth(4).sort_by_file_name().into_iter().flatten() {
+            if entry.file_type().is_dir() && RunFolder::is_run(entry.path()) {
+                found.push(entry.into_path());
+            }
+        }
+    }
+    let mut rows =
+        table(&["run", "network", "split", "seed", "epochs", "best", "validation", "seconds", "measured"]);
+    for path in &found {
+        let name = path.display().to_string();
+        match run_row(path) {
+            Ok(cells) => rows.add_row(std::iter::once(name).chain(cells)),
+            Err(error) => rows.add_row([name, format!("{error:#}")]),
+        };
+    }
+    println!("{rows}");
+    println!("{} runs", found.len());
+    Ok(())
+}
+
+fn run_row(path: &Path) -> Result<Vec<String>> {
+    let run = RunFolder::new(path);
+    let (config, record, state) = (run.config()?, run.record()?, run.state()?);
+    let seconds: f64 = run.metrics()?.iter().map(|m| m.seconds).sum();
+    let measured: Vec<String> = run
+        .evaluations()?
+        .iter()
+        .map(|e| {
+            let (level, scores) = if e.split.protocol == Protocol::Segment {
+                ("segments", &e.segment)
+            } else {
+                ("clips", &e.track)
+            };
+            format!("{}: {} of {} {level}", e.protocol, percent(scores.accuracy), scores.n)
+        })
+        .collect();
+    let (epochs, best, accuracy) = match &state {
+        Some(state) => (
+            format!("{}{}", state.epochs_done, if state.finished { "" } else { " (not finished)" }),
+            state.best_epoch.to_string(),
+            percent(state.best_accuracy),
+        ),
+        None => ("0 (not finished)".into(), String::new(), String::new()),
+    };
+    Ok(vec![
+        config.name,
+        record.split.describe(),
+        record.seed.to_string(),
+        epochs,
+        best,
+        accuracy,
+        format!("{seconds:.0}"),
+        measured.join("\n"),
+    ])
+}

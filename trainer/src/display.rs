@@ -1,0 +1,133 @@
+//! What a person sees of a training run: a bar and a line an epoch, or burn's display on the whole
+//! terminal.
+
+use std::sync::Arc;
+
+use burn::train::Interrupter;
+use burn::train::metric::{
+    MetricAttributes, MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry,
+};
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use burn::train::renderer::{MetricState, MetricsRenderer};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::train::{EpochMetrics, in_words};
+
+/// A bar on the terminal; nothing where there is none.
+pub fn progress_bar(length: u64, prefix: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta} {msg}");
+    let bar = ProgressBar::new(length).with_prefix(prefix.to_owned());
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A run under way.
+pub struct Display {
+    epochs: usize,
+    bar: ProgressBar,
+    tui: Option<Tui>,
+}
+
+struct Tui {
+    renderer: Box<dyn MetricsRenderer>,
+    interrupter: Interrupter,
+    loss: MetricId,
+    accuracy: MetricId,
+}
+
+impl Display {
+    /// Of a run of so many epochs, of which some are done.
+    pub fn new(tui: bool, epochs: usize, done: usize) -> Self {
+        Self { epochs, bar: ProgressBar::hidden(), tui: tui.then(|| Tui::new(epochs, done)) }
+    }
+
+    /// An epoch begins.
+    pub fn begin(&mut self, epoch: usize, steps: usize) {
+        match &mut self.tui {
+            Some(tui) => tui.renderer.start_split("train", steps),
+            None => self.bar = progress_bar(steps as u64, &format!("epoch {epoch}")),
+        }
+    }
+
+    /// So many of its steps are done; with means over them.
+    pub fn step(&mut self, done: usize, loss: f64, accuracy: f64) {
+        match &mut self.tui {
+            Some(tui) => {
+                for (id, value) in [(&tui.loss, loss), (&tui.accuracy, 100.0 * accuracy)] {
+                    tui.renderer.update_train(state(id, value));
+                }
+                tui.renderer.update_split(done);
+            }
+            None => {
+                self.bar.set_message(format!("loss {loss:.3}"));
+                self.bar.set_position(done as u64);
+            }
+        }
+    }
+
+    /// It is over and was validated.
+    #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
+    pub fn epoch(&mut self, metrics: &EpochMetrics, better: bool) {
+        match &mut self.tui {
+            Some(tui) => {
+                tui.renderer.end_split();
+                let values = [(&tui.loss, metrics.valid_loss), (&tui.accuracy, 100.0 * metrics.valid_track_accuracy)];
+                tui.renderer.start_split("valid", 1);
+                for (id, value) in values {
+                    tui.renderer.update_valid(state(id, value));
+                }
+                tui.renderer.update_split(1);
+                tui.renderer.end_split();
+                tui.renderer.update_epoch(metrics.epoch);
+            }
+            None => {
+                self.bar.finish_and_clear();
+                eprintln!("{}", in_words(metrics, self.epochs, better));
+            }
+        }
+    }
+
+    /// Whether the person has asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.tui.as_ref().is_some_and(|tui| tui.interrupter.should_stop())
+    }
+
+    /// Gives the terminal back.
+    pub fn end(&mut self) {
+        self.bar.finish_and_clear();
+        if let Some(mut tui) = self.tui.take() {
+            tui.renderer.end();
+            // Nothing to do if the terminal is gone.
+            let _ = tui.renderer.on_train_end(None);
+        }
+    }
+}
+
+impl Tui {
+    fn new(epochs: usize, done: usize) -> Self {
+        let interrupter = Interrupter::new();
+        let mut renderer: Box<dyn MetricsRenderer> =
+            Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), Some(done).filter(|done| *done > 0)));
+        let mut metric = |name: &str, unit: Option<&str>, higher_is_better: bool| {
+            let id = MetricId::new(Arc::new(name.to_owned()));
+            let attributes = NumericAttributes { unit: unit.map(str::to_owned), higher_is_better };
+            renderer.register_metric(MetricDefinition {
+                metric_id: id.clone(),
+                name: Arc::new(name.to_owned()),
+                description: None,
+                attributes: MetricAttributes::Numeric(attributes),
+            });
+            id
+        };
+        let (loss, accuracy) = (metric("Loss", None, false), metric("Accuracy", Some("%"), true));
+        renderer.start(epochs, done + 1, None, None);
+        Self { renderer, interrupter, loss, accuracy }
+    }
+}
+
+fn state(id: &MetricId, value: f64) -> MetricState {
+    let entry = SerializedEntry::new(format!("{value:.3}"), value.to_string());
+    MetricState::Numeric(MetricEntry::new(id.clone(), entry), Some(NumericEntry::Value(value)))
+}
