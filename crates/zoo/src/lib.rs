@@ -14,6 +14,7 @@ mod ensemble;
 mod golden;
 mod manifest;
 mod model;
+pub mod preparation;
 mod recipe;
 
 pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
@@ -24,6 +25,7 @@ pub use manifest::{
     DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
 };
 pub use model::{Architecture, LoadError, Model, Network};
+pub use preparation::{Preparation, PreparationError};
 pub use recipe::{Extractor, MIN_SECONDS, Recipe, RecipeError, SILENCE};
 
 /// The genres of GTZAN, in the alphabetical order in which every network numbers them.
