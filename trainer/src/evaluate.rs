@@ -14,6 +14,7 @@ use cratedigger_zoo::{
 use serde::Serialize;
 
 use crate::data::{Clip, Dataset, Source, mono};
+pub use crate::metrics::wilson;
 use crate::partition::Part;
 use crate::split::{Protocol, SegmentId, Split, clips_of};
 use crate::train::{RunFolder, argmax, progress_bar};
@@ -172,19 +173,6 @@ pub struct TrackScore {
     pub interval: [f64; 2],
     /// Rows: true genre; columns: named genre.
     pub confusion: Vec<Vec<usize>>,
-}
-
-/// The Wilson score interval of a share of `right` in `n` at 95 %.
-pub fn wilson(right: usize, n: usize) -> [f64; 2] {
-    if n == 0 {
-        return [0.0, 1.0];
-    }
-    let (n, z) = (n as f64, 1.959_963_985);
-    let p = right as f64 / n;
-    let centre = p + z * z / (2.0 * n);
-    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
 }
 
 /// Measures networks on the test part of a protocol.
@@ -439,18 +427,5 @@ pub fn report_skipped(data: &Dataset) {
     }
     if !data.skipped.is_empty() {
         eprintln!("{} files or clips were skipped", data.skipped.len());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    /// Against the interval that Wilson's formula gives in R: prop.test(81, 263, correct = FALSE).
-    #[test]
-    fn the_interval_is_wilsons() {
-        let [low, high] = wilson(81, 263);
-        assert!((low - 0.255_3).abs() < 5e-5 && (high - 0.366_2).abs() < 5e-5, "{low} {high}");
-        assert_eq!(wilson(0, 0), [0.0, 1.0]);
     }
 }

@@ -14,7 +14,9 @@ pub mod data;
 pub mod evaluate;
 pub mod export;
 pub mod features;
+pub mod metrics;
 pub mod partition;
+pub mod prepare;
 pub mod split;
 pub mod train;
 
