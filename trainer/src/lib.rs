@@ -17,6 +17,7 @@ pub mod features;
 pub mod metrics;
 pub mod partition;
 pub mod prepare;
+pub mod report;
 pub mod split;
 pub mod train;
 

@@ -1,0 +1,276 @@
+//! The report: whatever it is given, it is sound HTML that fetches nothing.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use cratedigger_trainer::metrics::{FoldScore, Judged, Scores};
+use cratedigger_trainer::report::{ModelReport, html};
+use cratedigger_trainer::train::EpochMetrics;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+const GENRES: [&str; 10] = cratedigger_zoo::GTZAN_GENRES;
+
+fn classes(n: usize) -> Vec<String> {
+    (0..n).map(|class| GENRES.get(class).map_or_else(|| format!("genre {class}"), |g| (*g).into())).collect()
+}
+
+/// Random judgements of which about so many are right, without any of the class `empty`.
+fn scores(random: &mut ChaCha8Rng, n: usize, items: usize, skill: f32, empty: Option<usize>) -> Scores {
+    let items: Vec<Judged> = (0..items)
+        .map(|item| {
+            let mut truth = item % n;
+            if Some(truth) == empty {
+                truth = (truth + 1) % n;
+            }
+            let mut logits: Vec<f32> = (0..n).map(|_| 2.2 * random.random::<f32>()).collect();
+            logits[truth] += skill * (0.5 + random.random::<f32>() - if truth == n - 1 { 0.4 } else { 0.0 });
+            // A neighbour that it is often taken for.
+            logits[(truth * 3 + 1) % n] += 0.8 * random.random::<f32>();
+            let sum: f32 = logits.iter().map(|l| (1.6 * l).exp()).sum();
+            let probabilities = logits.iter().map(|l| (1.6 * l).exp() / sum).collect();
+            let id = format!("{}.{item:05}", classes(n)[truth]);
+            Judged { id, truth, probabilities }
+        })
+        .collect();
+    Scores::of(&classes(n), &items).unwrap()
+}
+
+fn epochs(random: &mut ChaCha8Rng, count: usize) -> Vec<EpochMetrics> {
+    (1..=count)
+        .map(|epoch| {
+            let done = epoch as f64 / count as f64;
+            let noise = 0.06 * (random.random::<f64>() - 0.5);
+            EpochMetrics {
+                epoch,
+                train_loss: 0.6 + 1.7 * (-4.0 * done).exp() + noise,
+                valid_loss: 1.0 + 1.3 * (-5.0 * done).exp() + 0.15 * done + noise,
+                valid_track_accuracy: 0.68 - 0.55 * (-5.0 * done).exp() + noise,
+                valid_segment_accuracy: 0.62 - 0.5 * (-5.0 * done).exp() + noise,
+                learning_rate: 1e-3 * (1.0 - done),
+                seconds: 21.7,
+            }
+        })
+        .collect()
+}
+
+fn model(name: &str, seed: u64, n: usize, count: usize, skill: f32, empty: Option<usize>) -> ModelReport {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    ModelReport {
+        name: name.into(),
+        summary: "CNN of 5 convolutions on 3 s of log-mel, 128 bands × 39 columns".into(),
+        parameters: 290_762,
+        bytes: 582_696,
+        protocol: "fault-filtered".into(),
+        protocol_explanation: "No artist, repetition or mislabelled clip stands on both sides. This is the figure to \
+                               expect of music that the model has never heard."
+            .into(),
+        seed: Some(seed),
+        data: "GTZAN, 443 clips to learn from and 197 to select by".into(),
+        segment: scores(random, n, 10 * count, 0.85 * skill, empty),
+        track: scores(random, n, count, skill, empty),
+        curves: epochs(random, 40),
+        facts: [
+            ("Optimiser", "AdamW, weight decay 0.05, cosine from 1e-3"),
+            ("Augmentation", "SpecAugment 2 × 12 bands, mixup 0.3, label smoothing 0.1"),
+            ("Command", "cratedigger train trainer/recipes/small-cnn.toml --data DATA --split fault-filtered --seed 1"),
+            ("Computed on", "2 cores, Linux"),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .to_vec(),
+        folds: Vec::new(),
+    }
+}
+
+fn folds(random: &mut ChaCha8Rng) -> Vec<FoldScore> {
+    (1..=10)
+        .map(|fold| FoldScore {
+            fold,
+            tracks: 100,
+            track_accuracy: 0.78 + 0.1 * random.random::<f64>(),
+            track_f1: 0.76 + 0.1 * random.random::<f64>(),
+            segments: 1000,
+            segment_accuracy: 0.7 + 0.1 * random.random::<f64>(),
+        })
+        .collect()
+}
+
+/// Elements that HTML closes by itself.
+const VOID: [&str; 3] = ["meta", "br", "hr"];
+
+/// Fails unless every tag is closed in its order, every attribute quoted and every `&` a character
+/// reference: a subset of HTML that any parser reads in the same way. Gives the text between tags.
+fn assert_sound(page: &str) -> String {
+    let mut open: Vec<&str> = Vec::new();
+    let mut text = String::new();
+    let mut rest = page.strip_prefix("<!DOCTYPE html>").unwrap();
+    while let Some(start) = rest.find('<') {
+        let (before, after) = rest.split_at(start);
+        text += before;
+        let (tag, after) = after[1..].split_once('>').unwrap();
+        assert!(!tag.contains('<'), "{tag}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{before}");
+        } else {
+            let (body, closed) = tag.strip_suffix('/').map_or((tag, false), |body| (body, true));
+            let (name, attributes) = body.split_once(' ').unwrap_or((body, ""));
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{tag}");
+            // Between quotes anything, outside them only names and equals signs.
+            assert_eq!(attributes.split('"').count() % 2, 1, "{tag}");
+            for (place, part) in attributes.split('"').enumerate() {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "-=: ".contains(c);
+                assert!(place % 2 == 1 || part.chars().all(plain), "{tag}");
+            }
+            if !closed && !VOID.contains(&name) {
+                open.push(name);
+            }
+        }
+        rest = after;
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    text += rest;
+    for reference in text.split('&').skip(1) {
+        let (name, _) = reference.split_once(';').unwrap();
+        assert!(["amp", "lt", "gt", "quot", "apos"].contains(&name), "&{name}");
+    }
+    text
+}
+
+/// Fails if a page refers to anything outside itself, runs something or misses what a reader with
+/// other senses needs.
+fn assert_alone(page: &str) {
+    for reference in ["://", "<script", "<img", "<link", "<iframe", "@import", "url(", "src=", "javascript:"]
+    {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    assert!(page.split("href=\"").skip(1).all(|target| target.starts_with("#model-")));
+    let pictures: Vec<&str> = page.split("<svg ").skip(1).collect();
+    assert_eq!(pictures.len(), page.matches("<figcaption>").count());
+    for picture in pictures {
+        let (attributes, _) = picture.split_once('>').unwrap();
+        assert!(attributes.contains("role=\"img\" aria-label=\""), "{attributes}");
+        // A colour that is not the page's would not follow light and dark.
+        let (drawing, _) = picture.split_once("</svg>").unwrap();
+        assert!(drawing.split("\"#").count() == 1, "{attributes}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf\""));
+}
+
+#[test]
+fn reports_are_sound_and_stand_alone() {
+    let mut cross = model("wide", 5, 10, 100, 2.0, None);
+    cross.protocol = "track".into();
+    cross.folds = folds(&mut ChaCha8Rng::seed_from_u64(1));
+    let models =
+        [model("small", 1, 10, 148, 2.2, Some(4)), model("thirty", 2, 30, 90, 2.5, None), cross.clone()];
+    for several in [&models[..1], &models[1..2], &models[2..], &models[..]] {
+        let page = html("A title", several).unwrap();
+        let text = assert_sound(&page);
+        assert_alone(&page);
+        // What people look for is there, in words.
+        for model in several {
+            for words in [&model.name, &model.protocol_explanation, &model.data, &model.facts[0].1] {
+                assert!(text.contains(words.as_str()), "{words}");
+            }
+            let right = format!("{:.1}\u{202f}%", 100.0 * model.track.accuracy);
+            assert!(text.contains(&right) && text.contains(&model.track.mistakes[0].id));
+        }
+        assert_eq!(text.contains("Side by side"), several.len() > 1);
+        assert_eq!(text.contains("different protocols"), several.len() > 1);
+        assert_eq!(text.contains("Cross-validation"), several.iter().any(|m| !m.folds.is_empty()));
+    }
+}
+
+#[test]
+fn odd_models_are_reported() {
+    let random = &mut ChaCha8Rng::seed_from_u64(3);
+    let plain = || model("plain", 4, 3, 30, 1.5, None);
+    let mut untrained = plain();
+    untrained.curves.clear();
+    let mut short = plain();
+    short.curves = epochs(random, 1);
+    let mut diverged = plain();
+    for epoch in &mut diverged.curves[20..] {
+        (epoch.train_loss, epoch.valid_loss) = (f64::NAN, f64::INFINITY);
+        (epoch.valid_track_accuracy, epoch.valid_segment_accuracy) = (f64::NAN, 0.0);
+    }
+    let mut unmeasured = plain();
+    unmeasured.track = Scores::of(&classes(3), &[]).unwrap();
+    let mut nothing = unmeasured.clone();
+    nothing.segment = nothing.track.clone();
+    let mut faultless = plain();
+    faultless.track.mistakes.clear();
+    let mut one_fold = plain();
+    one_fold.folds = folds(random)[..1].to_vec();
+    let two = model("two", 6, 2, 20, 1.0, None);
+    let single = model("single", 7, 1, 5, 1.0, None);
+    for odd in [untrained, short, diverged, unmeasured, nothing, faultless, one_fold, two, single] {
+        for models in [vec![odd.clone()], vec![odd.clone(), plain()], vec![plain(), odd.clone()]] {
+            let page = html("Odd", &models).unwrap();
+            assert_sound(&page);
+            assert_alone(&page);
+        }
+    }
+
+    assert!(html("None", &[]).is_err());
+    let mut torn = plain();
+    torn.segment = Scores::of(&classes(2), &[]).unwrap();
+    assert!(html("Torn", &[torn]).unwrap_err().to_string().contains("plain"));
+    let mut torn = plain();
+    torn.track.confusion.pop();
+    assert!(html("Torn", &[torn]).is_err());
+}
+
+/// Names come from files, and files from anywhere.
+#[test]
+fn hostile_names_stay_names() {
+    let evil = "<script>alert('1')</script>\"><svg onload=x>&\u{0}\u{202e}]]>";
+    let mut hostile = model(evil, 8, 3, 30, 1.0, None);
+    for scores in [&mut hostile.track, &mut hostile.segment] {
+        scores.classes[1] = evil.into();
+        scores.mistakes.iter_mut().for_each(|mistake| mistake.id = evil.into());
+    }
+    for text in
+        [&mut hostile.summary, &mut hostile.protocol, &mut hostile.protocol_explanation, &mut hostile.data]
+    {
+        *text = evil.into();
+    }
+    hostile.facts = vec![(evil.into(), evil.into())];
+    let other = ModelReport { name: "other".into(), ..hostile.clone() };
+    for models in [&[hostile.clone()][..], &[hostile, other]] {
+        let page = html(evil, models).unwrap();
+        let text = assert_sound(&page);
+        assert!(text.contains("&lt;script&gt;alert("));
+        for harm in ["<script", "onload=x>", "\u{0}"] {
+            assert!(!page.contains(harm), "{harm}");
+        }
+    }
+}
+
+/// Not a test: writes samples to look at into the folder that `REPORT_SAMPLES` names.
+#[test]
+#[ignore = "writes files to look at"]
+fn samples() {
+    let folder = std::path::PathBuf::from(std::env::var("REPORT_SAMPLES").unwrap());
+    let one = model("small-cnn", 1, 10, 148, 2.2, Some(4));
+    let mut cross = model("wide-cnn", 2, 10, 290, 2.9, None);
+    cross.protocol = "track".into();
+    cross.folds = folds(&mut ChaCha8Rng::seed_from_u64(9));
+    let many: Vec<ModelReport> =
+        [("small-cnn", 2.2), ("wide-cnn", 2.5), ("crnn", 2.8), ("ensemble of three", 3.1)]
+            .into_iter()
+            .enumerate()
+            .map(|(i, (name, skill))| model(name, i as u64, 10, 148, skill, None))
+            .chain([cross.clone()])
+            .collect();
+    let thirty = model("thirty", 3, 30, 600, 3.0, Some(12));
+    let three = model("three", 4, 3, 60, 1.5, None);
+    for (name, title, models) in [
+        ("one", "Report of small-cnn", vec![one]),
+        ("cross", "Cross-validation of wide-cnn", vec![cross]),
+        ("many", "Five models of September", many),
+        ("thirty", "Thirty classes", vec![thirty]),
+        ("three", "Three classes", vec![three]),
+    ] {
+        std::fs::write(folder.join(format!("{name}.html")), html(title, &models).unwrap()).unwrap();
+    }
+}
