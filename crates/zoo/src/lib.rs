@@ -14,6 +14,7 @@ mod ensemble;
 mod golden;
 mod manifest;
 mod model;
+pub mod nets;
 mod recipe;
 
 pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
