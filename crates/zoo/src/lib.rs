@@ -19,7 +19,9 @@ mod recipe;
 
 pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
 pub use cnn::{Block, Cnn, CnnConfig};
-pub use ensemble::{combine, log_softmax, probabilities};
+pub use ensemble::{
+    Combination, Decision, EnsembleRule, Stacking, at_temperature, combine, log_softmax, probabilities,
+};
 pub use golden::{GOLDEN_SECONDS, GOLDEN_TOLERANCE, golden_signal};
 pub use manifest::{
     DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
