@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use cratedigger_zoo::nets::{
+    BranchedConfig, EfficientNetB0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config,
+};
 use cratedigger_zoo::{Architecture, Input, Recipe};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,9 @@ pub struct Config {
     /// effect on other inputs.
     #[serde(default)]
     pub preparation: PreparationConfig,
-    /// The network's design.
+    /// The network's design: `kind` and all its settings, or `preset` with a name of
+    /// [`PRESETS`], and `dropout` or `width` to change it.
+    #[serde(deserialize_with = "network")]
     pub network: Architecture,
     /// How it learns.
     #[serde(default)]
@@ -40,6 +45,101 @@ pub struct Config {
 
 fn one() -> u64 {
     1
+}
+
+/// Names of designs that are known by heart.
+pub const PRESETS: [&str; 18] = [
+    "ann",
+    "cnn-naive",
+    "cnn-basic",
+    "cnn-regularized",
+    "cnn-enhanced",
+    "cnn-stacked",
+    "lstm",
+    "bilstm",
+    "bigru-attention",
+    "cnn-lstm",
+    "fusion",
+    "fusion-hybrid",
+    "transformer",
+    "short-chunk-cnn",
+    "vgg19",
+    "mobilenet-v2",
+    "efficientnet-b0",
+    "inception-v3",
+];
+
+/// A design by its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preset {
+    preset: String,
+    /// Wherever it drops anything, so much.
+    dropout: Option<f64>,
+    /// Channels of the first block of `short-chunk-cnn`.
+    width: Option<usize>,
+}
+
+fn network<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Architecture, D::Error> {
+    use serde::de::Error as _;
+    let table = toml::Table::deserialize(deserializer)?;
+    if !table.contains_key("preset") {
+        return Architecture::deserialize(table).map_err(D::Error::custom);
+    }
+    let preset = Preset::deserialize(table).map_err(D::Error::custom)?;
+    preset.resolve().map_err(D::Error::custom)
+}
+
+impl Preset {
+    fn resolve(&self) -> Result<Architecture> {
+        let branched = Architecture::Branched;
+        let name = self.preset.as_str();
+        ensure!(self.width.is_none() || name == "short-chunk-cnn", "width is for short-chunk-cnn only");
+        let architecture = match name {
+            "ann" => branched(BranchedConfig::ann()),
+            "cnn-naive" => branched(BranchedConfig::cnn_naive()),
+            "cnn-basic" => branched(BranchedConfig::cnn_basic()),
+            "cnn-regularized" => branched(BranchedConfig::cnn_regularized()),
+            "cnn-enhanced" => branched(BranchedConfig::cnn_enhanced()),
+            "cnn-stacked" => branched(BranchedConfig::cnn_stacked()),
+            "lstm" => branched(BranchedConfig::lstm()),
+            "bilstm" => branched(BranchedConfig::bilstm()),
+            "bigru-attention" => branched(BranchedConfig::bigru_attention()),
+            "cnn-lstm" => branched(BranchedConfig::cnn_lstm()),
+            "fusion" => branched(BranchedConfig::fusion()),
+            "fusion-hybrid" => branched(BranchedConfig::fusion_hybrid()),
+            "transformer" => branched(BranchedConfig::transformer()),
+            "short-chunk-cnn" => branched(BranchedConfig::short_chunk_cnn(self.width.unwrap_or(32))),
+            "vgg19" => Architecture::Vgg19(Vgg19Config::default()),
+            "mobilenet-v2" => Architecture::MobileNetV2(MobileNetV2Config::default()),
+            "efficientnet-b0" => Architecture::EfficientNetB0(EfficientNetB0Config::default()),
+            "inception-v3" => Architecture::InceptionV3(InceptionV3Config::default()),
+            _ => {
+                let known: Vec<String> = PRESETS.iter().map(|known| format!("`{known}`")).collect();
+                bail!("unknown variant `{name}`, expected one of {}", known.join(", "))
+            }
+        };
+        let Some(dropout) = self.dropout else { return Ok(architecture) };
+        let mut value = serde_json::to_value(&architecture)?;
+        set_dropout(&mut value, dropout);
+        Ok(serde_json::from_value(value)?)
+    }
+}
+
+/// Every share that is dropped anywhere in a design, and is not 0, becomes `dropout`.
+fn set_dropout(value: &mut serde_json::Value, dropout: f64) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_f64() {
+                    Some(old) if key.contains("dropout") && old > 0.0 => *value = dropout.into(),
+                    _ => set_dropout(value, dropout),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| set_dropout(item, dropout)),
+        _ => {}
+    }
 }
 
 /// Which clips a run uses.
@@ -402,9 +502,8 @@ fn set(table: &mut toml::Table, change: &str) -> Result<()> {
 /// message.
 fn with_nearest_name(error: &toml::de::Error) -> anyhow::Error {
     let message = error.to_string();
-    let quoted = |text: &str| -> Vec<String> {
-        text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-    };
+    let quoted =
+        |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     let unknown = ["unknown field ", "unknown variant "]
         .iter()
         .find_map(|what| message.split_once(what))
@@ -412,7 +511,10 @@ fn with_nearest_name(error: &toml::de::Error) -> anyhow::Error {
         .and_then(|(name, expected)| Some((quoted(name).pop()?, quoted(expected))));
     let nearest = unknown.as_ref().and_then(|(name, known)| {
         let distance = |other: &String| strsim::damerau_levenshtein(name, other);
-        known.iter().min_by_key(|other| distance(other)).filter(|other| distance(other) <= 1 + other.len() / 2)
+        known
+            .iter()
+            .min_by_key(|other| distance(other))
+            .filter(|other| distance(other) <= 1 + other.len() / 2)
     });
     match nearest {
         Some(nearest) => anyhow!("{}\ndid you mean {nearest:?}?", message.trim_end()),

@@ -87,6 +87,11 @@ impl CnnConfig {
         Ok(())
     }
 
+    /// A few words for people.
+    pub fn summary(&self) -> String {
+        format!("CNN of {} convolutions", self.blocks.len())
+    }
+
     /// Builds the network with random weights on a device (seed it first).
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Cnn {
         let mut inputs = parts.first().map_or(1, |[channels, ..]| *channels);

@@ -1,4 +1,13 @@
-//! How several answers become one.
+//! How several answers become one, and when the answer is that it is none of the classes.
+
+use serde::{Deserialize, Serialize};
+
+/// No probability counts as smaller than e to this: a network that is sure beyond single precision must
+/// not veto a class with −∞, which would leave nothing to normalise.
+const LOG_FLOOR: f32 = -60.0;
+/// Of a vote's result, what the mean of the members is: it decides where votes are even, and leaves no
+/// class that somebody considered without any probability.
+const VOTE_REST: f32 = 1e-3;
 
 /// Logarithms of the softmax of `logits`: log pᵢ = xᵢ − log Σ exp(xⱼ), without overflow.
 pub fn log_softmax(logits: &[f32]) -> Vec<f32> {
@@ -31,8 +40,189 @@ pub fn probabilities(log_probabilities: &[f32]) -> Vec<f32> {
     log_probabilities.iter().map(|p| p.exp()).collect()
 }
 
+/// Log-probabilities at another temperature: above 1 they are less sure, below 1 surer (Guo et al.
+/// 2017, "On calibration of modern neural networks"). The order of the classes stays.
+pub fn at_temperature(log_probabilities: &[f32], temperature: f32) -> Vec<f32> {
+    let scaled: Vec<f32> = log_probabilities.iter().map(|p| p.max(LOG_FLOOR) / temperature).collect();
+    log_softmax(&scaled)
+}
+
+/// What is done with the members' distributions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Combination {
+    /// The weighted mean of the probabilities: every member that considers a class keeps it alive.
+    Sum,
+    /// The weighted geometric mean, normalised: every member can veto.
+    #[default]
+    Product,
+    /// Each member votes for one class, with its confidence as the weight of the vote.
+    Vote,
+    /// A learned combination.
+    Stack(Stacking),
+}
+
+/// A multinomial logistic regression on the members' log-probabilities (Wolpert 1992, "Stacked
+/// generalization"): the logit of class k is biasₖ + Σ weightₖⱼ · xⱼ, where x are the log-probabilities
+/// of all classes by the first member, then by the second, and so on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stacking {
+    /// For each class, one weight for each member's each class.
+    pub weights: Vec<Vec<f32>>,
+    /// One for each class.
+    pub biases: Vec<f32>,
+}
+
+/// How an ensemble decides. The default is the plain geometric mean, and always one of the classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnsembleRule {
+    /// What is done with the members' distributions.
+    pub combination: Combination,
+    /// How much each member counts, against the others; none for all alike. Without meaning for
+    /// [`Combination::Stack`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f32>,
+    /// The temperature that makes each member's probabilities true; none if they are taken as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub temperatures: Vec<f32>,
+    /// The same for the ensemble's.
+    pub temperature: f32,
+    /// Confidence under which the answer is none of the classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub none_below: Option<f32>,
+}
+
+impl Default for EnsembleRule {
+    fn default() -> Self {
+        Self {
+            combination: Combination::Product,
+            weights: Vec::new(),
+            temperatures: Vec::new(),
+            temperature: 1.0,
+            none_below: None,
+        }
+    }
+}
+
+/// What an ensemble decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// The likeliest class.
+    pub class: usize,
+    /// Its probability.
+    pub confidence: f32,
+    /// Whether that is too little to say so: speech, noise, silence or music of another kind.
+    pub none: bool,
+}
+
+impl EnsembleRule {
+    /// Whether the rule fits so many members and classes.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub fn validate(&self, members: usize, classes: usize) -> Result<(), String> {
+        for (what, list) in [("weights", &self.weights), ("temperatures", &self.temperatures)] {
+            if !list.is_empty() && list.len() != members {
+                return Err(format!("the ensemble has {} {what} for {members} members", list.len()));
+            }
+        }
+        if self.weights.iter().any(|w| !(0.0..=1e6).contains(w))
+            || (!self.weights.is_empty() && self.weights.iter().all(|w| *w == 0.0))
+        {
+            return Err("the ensemble's weights must be positive numbers".into());
+        }
+        if !self.temperatures.iter().chain([&self.temperature]).all(|t| (0.01..=100.0).contains(t)) {
+            return Err("the ensemble's temperatures must be 0.01 to 100".into());
+        }
+        if self.none_below.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
+            return Err("the ensemble's none_below must be a probability".into());
+        }
+        if let Combination::Stack(Stacking { weights, biases }) = &self.combination {
+            if weights.len() != classes
+                || biases.len() != classes
+                || weights.iter().any(|row| row.len() != members * classes)
+            {
+                return Err(format!(
+                    "the ensemble's stacking is not for {members} members, {classes} classes"
+                ));
+            }
+            if weights.iter().flatten().chain(biases).any(|w| !(-1e6..=1e6).contains(w)) {
+                return Err("the ensemble's stacking has weights that are no numbers".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The members' log-probabilities as one distribution, again as log-probabilities. Empty for no
+    /// members.
+    pub fn combine(&self, members: &[&[f32]]) -> Vec<f32> {
+        let Some(classes) = members.first().map(|first| first.len()) else {
+            return Vec::new();
+        };
+        let calibrated: Vec<Vec<f32>> = members
+            .iter()
+            .enumerate()
+            .map(|(m, member)| at_temperature(member, self.temperatures.get(m).copied().unwrap_or(1.0)))
+            .collect();
+        let total: f32 =
+            if self.weights.is_empty() { members.len() as f32 } else { self.weights.iter().sum() };
+        let weight = |m: usize| self.weights.get(m).copied().unwrap_or(1.0) / total;
+        let weighed = |of: &dyn Fn(f32) -> f32| {
+            let mut sum = vec![0.0; classes];
+            for (m, member) in calibrated.iter().enumerate() {
+                sum.iter_mut().zip(member).for_each(|(s, p)| *s += weight(m) * of(*p));
+            }
+            sum
+        };
+        let logits = match &self.combination {
+            Combination::Sum => weighed(&f32::exp).into_iter().map(f32::ln).collect(),
+            Combination::Product => weighed(&|p| p.max(LOG_FLOOR)),
+            Combination::Vote => {
+                let mut votes: Vec<f32> = weighed(&f32::exp).into_iter().map(|p| VOTE_REST * p).collect();
+                for (m, member) in calibrated.iter().enumerate() {
+                    let (class, confidence) = likeliest(member);
+                    if let Some(vote) = votes.get_mut(class) {
+                        *vote += weight(m) * confidence;
+                    }
+                }
+                votes.into_iter().map(f32::ln).collect()
+            }
+            Combination::Stack(Stacking { weights, biases }) => weights
+                .iter()
+                .zip(biases)
+                .map(|(row, bias)| {
+                    bias + row
+                        .iter()
+                        .zip(calibrated.iter().flatten())
+                        .map(|(w, x)| w * x.max(LOG_FLOOR))
+                        .sum::<f32>()
+                })
+                .collect(),
+        };
+        at_temperature(&log_softmax(&logits), self.temperature)
+    }
+
+    /// What these log-probabilities of the ensemble come to.
+    pub fn decide(&self, log_probabilities: &[f32]) -> Decision {
+        let (class, confidence) = likeliest(log_probabilities);
+        Decision { class, confidence, none: self.none_below.is_some_and(|least| confidence < least) }
+    }
+}
+
+/// Index and probability of the likeliest class, the first of equals.
+fn likeliest(log_probabilities: &[f32]) -> (usize, f32) {
+    let best = log_probabilities
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (class, &p)| if p > best.1 { (class, p) } else { best });
+    (best.0, best.1.exp())
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -46,6 +236,122 @@ mod tests {
         for (c, p) in combined.iter().zip(products) {
             assert!((c - p / total).abs() < 1e-6);
         }
+    }
+
+    fn logs(distributions: &[&[f32]]) -> Vec<Vec<f32>> {
+        distributions.iter().map(|d| d.iter().map(|p| p.ln()).collect()).collect()
+    }
+
+    fn result(rule: &EnsembleRule, members: &[Vec<f32>]) -> Vec<f32> {
+        probabilities(&rule.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+    }
+
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() < 2e-6;
+        assert!(
+            found.len() == expected.len() && found.iter().zip(expected).all(close),
+            "{found:?} {expected:?}"
+        );
+    }
+
+    fn rule(combination: Combination, weights: &[f32]) -> EnsembleRule {
+        EnsembleRule { combination, weights: weights.to_vec(), ..Default::default() }
+    }
+
+    #[test]
+    fn the_default_rule_is_the_plain_geometric_mean() {
+        let members = logs(&[&[0.7, 0.2, 0.1], &[0.1, 0.8, 0.1], &[0.3, 0.3, 0.4]]);
+        let plain = probabilities(&combine(members.iter().map(Vec::as_slice)));
+        assert_close(&result(&EnsembleRule::default(), &members), &plain);
+        assert!(EnsembleRule::default().combine(&[]).is_empty());
+    }
+
+    #[test]
+    fn sums_and_products_are_weighted() {
+        let members = logs(&[&[0.7, 0.2, 0.1], &[0.1, 0.8, 0.1]]);
+        // (3·0.7 + 0.1) / 4, ...
+        assert_close(&result(&rule(Combination::Sum, &[3.0, 1.0]), &members), &[0.55, 0.35, 0.1]);
+        let powers = [0.7_f32.powi(3) * 0.1, 0.2_f32.powi(3) * 0.8, 0.1_f32.powi(4)].map(|p| p.powf(0.25));
+        let total: f32 = powers.iter().sum();
+        assert_close(&result(&rule(Combination::Product, &[3.0, 1.0]), &members), &powers.map(|p| p / total));
+    }
+
+    #[test]
+    fn one_sure_vote_outweighs_two_doubtful_ones_and_the_mean_breaks_ties() {
+        let doubtful: &[f32] = &[0.4, 0.35, 0.25];
+        let members = logs(&[doubtful, doubtful, &[0.05, 0.9, 0.05]]);
+        let vote = EnsembleRule { combination: Combination::Vote, ..Default::default() };
+        let found = result(&vote, &members);
+        // 0.9 against 0.4 + 0.4, and a thousandth of the means.
+        let rest: Vec<f32> = [0.85, 1.6, 0.55].iter().map(|p| 1e-3 * p).collect();
+        let votes = [0.8 + rest[0], 0.9 + rest[1], rest[2]];
+        assert_close(&found, &votes.map(|v| v / votes.iter().sum::<f32>()));
+        let even = logs(&[&[0.6, 0.1, 0.3], &[0.2, 0.6, 0.2]]);
+        assert!(vote.decide(&vote.combine(&[&even[0], &even[1]])).class == 0);
+    }
+
+    #[test]
+    fn stacking_can_say_what_no_member_says() {
+        // The first member takes class 0 for 1 and the other way round; the second knows nothing.
+        let weights = vec![vec![0.0, 2.0, 0.0, 0.0], vec![2.0, 0.0, 0.0, 0.0]];
+        let stack = rule(Combination::Stack(Stacking { weights, biases: vec![0.0, 0.5] }), &[]);
+        stack.validate(2, 2).unwrap();
+        let members = logs(&[&[0.8, 0.2], &[0.5, 0.5]]);
+        let odds = (2.0 * (0.8_f32 / 0.2).ln() + 0.5).exp();
+        assert_close(&result(&stack, &members), &[1.0 / (1.0 + odds), odds / (1.0 + odds)]);
+    }
+
+    #[test]
+    fn a_temperature_is_a_power_of_the_probabilities() {
+        let p = [0.6_f32, 0.3, 0.1];
+        let roots = p.map(f32::sqrt);
+        let total: f32 = roots.iter().sum();
+        let members = logs(&[&p]);
+        let warm = EnsembleRule { temperature: 2.0, ..Default::default() };
+        assert_close(&result(&warm, &members), &roots.map(|r| r / total));
+        let warm = EnsembleRule { temperatures: vec![2.0], ..Default::default() };
+        assert_close(&result(&warm, &members), &roots.map(|r| r / total));
+    }
+
+    #[test]
+    fn members_that_exclude_each_other_leave_numbers() {
+        let members = [vec![0.0, f32::NEG_INFINITY], vec![f32::NEG_INFINITY, 0.0]];
+        for combination in [Combination::Sum, Combination::Product, Combination::Vote] {
+            assert_close(&result(&rule(combination, &[]), &members), &[0.5, 0.5]);
+        }
+    }
+
+    #[test]
+    fn too_little_confidence_is_none_of_the_classes() {
+        let rule = EnsembleRule { none_below: Some(0.5), ..Default::default() };
+        let of = |p: &[f32]| rule.decide(&p.iter().map(|p| p.ln()).collect::<Vec<_>>());
+        assert_eq!(of(&[0.2, 0.7, 0.1]).class, 1);
+        assert!(!of(&[0.2, 0.7, 0.1]).none && of(&[0.3, 0.4, 0.3]).none);
+        assert!(!EnsembleRule::default().decide(&[0.3_f32.ln(), 0.7_f32.ln()]).none);
+    }
+
+    #[test]
+    fn rules_that_make_no_sense_are_refused() {
+        let default = EnsembleRule::default;
+        let stack = |weights, biases| Combination::Stack(Stacking { weights, biases });
+        let bad = [
+            EnsembleRule { weights: vec![1.0], ..default() },
+            EnsembleRule { weights: vec![0.0, 0.0], ..default() },
+            EnsembleRule { weights: vec![-1.0, 2.0], ..default() },
+            EnsembleRule { temperatures: vec![1.0, f32::NAN], ..default() },
+            EnsembleRule { temperature: 0.0, ..default() },
+            EnsembleRule { none_below: Some(1.5), ..default() },
+            rule(stack(vec![vec![1.0; 4]; 2], vec![0.0]), &[]),
+            rule(stack(vec![vec![1.0; 3]; 2], vec![0.0; 2]), &[]),
+            rule(stack(vec![vec![f32::INFINITY; 4]; 2], vec![0.0; 2]), &[]),
+        ];
+        for rule in bad {
+            assert!(rule.validate(2, 2).is_err(), "{rule:?}");
+        }
+        default().validate(2, 2).unwrap();
+        let json = serde_json::to_string(&default()).unwrap();
+        assert_eq!(json, r#"{"combination":{"kind":"product"},"temperature":1.0}"#);
+        assert_eq!(serde_json::from_str::<EnsembleRule>("{}").unwrap(), default());
     }
 
     #[test]

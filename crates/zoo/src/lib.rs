@@ -15,12 +15,15 @@ mod golden;
 mod inputs;
 mod manifest;
 mod model;
+pub mod nets;
 pub mod preparation;
 mod recipe;
 
 pub use analyser::{AnalyseError, Analyser, Judgement, Spectra, Verdict};
 pub use cnn::{Block, Cnn, CnnConfig};
-pub use ensemble::{combine, log_softmax, probabilities};
+pub use ensemble::{
+    Combination, Decision, EnsembleRule, Stacking, at_temperature, combine, log_softmax, probabilities,
+};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use inputs::{
     ColourMap, Extractor, Features, Input, LogMel, LogMelPlan, Normalise, PictureInput, Sequence, Stacked,

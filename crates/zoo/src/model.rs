@@ -5,63 +5,92 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::nets::{
+    Branched, BranchedConfig, EfficientNetB0Config, InceptionV3, InceptionV3Config, Inverted,
+    MobileNetV2Config, Vgg19, Vgg19Config,
+};
 use crate::{AnalyseError, Cnn, CnnConfig, Input, ModelEntry, Recipe, RecipeError, sha256_hex};
 
-/// The design of a network, as configurations and manifests name it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Architecture {
-    /// A [`Cnn`].
-    Cnn(CnnConfig),
+/// Configurations and networks of all kinds, each by its name.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:literal $kind:ident: $config:ty => $network:ty,)*) => {
+        /// The design of a network, as configurations and manifests name it.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Architecture {
+            $($(#[$doc])* #[serde(rename = $name)] $kind($config),)*
+        }
+
+        impl Architecture {
+            /// Whether the design makes sense for parts of these shapes, `[channels, rows, columns]` each.
+            ///
+            /// # Errors
+            /// A sentence that says what does not fit.
+            pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+                match self {
+                    $(Self::$kind(config) => config.validate(parts),)*
+                }
+            }
+
+            /// Builds the network with random weights on a device (seed it first), for parts that
+            /// [`Architecture::validate`] accepts.
+            pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Network {
+                match self {
+                    $(Self::$kind(config) => Network::$kind(config.init(parts, classes, device)),)*
+                }
+            }
+
+            /// A few words for people.
+            pub fn describe(&self) -> String {
+                match self {
+                    $(Self::$kind(config) => config.summary(),)*
+                }
+            }
+        }
+
+        /// A network of any design.
+        #[derive(Module, Debug)]
+        pub enum Network {
+            $($(#[$doc])* $kind($network),)*
+        }
+
+        impl Network {
+            /// Logits of a batch.
+            ///
+            /// # Shapes
+            /// For each part of the input `[batch, channels, rows, columns]` → `[batch, classes]`
+            ///
+            /// # Panics
+            /// Fewer parts than [`Architecture::validate`] was asked about.
+            pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+                match self {
+                    $(Self::$kind(network) => network.forward(parts),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A plain stack of convolutions.
+    "cnn" Cnn: CnnConfig => Cnn,
+    /// A body for each part of the input and a dense head: most designs of the field.
+    "branched" Branched: BranchedConfig => Branched,
+    /// VGG-19 (Simonyan and Zisserman 2015).
+    "vgg19" Vgg19: Vgg19Config => Vgg19,
+    /// MobileNetV2 (Sandler et al. 2018).
+    "mobilenet-v2" MobileNetV2: MobileNetV2Config => Inverted,
+    /// EfficientNet-B0 (Tan and Le 2019).
+    "efficientnet-b0" EfficientNetB0: EfficientNetB0Config => Inverted,
+    /// Inception v3 (Szegedy et al. 2016).
+    "inception-v3" InceptionV3: InceptionV3Config => InceptionV3,
 }
 
 impl Architecture {
-    /// Whether the design makes sense for parts of these shapes, `[channels, rows, columns]` each.
-    ///
-    /// # Errors
-    /// A sentence that says what does not fit.
-    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
-        match self {
-            Self::Cnn(config) => config.validate(parts),
-        }
-    }
-
-    /// Builds the network with random weights on a device (seed it first).
-    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Network {
-        match self {
-            Self::Cnn(config) => Network::Cnn(config.init(parts, classes, device)),
-        }
-    }
-
-    /// One line for people.
+    /// One line for people, with the input.
     pub fn summary(&self, recipe: &Recipe) -> String {
-        let design = match self {
-            Self::Cnn(config) => format!("CNN of {} convolutions", config.blocks.len()),
-        };
         let inputs: Vec<String> = recipe.inputs.iter().map(Input::summary).collect();
-        format!("{design} on {} s of {}", recipe.segment_seconds, inputs.join(" and "))
-    }
-}
-
-/// A network of any design.
-#[derive(Module, Debug)]
-pub enum Network {
-    /// A [`Cnn`].
-    Cnn(Cnn),
-}
-
-impl Network {
-    /// Logits of a batch.
-    ///
-    /// # Shapes
-    /// For each part of the input `[batch, channels, rows, columns]` → `[batch, classes]`
-    ///
-    /// # Panics
-    /// Fewer parts than [`Architecture::validate`] was asked about.
-    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
-        match self {
-            Self::Cnn(network) => network.forward(parts),
-        }
+        format!("{} on {} s of {}", self.describe(), recipe.segment_seconds, inputs.join(" and "))
     }
 }
 
@@ -87,7 +116,8 @@ pub fn batch(windows: Vec<f32>, shapes: &[[usize; 3]], device: &Device) -> Vec<T
         .map(|shape| {
             let part = first..first + size(shape);
             first = part.end;
-            let values = windows.chunks_exact(length.max(1)).flat_map(|w| &w[part.clone()]).copied().collect();
+            let values =
+                windows.chunks_exact(length.max(1)).flat_map(|w| &w[part.clone()]).copied().collect();
             tensor(values, *shape)
         })
         .collect()

@@ -1,0 +1,380 @@
+//! Networks of inverted residuals: MobileNetV2 (Sandler et al. 2018) and EfficientNet-B0 (Tan and Le
+//! 2019), as torchvision has them.
+//!
+//! A block widens its maps, filters each map by itself, and narrows them again; where the size stays
+//! the same, it adds what came in. EfficientNet also weighs the maps by what they hold (Hu et al.
+//! 2018, "Squeeze-and-excitation networks") and skips blocks at random while training (Huang et al.
+//! 2016, "Deep networks with stochastic depth").
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::tensor::activation::{relu6, sigmoid, silu};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::freeze::{Freeze, Freezer};
+use super::layers::{ConvNorm, Start, Window, average, conv, linear};
+use super::trace::{Trace, check_dropout};
+
+/// MobileNetV2's stages: widening, channels, blocks, stride of the first block, filter.
+const MOBILENET: [Stage; 7] = [
+    Stage(1, 16, 1, 1, 3),
+    Stage(6, 24, 2, 2, 3),
+    Stage(6, 32, 3, 2, 3),
+    Stage(6, 64, 4, 2, 3),
+    Stage(6, 96, 3, 1, 3),
+    Stage(6, 160, 3, 2, 3),
+    Stage(6, 320, 1, 1, 3),
+];
+
+/// EfficientNet-B0's.
+const EFFICIENTNET: [Stage; 7] = [
+    Stage(1, 16, 1, 1, 3),
+    Stage(6, 24, 2, 2, 3),
+    Stage(6, 40, 2, 2, 5),
+    Stage(6, 80, 3, 2, 3),
+    Stage(6, 112, 3, 1, 5),
+    Stage(6, 192, 4, 2, 5),
+    Stage(6, 320, 1, 1, 3),
+];
+
+#[derive(Clone, Copy)]
+struct Stage(usize, usize, usize, usize, usize);
+
+/// One block, resolved.
+struct BlockPlan {
+    /// Place of its stage, and its own in the stage.
+    place: [usize; 2],
+    inputs: usize,
+    wide: usize,
+    outputs: usize,
+    filter: Window,
+    /// Maps of the squeeze, if it weighs its maps.
+    squeezed: Option<usize>,
+    /// Share of the samples that skip it while training.
+    skipped: f64,
+}
+
+/// A whole network, resolved.
+struct Plan {
+    stem: usize,
+    blocks: Vec<BlockPlan>,
+    last: usize,
+    dropout: f64,
+    /// What the weights of the last layer start with.
+    head: fn(usize) -> Start,
+    smooth: bool,
+}
+
+impl Plan {
+    fn new(stages: &[Stage], scale: impl Fn(usize) -> usize) -> Self {
+        let stem = scale(32);
+        let mut inputs = stem;
+        let mut blocks = Vec::new();
+        for (stage, &Stage(widening, channels, count, stride, side)) in stages.iter().enumerate() {
+            let outputs = scale(channels);
+            for index in 0..count {
+                let stride = if index == 0 { stride } else { 1 };
+                blocks.push(BlockPlan {
+                    place: [stage, index],
+                    inputs,
+                    wide: inputs * widening,
+                    outputs,
+                    filter: Window::square(side).strided([stride, stride]).same(),
+                    squeezed: None,
+                    skipped: 0.0,
+                });
+                inputs = outputs;
+            }
+        }
+        Self { stem, blocks, last: 1280, dropout: 0.2, head: |_| Start::Normal(0.01), smooth: false }
+    }
+
+    fn stem_window() -> Window {
+        Window::square(3).strided([2, 2]).same()
+    }
+
+    fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        check_dropout(self.dropout)?;
+        let &[part] = parts else {
+            return Err(format!("the network takes one picture, and not {} parts", parts.len()));
+        };
+        let mut trace = Trace::default();
+        trace.enter(part)?;
+        trace.conv("the stem", self.stem, Self::stem_window(), 1)?;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let name = format!("block {index}");
+            trace.conv(&name, block.wide, Window::square(1), 1)?;
+            trace.conv(&name, block.wide, block.filter, block.wide)?;
+            trace.conv(&name, block.outputs, Window::square(1), 1)?;
+        }
+        trace.conv("the last convolution", self.last, Window::square(1), 1)
+    }
+
+    fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
+        let inputs = parts.first().map_or(3, |&[channels, ..]| channels);
+        let layer = |channels, window, groups| ConvNorm::new(channels, window, groups, Start::FanOut, device);
+        let point = Window::square(1);
+        let last_inputs = self.blocks.last().map_or(self.stem, |block| block.outputs);
+        Inverted {
+            stem: layer([inputs, self.stem], Self::stem_window(), 1),
+            blocks: self
+                .blocks
+                .iter()
+                .map(|block| InvertedBlock {
+                    widen: (block.wide != block.inputs).then(|| layer([block.inputs, block.wide], point, 1)),
+                    filter: layer([block.wide; 2], block.filter, block.wide),
+                    squeeze: block.squeezed.map(|maps| {
+                        let dense = |channels| conv(channels, point, 1, true, Start::FanOut, device);
+                        Squeeze { narrow: dense([block.wide, maps]), widen: dense([maps, block.wide]) }
+                    }),
+                    narrow: layer([block.wide, block.outputs], point, 1),
+                    skip: (block.inputs == block.outputs && block.filter.stride == [1, 1])
+                        .then(|| DropoutConfig::new(block.skipped).init()),
+                })
+                .collect(),
+            last: layer([last_inputs, self.last], point, 1),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            head: linear(self.last, classes, (self.head)(classes), device),
+            smooth: self.smooth,
+        }
+    }
+}
+
+/// The names of a convolution and of its normalisation, which torchvision puts side by side.
+fn pair(theirs: &str, ours: &str) -> [(String, String); 2] {
+    [(format!("{theirs}.0"), format!("{ours}.conv")), (format!("{theirs}.1"), format!("{ours}.norm"))]
+}
+
+/// MobileNetV2: 3.5 million parameters for a thousand classes, 2.2 million for ten.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MobileNetV2Config {
+    /// Width of all layers against the paper's; channels are rounded to multiples of 8.
+    pub width: f64,
+    /// Share of the last values dropped while training.
+    pub dropout: f64,
+}
+
+impl Default for MobileNetV2Config {
+    fn default() -> Self {
+        Self { width: 1.0, dropout: 0.2 }
+    }
+}
+
+impl MobileNetV2Config {
+    fn plan(&self) -> Plan {
+        // To the nearest multiple of 8, but never a tenth below.
+        let scale = |channels: usize| {
+            let wanted = channels as f64 * self.width;
+            let rounded = (((wanted + 4.0) / 8.0).floor() * 8.0).max(8.0);
+            (if rounded < 0.9 * wanted { rounded + 8.0 } else { rounded }) as usize
+        };
+        let mut plan = Plan::new(&MOBILENET, scale);
+        plan.last = scale(1280).max(1280);
+        plan.dropout = self.dropout;
+        plan
+    }
+
+    /// Whether the network fits its input: one picture.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        if !(0.1..=4.0).contains(&self.width) {
+            return Err(format!("width {} is not in 0.1…4", self.width));
+        }
+        self.plan().validate(parts)
+    }
+
+    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// an input that [`MobileNetV2Config::validate`] accepts.
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
+        self.plan().init(parts, classes, device)
+    }
+
+    /// What torchvision calls each layer, and its name here.
+    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+        let mut names = Vec::from(pair("features.0", "stem"));
+        let plan = self.plan();
+        for (index, block) in plan.blocks.iter().enumerate() {
+            let theirs = format!("features.{}.conv", index + 1);
+            let mut place = 0;
+            if block.wide != block.inputs {
+                names.extend(pair(&format!("{theirs}.0"), &format!("blocks.{index}.widen")));
+                place += 1;
+            }
+            names.extend(pair(&format!("{theirs}.{place}"), &format!("blocks.{index}.filter")));
+            names.push((format!("{theirs}.{}", place + 1), format!("blocks.{index}.narrow.conv")));
+            names.push((format!("{theirs}.{}", place + 2), format!("blocks.{index}.narrow.norm")));
+        }
+        names.extend(pair(&format!("features.{}", plan.blocks.len() + 1), "last"));
+        names.push(("classifier.1".into(), "head".into()));
+        names
+    }
+
+    /// A few words for people.
+    pub fn summary(&self) -> String {
+        if self.width == 1.0 { "MobileNetV2".into() } else { format!("MobileNetV2 × {}", self.width) }
+    }
+}
+
+/// EfficientNet-B0: 5.3 million parameters for a thousand classes, 4.0 million for ten.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EfficientNetB0Config {
+    /// Share of the last values dropped while training.
+    pub dropout: f64,
+    /// Share of the samples that skip the last block while training; earlier ones are skipped less.
+    pub stochastic_depth: f64,
+}
+
+impl Default for EfficientNetB0Config {
+    fn default() -> Self {
+        Self { dropout: 0.2, stochastic_depth: 0.2 }
+    }
+}
+
+impl EfficientNetB0Config {
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(&EFFICIENTNET, |channels| channels);
+        let count = plan.blocks.len() as f64;
+        for (index, block) in plan.blocks.iter_mut().enumerate() {
+            block.squeezed = Some((block.inputs / 4).max(1));
+            block.skipped = self.stochastic_depth * index as f64 / count;
+        }
+        plan.dropout = self.dropout;
+        plan.head = |classes| Start::Uniform(1.0 / (classes as f64).sqrt());
+        plan.smooth = true;
+        plan
+    }
+
+    /// Whether the network fits its input: one picture.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        check_dropout(self.stochastic_depth)?;
+        self.plan().validate(parts)
+    }
+
+    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// an input that [`EfficientNetB0Config::validate`] accepts.
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
+        self.plan().init(parts, classes, device)
+    }
+
+    /// What torchvision calls each layer, and its name here.
+    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+        let mut names = Vec::from(pair("features.0", "stem"));
+        for (index, block) in self.plan().blocks.iter().enumerate() {
+            let [stage, number] = block.place;
+            let theirs = format!("features.{}.{number}.block", stage + 1);
+            let mut place = 0;
+            if block.wide != block.inputs {
+                names.extend(pair(&format!("{theirs}.0"), &format!("blocks.{index}.widen")));
+                place += 1;
+            }
+            names.extend(pair(&format!("{theirs}.{place}"), &format!("blocks.{index}.filter")));
+            for (layer, ours) in [("fc1", "narrow"), ("fc2", "widen")] {
+                names.push((
+                    format!("{theirs}.{}.{layer}", place + 1),
+                    format!("blocks.{index}.squeeze.{ours}"),
+                ));
+            }
+            names.extend(pair(&format!("{theirs}.{}", place + 2), &format!("blocks.{index}.narrow")));
+        }
+        names.extend(pair(&format!("features.{}", EFFICIENTNET.len() + 1), "last"));
+        names.push(("classifier.1".into(), "head".into()));
+        names
+    }
+
+    /// A few words for people.
+    pub fn summary(&self) -> String {
+        "EfficientNet-B0".into()
+    }
+}
+
+#[derive(Module, Debug)]
+struct Squeeze {
+    narrow: Conv2d,
+    widen: Conv2d,
+}
+
+impl Squeeze {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let mean = x.clone().mean_dim(3).mean_dim(2);
+        x * sigmoid(self.widen.forward(silu(self.narrow.forward(mean))))
+    }
+}
+
+#[derive(Module, Debug)]
+struct InvertedBlock {
+    widen: Option<ConvNorm>,
+    filter: ConvNorm,
+    squeeze: Option<Squeeze>,
+    narrow: ConvNorm,
+    /// Drops the whole of a sample while training; none where the size changes.
+    skip: Option<Dropout>,
+}
+
+impl InvertedBlock {
+    fn forward(&self, input: Tensor<4>, activation: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+        let mut x = input.clone();
+        if let Some(widen) = &self.widen {
+            x = activation(widen.forward(x));
+        }
+        x = activation(self.filter.forward(x));
+        if let Some(squeeze) = &self.squeeze {
+            x = squeeze.forward(x);
+        }
+        x = self.narrow.forward(x);
+        let Some(skip) = &self.skip else {
+            return x;
+        };
+        if skip.prob > 0.0 && x.device().is_autodiff() {
+            let [batch, ..] = x.dims();
+            x = x * skip.forward(Tensor::ones([batch, 1, 1, 1], &input.device()));
+        }
+        x + input
+    }
+}
+
+/// The network of a [`MobileNetV2Config`] or an [`EfficientNetB0Config`].
+#[derive(Module, Debug)]
+pub struct Inverted {
+    stem: ConvNorm,
+    blocks: Vec<InvertedBlock>,
+    last: ConvNorm,
+    dropout: Dropout,
+    head: Linear,
+    /// Whether the activation is SiLU; else it is ReLU6.
+    smooth: bool,
+}
+
+impl Inverted {
+    /// Logits.
+    ///
+    /// # Shapes
+    /// One part, `[batch, channels, rows, columns]` → `[batch, classes]`
+    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        let activation = |x: Tensor<4>| if self.smooth { silu(x) } else { relu6(x) };
+        let x = activation(self.stem.forward(parts[0].clone()));
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, activation));
+        let x = average(activation(self.last.forward(x)));
+        self.head.forward(self.dropout.forward(x))
+    }
+
+    /// Freezes a part of the network; see [`Freeze`]. The first and the last convolution are blocks, too.
+    ///
+    /// # Errors
+    /// There are not so many blocks.
+    pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
+        let mut freezer = Freezer(what.of(self.blocks.len() + 2)?);
+        self.stem = freezer.one(self.stem);
+        self.blocks = freezer.all(self.blocks);
+        self.last = freezer.one(self.last);
+        Ok(self)
+    }
+}

@@ -1,0 +1,179 @@
+//! Layers that several networks are made of.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::{Device, Tensor};
+
+/// What a convolution or a pooling looks at, over rows and columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+}
+
+impl Window {
+    /// At every place where it fits.
+    pub(crate) const fn new(kernel: [usize; 2]) -> Self {
+        Self { kernel, stride: [1, 1], padding: [0, 0] }
+    }
+
+    /// As high as it is wide.
+    pub(crate) const fn square(side: usize) -> Self {
+        Self::new([side, side])
+    }
+
+    /// Moved by so much.
+    pub(crate) const fn strided(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// Padded so that a stride of 1 keeps the size (for odd windows).
+    pub(crate) const fn same(self) -> Self {
+        Self { padding: [self.kernel[0] / 2, self.kernel[1] / 2], ..self }
+    }
+
+    /// Places along rows and columns; `None` if there are none.
+    pub(crate) fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let along = |axis: usize| {
+            let room = (size[axis] + 2 * self.padding[axis]).checked_sub(self.kernel[axis])?;
+            Some(room / self.stride[axis].max(1) + 1)
+        };
+        Some([along(0)?, along(1)?])
+    }
+
+    pub(crate) fn padding_config(&self) -> PaddingConfig2d {
+        let [high, wide] = self.padding;
+        PaddingConfig2d::Explicit(high, wide, high, wide)
+    }
+}
+
+/// What weights start with. Biases start with 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    /// Normal with variance 2 / inputs: keeps the variance of what goes forward through ReLUs (He
+    /// et al. 2015, "Delving deep into rectifiers").
+    FanIn,
+    /// Normal with variance 2 / outputs: keeps the variance of the gradients.
+    FanOut,
+    /// Uniform, with the mean of both for layers without ReLU (Glorot and Bengio 2010).
+    Glorot,
+    /// Normal with a given deviation.
+    Normal(f64),
+    /// Uniform between minus and plus a bound.
+    Uniform(f64),
+}
+
+impl Start {
+    /// For a layer with so many inputs and outputs of each value.
+    fn initializer(self, inputs: usize, outputs: usize) -> Initializer {
+        let normal = |std| Initializer::Normal { mean: 0.0, std };
+        match self {
+            Self::FanIn => normal((2.0 / inputs as f64).sqrt()),
+            Self::FanOut => normal((2.0 / outputs as f64).sqrt()),
+            Self::Glorot => {
+                let bound = (6.0 / (inputs + outputs) as f64).sqrt();
+                Initializer::Uniform { min: -bound, max: bound }
+            }
+            Self::Normal(std) => normal(std),
+            Self::Uniform(bound) => Initializer::Uniform { min: -bound, max: bound },
+        }
+    }
+}
+
+/// A convolution. As PyTorch does, the outputs of a value are counted as if there were no groups.
+pub(crate) fn conv(
+    [inputs, outputs]: [usize; 2],
+    window: Window,
+    groups: usize,
+    bias: bool,
+    start: Start,
+    device: &Device,
+) -> Conv2d {
+    let area: usize = window.kernel.iter().product();
+    let mut conv = Conv2dConfig::new([inputs, outputs], window.kernel)
+        .with_stride(window.stride)
+        .with_padding(window.padding_config())
+        .with_groups(groups)
+        .with_bias(false)
+        .with_initializer(start.initializer(inputs / groups * area, outputs * area))
+        .init(device);
+    conv.bias = bias.then(|| Initializer::Zeros.init([outputs], device));
+    conv
+}
+
+/// A dense layer.
+pub(crate) fn linear(inputs: usize, outputs: usize, start: Start, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(inputs, outputs)
+        .with_bias(false)
+        .with_initializer(start.initializer(inputs, outputs))
+        .init(device);
+    linear.bias = Some(Initializer::Zeros.init([outputs], device));
+    linear
+}
+
+/// A convolution without bias and the batch normalisation that has one.
+#[derive(Module, Debug)]
+pub(crate) struct ConvNorm {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+impl ConvNorm {
+    pub(crate) fn new(
+        channels: [usize; 2],
+        window: Window,
+        groups: usize,
+        start: Start,
+        device: &Device,
+    ) -> Self {
+        Self {
+            conv: conv(channels, window, groups, false, start, device),
+            norm: BatchNormConfig::new(channels[1]).init(device),
+        }
+    }
+
+    /// With another small number beside the variance than 1e-5.
+    pub(crate) fn with_epsilon(mut self, epsilon: f64) -> Self {
+        self.norm.epsilon = epsilon;
+        self
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(x))
+    }
+}
+
+/// The mean of every map: `[batch, channels, rows, columns]` → `[batch, channels]`.
+pub(crate) fn average(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, ..] = x.dims();
+    x.mean_dim(3).mean_dim(2).reshape([batch, channels])
+}
+
+/// Number of learned parameters: all but the running statistics of batch normalisation, which
+/// papers and other frameworks don't count either.
+pub fn parameter_count<M: Module>(module: &M) -> usize {
+    struct Count {
+        statistics: bool,
+        parameters: usize,
+    }
+    impl ModuleVisitor for Count {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.statistics = matches!(name, "running_mean" | "running_var");
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.statistics = false;
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if !self.statistics {
+                self.parameters += param.lazy_shape().num_elements();
+            }
+        }
+    }
+    let mut count = Count { statistics: false, parameters: 0 };
+    module.visit(&mut count);
+    count.parameters
+}

@@ -1,0 +1,39 @@
+//! The networks of the field, in burn.
+//!
+//! A network's input is a list of parts, each a `Tensor<4>` of `[batch, channels, rows, columns]`:
+//! a log-mel window is `[batch, 1, bands, columns]`, a vector of features `[batch, 1, 1, features]`,
+//! a sequence of them `[batch, 1, steps, features]`, a picture `[batch, 3, rows, columns]`. What
+//! comes out are logits, `[batch, classes]`.
+//!
+//! Two families cover all designs. [`Branched`] has one body for each part of its input
+//! (convolutions, dense layers, a recurrent network or a transformer), puts what the bodies say
+//! side by side and judges it with a dense head; the networks that people train on GTZAN from
+//! scratch are settings of it. [`Vgg19`], [`Inverted`] (MobileNetV2 and EfficientNet-B0) and
+//! [`InceptionV3`] are the networks made for photographs, layer for layer as torchvision has them, so
+//! that its weights fit.
+//!
+//! Every configuration is checked against its input before anything is built, because it may come
+//! from a manifest that somebody else wrote.
+
+mod branched;
+mod conv;
+mod dense;
+mod freeze;
+mod inception;
+mod inverted;
+mod layers;
+mod recurrent;
+mod trace;
+mod transformer;
+mod vgg;
+
+pub use branched::{Branch, BranchConfig, Branched, BranchedConfig};
+pub use conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
+pub use dense::{DenseBody, DenseConfig};
+pub use freeze::Freeze;
+pub use inception::{InceptionV3, InceptionV3Config};
+pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
+pub use layers::parameter_count;
+pub use recurrent::{Cell, Gru, Lstm, RecurrentBody, RecurrentConfig, Summary};
+pub use transformer::{TransformerBody, TransformerConfig};
+pub use vgg::{Vgg19, Vgg19Config};

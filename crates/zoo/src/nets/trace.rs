@@ -1,0 +1,152 @@
+//! Following sizes through a design, before anything is built.
+
+use std::fmt::Display;
+
+use super::layers::Window;
+
+/// Parameters that a network may have: VGG-19, the largest here, has 144 million.
+const MAX_PARAMETERS: u64 = 1 << 28;
+/// Values that one window may have between two layers: 64 maps of 512 × 512 are a quarter of it.
+const MAX_VALUES: u64 = 1 << 26;
+
+/// The size of a window on its way through a network, and what the layers so far have cost. A
+/// configuration may come from a manifest that is mistaken or hostile: it must neither divide a
+/// window into nothing nor ask for all memory there is.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// Channels, rows and columns.
+    pub(crate) shape: [usize; 3],
+    parameters: u64,
+}
+
+impl Trace {
+    /// Goes on with a part of the input.
+    pub(crate) fn enter(&mut self, part: [usize; 3]) -> Result<(), String> {
+        let [channels, rows, columns] = part;
+        if part.contains(&0) {
+            return Err(format!("an input of {channels} × {rows} × {columns} values holds nothing"));
+        }
+        self.shape = part;
+        self.holds("the input")
+    }
+
+    /// A convolution.
+    pub(crate) fn conv(
+        &mut self,
+        layer: impl Display,
+        channels: usize,
+        window: Window,
+        groups: usize,
+    ) -> Result<(), String> {
+        let [inputs, ..] = self.shape;
+        if channels == 0 || channels > 1 << 14 {
+            return Err(format!("{layer}: {channels} channels, where 1 to 16384 can be"));
+        }
+        if groups == 0 || !inputs.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
+            return Err(format!("{layer}: {inputs} and {channels} channels make no {groups} groups"));
+        }
+        let [height, width] = window.kernel;
+        self.pool(&layer, window)?;
+        self.shape[0] = channels;
+        self.spend(&layer, &[channels, inputs / groups, height, width])?;
+        self.holds(&layer)
+    }
+
+    /// A pooling.
+    pub(crate) fn pool(&mut self, layer: impl Display, window: Window) -> Result<(), String> {
+        let [channels, rows, columns] = self.shape;
+        if window.kernel.iter().chain(&window.stride).any(|&n| n == 0 || n > 1 << 10) {
+            return Err(format!("{layer}: windows and strides must be 1 to 1024"));
+        }
+        let Some([high, wide]) = window.output([rows, columns]) else {
+            return Err(format!("{layer}: nothing would be left of {rows} × {columns} values"));
+        };
+        self.shape = [channels, high, wide];
+        Ok(())
+    }
+
+    /// A matrix between two dense layers.
+    pub(crate) fn linear(
+        &mut self,
+        layer: impl Display,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<(), String> {
+        if outputs == 0 || outputs > 1 << 16 {
+            return Err(format!("{layer}: {outputs} values, where 1 to 65536 can be"));
+        }
+        self.spend(layer, &[inputs, outputs])
+    }
+
+    /// Notes `factors` multiplied as so many parameters.
+    pub(crate) fn spend(&mut self, layer: impl Display, factors: &[usize]) -> Result<(), String> {
+        let spent = product(factors).saturating_add(self.parameters);
+        if spent > MAX_PARAMETERS {
+            return Err(format!("{layer}: the network would have more than {MAX_PARAMETERS} parameters"));
+        }
+        self.parameters = spent;
+        Ok(())
+    }
+
+    /// Values of the window as it is now.
+    pub(crate) fn values(&self) -> usize {
+        self.shape.iter().product() // `holds` has checked it
+    }
+
+    fn holds(&self, layer: impl Display) -> Result<(), String> {
+        if product(&self.shape) > MAX_VALUES {
+            let [channels, rows, columns] = self.shape;
+            return Err(format!("{layer}: {channels} × {rows} × {columns} values are too many"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether `layers` of a list are a number that makes sense.
+pub(crate) fn check_length(what: &str, layers: usize, least: usize) -> Result<(), String> {
+    if (least..=64).contains(&layers) {
+        Ok(())
+    } else {
+        Err(format!("{layers} {what}, where {least} to 64 can be"))
+    }
+}
+
+/// Whether a share of values can be dropped.
+pub(crate) fn check_dropout(share: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&share) { Ok(()) } else { Err(format!("dropout {share} is not in 0…1")) }
+}
+
+fn product(factors: &[usize]) -> u64 {
+    factors.iter().fold(1, |all, &factor| all.saturating_mul(factor as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        let mut trace = Trace::default();
+        assert!(trace.enter([usize::MAX, usize::MAX, 2]).is_err());
+        assert!(trace.enter([1, 0, 3]).is_err());
+        assert!(trace.linear("a matrix", usize::MAX, 1 << 16).is_err());
+        trace.enter([3, 512, 512]).unwrap();
+        assert!(trace.conv("a convolution", 1 << 14, Window::square(1), 1).is_err());
+    }
+
+    #[test]
+    fn a_strided_convolution_leaves_what_the_formula_says() {
+        // ⌊(n + 2·padding − kernel) / stride⌋ + 1
+        let mut trace = Trace::default();
+        trace.enter([3, 128, 39]).unwrap();
+        trace.conv("first", 8, Window::square(3).strided([2, 1]).same(), 1).unwrap();
+        assert_eq!(trace.shape, [8, 64, 39]);
+        trace.conv("second", 8, Window::square(3).strided([2, 2]), 8).unwrap();
+        assert_eq!(trace.shape, [8, 31, 19]);
+        trace.pool("third", Window::square(19)).unwrap();
+        assert_eq!(trace.shape, [8, 13, 1]);
+        assert!(trace.pool("fourth", Window::square(2)).is_err());
+        assert_eq!(trace.parameters, 8 * 3 * 9 + 8 * 9);
+    }
+}

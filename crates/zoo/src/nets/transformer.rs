@@ -1,0 +1,131 @@
+//! A small audio transformer on the patches of a spectrogram.
+
+use burn::module::{Module, Param};
+use burn::nn::conv::Conv2d;
+use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::freeze::Freezer;
+use super::layers::{Start, Window, conv};
+use super::trace::{Trace, check_dropout, check_length};
+
+/// Deviation of the first weights, as vision transformers have it.
+const DEVIATION: f64 = 0.02;
+
+/// A spectrogram cut into patches, each a token of a transformer's encoder (Gong et al. 2021, "AST:
+/// audio spectrogram transformer"), as small as little data asks for. Norms come first in each layer,
+/// positions are learned, and the mean of all tokens is the answer (Beyer et al. 2022, "Better plain
+/// ViT baselines").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransformerConfig {
+    /// Rows and columns of a patch. What is left over at the edges is not seen.
+    pub patch: [usize; 2],
+    /// Values of a token.
+    pub width: usize,
+    /// Heads of each attention; they share the width.
+    pub heads: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Values between the two dense layers of each layer.
+    pub hidden: usize,
+    /// Share of the values dropped while training.
+    pub dropout: f64,
+}
+
+impl Default for TransformerConfig {
+    fn default() -> Self {
+        Self { patch: [16, 3], width: 96, heads: 4, layers: 4, hidden: 192, dropout: 0.1 }
+    }
+}
+
+impl TransformerConfig {
+    fn window(&self) -> Window {
+        Window::new(self.patch).strided(self.patch)
+    }
+
+    /// Checks the design and returns how many values come out of a part of the input.
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+        check_length("transformer layers", self.layers, 1)?;
+        check_dropout(self.dropout)?;
+        if self.heads == 0 || !self.width.is_multiple_of(self.heads) {
+            return Err(format!("{} heads cannot share {} values", self.heads, self.width));
+        }
+        trace.enter(part)?;
+        trace.conv("the patches", self.width, self.window(), 1)?;
+        let [width, rows, columns] = trace.shape;
+        let tokens = rows * columns;
+        if tokens > 1 << 11 {
+            return Err(format!("{tokens} patches are too many: 2048 at most"));
+        }
+        trace.spend("the positions", &[tokens, width])?;
+        for index in 0..self.layers {
+            let layer = format!("transformer layer {index}");
+            trace.spend(&layer, &[4, width, width])?;
+            trace.linear(&layer, width, self.hidden)?;
+            trace.linear(&layer, self.hidden, width)?;
+        }
+        Ok(width)
+    }
+
+    pub(crate) fn init(&self, [channels, rows, columns]: [usize; 3], device: &Device) -> TransformerBody {
+        let tokens: usize = self.window().output([rows, columns]).unwrap_or_default().iter().product();
+        let start = Initializer::Normal { mean: 0.0, std: DEVIATION };
+        TransformerBody {
+            patches: conv([channels, self.width], self.window(), 1, true, Start::Normal(DEVIATION), device),
+            positions: start.init([1, tokens, self.width], device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            encoder: TransformerEncoderConfig::new(self.width, self.hidden, self.heads, self.layers)
+                .with_norm_first(true)
+                .with_dropout(self.dropout)
+                .with_initializer(start)
+                .init(device),
+            norm: LayerNormConfig::new(self.width).init(device),
+        }
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let [rows, columns] = self.patch;
+        format!("transformer of {} layers on patches of {rows} × {columns}", self.layers)
+    }
+}
+
+/// The encoder of a [`TransformerConfig`].
+#[derive(Module, Debug)]
+pub struct TransformerBody {
+    patches: Conv2d,
+    positions: Param<Tensor<3>>,
+    dropout: Dropout,
+    encoder: TransformerEncoder,
+    norm: LayerNorm,
+}
+
+impl TransformerBody {
+    /// # Shapes
+    /// `[batch, channels, rows, columns]` → `[batch, width]`
+    pub(crate) fn forward(&self, part: Tensor<4>) -> Tensor<2> {
+        let tokens: Tensor<3> = self.patches.forward(part).flatten(2, 3);
+        let tokens = tokens.swap_dims(1, 2) + self.positions.val();
+        let tokens = self.encoder.forward(TransformerEncoderInput::new(self.dropout.forward(tokens)));
+        self.norm.forward(tokens.mean_dim(1).squeeze_dim::<2>(1))
+    }
+
+    pub(crate) fn blocks(&self) -> usize {
+        self.encoder.layers.len() + 1
+    }
+
+    pub(crate) fn frozen(mut self, mut freezer: Freezer) -> Self {
+        if freezer.0 > 0 {
+            self.positions = self.positions.set_require_grad(false);
+            self.dropout = self.dropout.freeze();
+        }
+        if freezer.0 >= self.blocks() {
+            self.norm = self.norm.freeze();
+        }
+        self.patches = freezer.one(self.patches);
+        self.encoder.layers = freezer.all(self.encoder.layers);
+        self
+    }
+}

@@ -1,0 +1,152 @@
+//! VGG-19 (Simonyan and Zisserman 2015), as torchvision has it.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
+use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::freeze::{Freeze, Freezer};
+use super::layers::{Start, Window, conv, linear};
+use super::trace::{Trace, check_dropout};
+
+/// Convolutions of each of the five stages that end in a pooling: number and channels.
+const STAGES: [(usize, usize); 5] = [(2, 64), (2, 128), (4, 256), (4, 512), (4, 512)];
+/// What the last maps are pooled to, whatever the picture's size.
+const POOLED: usize = 7;
+
+/// Sixteen convolutions of 3 × 3 and three dense layers: 144 million parameters for ImageNet's thousand
+/// classes, nine tenths of them dense.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vgg19Config {
+    /// Values of the two dense layers before the last: 4096 in the paper. Weights for another number
+    /// can't be imported, but ten classes hardly need it.
+    pub hidden: usize,
+    /// Share of these values dropped while training.
+    pub dropout: f64,
+}
+
+impl Default for Vgg19Config {
+    fn default() -> Self {
+        Self { hidden: 4096, dropout: 0.5 }
+    }
+}
+
+impl Vgg19Config {
+    fn layers() -> impl Iterator<Item = (usize, bool)> {
+        STAGES.iter().flat_map(|&(count, channels)| (1..=count).map(move |i| (channels, i == count)))
+    }
+
+    /// Whether the network fits its input: one picture of at least 32 × 32.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        check_dropout(self.dropout)?;
+        let &[part] = parts else {
+            return Err(format!("the network takes one picture, and not {} parts", parts.len()));
+        };
+        let mut trace = Trace::default();
+        trace.enter(part)?;
+        for (index, (channels, last)) in Self::layers().enumerate() {
+            trace.conv(format_args!("convolution {index}"), channels, Window::square(3).same(), 1)?;
+            if last {
+                trace.pool("pooling", Window::square(2).strided([2, 2]))?;
+            }
+        }
+        trace.linear("dense layer 0", POOLED * POOLED * 512, self.hidden)?;
+        trace.linear("dense layer 1", self.hidden, self.hidden)
+    }
+
+    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// an input that [`Vgg19Config::validate`] accepts.
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Vgg19 {
+        let mut inputs = parts.first().map_or(3, |&[channels, ..]| channels);
+        let (features, pools) = Self::layers()
+            .map(|(channels, last)| {
+                let layer =
+                    conv([inputs, channels], Window::square(3).same(), 1, true, Start::FanOut, device);
+                inputs = channels;
+                (layer, last.then(|| MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init()))
+            })
+            .unzip();
+        let dense = |inputs, outputs| linear(inputs, outputs, Start::Normal(0.01), device);
+        Vgg19 {
+            features,
+            pools,
+            pool: AdaptiveAvgPool2dConfig::new([POOLED, POOLED]).init(),
+            classifier: vec![dense(inputs * POOLED * POOLED, self.hidden), dense(self.hidden, self.hidden)],
+            dropout: DropoutConfig::new(self.dropout).init(),
+            head: dense(self.hidden, classes),
+        }
+    }
+
+    /// What torchvision calls each layer, and its name here.
+    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+        let mut names = Vec::new();
+        let mut place = 0;
+        for (index, (_, last)) in Self::layers().enumerate() {
+            names.push((format!("features.{place}"), format!("features.{index}")));
+            // ReLUs and poolings are counted there, too.
+            place += if last { 3 } else { 2 };
+        }
+        let dense =
+            [("classifier.0", "classifier.0"), ("classifier.3", "classifier.1"), ("classifier.6", "head")];
+        names.extend(dense.map(|(theirs, ours)| (theirs.into(), ours.into())));
+        names
+    }
+
+    /// A few words for people.
+    pub fn summary(&self) -> String {
+        "VGG-19".into()
+    }
+}
+
+/// The network of a [`Vgg19Config`].
+#[derive(Module, Debug)]
+pub struct Vgg19 {
+    features: Vec<Conv2d>,
+    pools: Vec<Option<MaxPool2d>>,
+    pool: AdaptiveAvgPool2d,
+    classifier: Vec<Linear>,
+    dropout: Dropout,
+    head: Linear,
+}
+
+impl Vgg19 {
+    /// Logits.
+    ///
+    /// # Shapes
+    /// One part, `[batch, channels, rows, columns]` → `[batch, classes]`
+    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        let mut x = parts[0].clone();
+        for (conv, pool) in self.features.iter().zip(&self.pools) {
+            x = relu(conv.forward(x));
+            if let Some(pool) = pool {
+                x = pool.forward(x);
+            }
+        }
+        let x: Tensor<2> = self.pool.forward(x).flatten(1, 3);
+        let dense = |x, layer: &Linear| self.dropout.forward(relu(layer.forward(x)));
+        self.head.forward(self.classifier.iter().fold(x, dense))
+    }
+
+    /// Freezes a part of the network; see [`Freeze`]. Each convolution and each of the two dense layers
+    /// is a block.
+    ///
+    /// # Errors
+    /// There are not so many blocks.
+    pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
+        let blocks = self.features.len() + self.classifier.len();
+        let mut freezer = Freezer(what.of(blocks)?);
+        if freezer.0 == blocks {
+            self.dropout = self.dropout.freeze();
+        }
+        self.features = freezer.all(self.features);
+        self.classifier = freezer.all(self.classifier);
+        Ok(self)
+    }
+}
