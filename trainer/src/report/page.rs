@@ -620,7 +620,10 @@ fn comparison(models: &[ModelReport], numbers: &mut Numbers) -> Result<Markup> {
         figure(numbers, &picture, &caption)
     });
     let classes = html! {
-        thead { tr { th { "Class" } @for model in models { th.n { (clean(&model.name)) } } } }
+        thead { tr {
+            th { "Class" }
+            @for model in models { th.n { (clean(&model.name)) br; (clean(&model.protocol)) } }
+        } }
         tbody {
             @for (index, name) in first.iter().enumerate() {
                 tr {

@@ -3,7 +3,7 @@
 //! Pictures are drawn with placeholders ([`Tone::placeholder`]) that become CSS variables in the
 //! page, so that one picture works on white paper and on a dark screen. The hues of the series are
 //! those of Okabe and Ito, which people with any kind of colour blindness can tell apart, made
-//! darker or lighter until they stand out from the paper by a contrast of 3 to 1 or more.
+//! darker or lighter until even small letters in them can be read.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(super) enum Tone {
     Paper,
     /// Text.
     Ink,
-    /// Text that steps back: labels, captions. Still 4.5 to 1.
+    /// Text that steps back: labels, captions.
     Muted,
     /// Axes and the rules of tables.
     Rule,
@@ -83,4 +83,38 @@ pub(super) fn css() -> String {
         let _ = writeln!(css, " }} }}");
     }
     css
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance by WCAG 2.2.
+    fn luminance(colour: &str) -> f64 {
+        let channel = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap_or_default()) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    /// What is text, or stands behind text, has the contrast of 4.5 that WCAG's level AA asks for,
+    /// in light and in dark.
+    #[test]
+    fn text_can_be_read() {
+        for dark in [false, true] {
+            let colour = |tone: Tone| if dark { TONES[tone as usize].3 } else { TONES[tone as usize].2 };
+            let contrast = |a: Tone, b: Tone| {
+                let (a, b) = (luminance(colour(a)) + 0.05, luminance(colour(b)) + 0.05);
+                a.max(b) / a.min(b)
+            };
+            for tone in [Tone::Ink, Tone::Muted].into_iter().chain(SERIES) {
+                assert!(contrast(tone, Tone::Paper) >= 4.5, "{tone:?}, dark: {dark}");
+            }
+            for tone in [Tone::Right, Tone::Wrong, Tone::Grid] {
+                assert!(contrast(Tone::Ink, tone) >= 4.5, "{tone:?}, dark: {dark}");
+            }
+        }
+        assert!(TONES.iter().enumerate().all(|(place, (tone, ..))| *tone as usize == place));
+    }
 }
