@@ -100,9 +100,10 @@ const OVERLAP_SECONDS: f64 = 5.0;
 /// Candidates for each clip that are compared in full.
 const NEIGHBOURS: usize = 40;
 
-/// The recipe that sounds are compared by.
+/// What sounds are compared by: every frame of a log-mel spectrogram. Arrays have every third, and
+/// are only compared with each other.
 fn mel() -> LogMel {
-    LogMel::default()
+    LogMel { frames_per_column: [1, 1], ..LogMel::default() }
 }
 
 fn listen(clip: &Clip) -> Result<Sound> {
@@ -116,12 +117,15 @@ fn listen(clip: &Clip) -> Result<Sound> {
         let facts = facts(&audio);
         let recipe = Recipe::log_mel_3s();
         let (signal, _) = mono_of(&audio, recipe.sample_rate)?;
-        let spectrum = columns_of(&signal, &mel(), recipe.sample_rate).ok().map(Arc::new);
+        let spectrum = match &clip.columns {
+            Some(columns) => Some(Arc::clone(columns)),
+            None => columns_of(&signal, &mel(), recipe.sample_rate).ok().map(Arc::new),
+        };
         return Ok(Sound { sha256, facts: Some(facts), spectrum });
     }
     if let Some(columns) = &clip.columns {
         let bytes: Vec<u8> = columns.db.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let spectrum = columns.fits(&mel()).then(|| Arc::clone(columns));
+        let spectrum = Some(Arc::clone(columns));
         return Ok(Sound { sha256: sha256_hex(&bytes), facts: None, spectrum });
     }
     let mut bytes: Vec<u8> = Vec::new();
@@ -342,13 +346,26 @@ fn print(place: usize, columns: &Columns) -> Option<Print> {
 /// Groups of clips of nearly the same sound. Each clip is compared in full with those whose mean
 /// spectrum is nearest.
 fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> Result<Vec<Repeats>> {
-    let prints: Vec<Print> =
-        sounds.iter().filter_map(|(place, sound)| print(*place, sound.spectrum.as_ref()?)).collect();
+    let rate = Recipe::log_mel_3s().sample_rate;
+    let mut found = Vec::new();
+    for (of_arrays, spacing) in [(false, mel()), (true, LogMel::default())] {
+        let prints: Vec<Print> = sounds
+            .iter()
+            .filter(|(place, _)| data.clips[*place].columns.is_some() == of_arrays)
+            .filter_map(|(place, sound)| print(*place, sound.spectrum.as_ref()?))
+            .collect();
+        let least = (OVERLAP_SECONDS * spacing.columns_per_second(rate)) as usize;
+        found.extend(alike(data, &prints, least, cancelled)?);
+    }
+    found.sort_by(|a: &Repeats, b| a.clips.cmp(&b.clips));
+    Ok(found)
+}
+
+fn alike(data: &Dataset, prints: &[Print], least: usize, cancelled: &AtomicBool) -> Result<Vec<Repeats>> {
     let longest = prints.iter().filter_map(|p| p.bands.first()).map(Vec::len).max().unwrap_or_default();
     if longest == 0 {
         return Ok(Vec::new());
     }
-    let least = (OVERLAP_SECONDS * mel().columns_per_second(Recipe::log_mel_3s().sample_rate)) as usize;
     let length = (2 * longest).next_power_of_two();
     let bar = progress_bar(prints.len() as u64, "comparing");
     let transforms: Vec<Vec<Vec<Complex32>>> = prints
@@ -398,7 +415,7 @@ fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> R
     }
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     group.iter().enumerate().for_each(|(print, g)| members.entry(*g).or_default().push(print));
-    let mut groups: Vec<Repeats> = members
+    let groups: Vec<Repeats> = members
         .into_values()
         .filter(|members| members.len() > 1)
         .map(|members| {
@@ -410,7 +427,6 @@ fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> R
             repeats(data, members.into_iter().map(|m| prints[m].place).collect(), least)
         })
         .collect();
-    groups.sort_by(|a, b| a.clips.cmp(&b.clips));
     Ok(groups)
 }
 

@@ -502,9 +502,10 @@ fn run_epoch(
 
     let drawn = draws(session, &mut rng)?;
     let at_once = training.batch_size * training.accumulate * training_devices.len();
-    // A rest of less than a batch is left out: batch normalisation needs company.
-    let steps: Vec<&[Draw]> =
-        drawn.chunks(at_once).filter(|step| step.len() >= training.batch_size.min(drawn.len())).collect();
+    // A rest of less than half a step is left out: its gradient would count as much as a whole one's.
+    let least = at_once.min(drawn.len()).div_ceil(2).max(2);
+    let steps: Vec<&[Draw]> = drawn.chunks(at_once).filter(|step| step.len() >= least).collect();
+    ensure!(!steps.is_empty(), "there are too few windows to train on: {}", drawn.len());
     display.begin(epoch, steps.len());
     let (mut total, mut right, mut seen, mut learning_rate) = (0.0, 0, 0, 0.0);
     for (index, step) in steps.iter().enumerate() {

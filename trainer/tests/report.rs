@@ -42,6 +42,7 @@ fn epochs(random: &mut ChaCha8Rng, count: usize) -> Vec<EpochMetrics> {
             let noise = 0.06 * (random.random::<f64>() - 0.5);
             EpochMetrics {
                 epoch,
+                train_accuracy: 0.72 - 0.6 * (-4.0 * done).exp() + noise,
                 train_loss: 0.6 + 1.7 * (-4.0 * done).exp() + noise,
                 valid_loss: 1.0 + 1.3 * (-5.0 * done).exp() + 0.15 * done + noise,
                 valid_track_accuracy: 0.68 - 0.55 * (-5.0 * done).exp() + noise,
