@@ -1,4 +1,4 @@
-//! The features beside librosa, all in one run.
+//! The features beside librosa, and the recurrent cells beside burn's own: each all in one run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,31 @@ pub fn features(shell: &Shell) -> Result<()> {
             librosa / native,
             wasm / native
         );
+    }
+    Ok(())
+}
+
+/// Measures the recurrent cells beside burn's own and prints.
+pub fn recurrent(shell: &Shell) -> Result<()> {
+    println!("Building…");
+    const BENCH: [&str; 5] = ["bench", "--package", "cratedigger-zoo", "--bench", "recurrent"];
+    run(shell.line("cargo", BENCH).arg("--no-run"))?;
+    let output = shell
+        .line("cargo", BENCH)
+        .args(["--quiet", "--", &(TURNS * ROUNDS).to_string()])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the bench failed ({})", output.status);
+    }
+    let times: BTreeMap<String, [Vec<f64>; 2]> =
+        serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    println!("\nOne core, milliseconds (the fastest of {} rounds):\n", TURNS * ROUNDS);
+    println!("| {:<60} | {:>8} | {:>8} | {:>11} |", "", "burn", "ours", "burn / ours");
+    println!("|{:-<62}|{:->9}:|{:->9}:|{:->12}:|", "", "", "", "");
+    for (task, times) in times {
+        let [ours, burns] = times.map(|times| times.into_iter().fold(f64::INFINITY, f64::min));
+        println!("| {task:<60} | {burns:>8.2} | {ours:>8.2} | {:>11.2} |", burns / ours);
     }
     Ok(())
 }

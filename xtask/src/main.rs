@@ -68,6 +68,8 @@ enum Command {
 enum Bench {
     /// The features, natively and in WebAssembly, beside librosa (takes Python 3)
     Features,
+    /// The recurrent cells, beside burn's own
+    Recurrent,
 }
 
 fn main() -> ExitCode {
@@ -113,6 +115,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             build::print_sizes(&shell)?;
         }
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
+        Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Test { quick } => return test::run(&shell, quick),
     }
     Ok(ExitCode::SUCCESS)

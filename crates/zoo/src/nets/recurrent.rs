@@ -52,7 +52,21 @@ fn matrices(inputs: usize, hidden: usize, gates: usize, device: &Device) -> (Lin
 /// `steps` times `[batch, outputs]`.
 fn products(matrix: &Linear, sequence: Tensor<3>) -> Vec<Tensor<2>> {
     let [steps, batch, inputs] = sequence.dims();
-    matrix.forward(sequence.reshape([steps * batch, inputs])).split(batch, 0)
+    let mut products = Vec::with_capacity(steps);
+    halve(matrix.forward(sequence.reshape([steps * batch, inputs])), steps, batch, &mut products);
+    products
+}
+
+/// Cuts a tensor into steps of `batch` rows, by halves: the gradient of each cut is as large as what
+/// was cut, so that one cut a step would cost the square of the steps.
+fn halve(rows: Tensor<2>, steps: usize, batch: usize, into: &mut Vec<Tensor<2>>) {
+    if steps < 2 {
+        into.extend((steps == 1).then_some(rows));
+        return;
+    }
+    let half = steps / 2;
+    halve(rows.clone().narrow(0, 0, half * batch), half, batch, into);
+    halve(rows.narrow(0, half * batch, (steps - half) * batch), steps - half, batch, into);
 }
 
 /// Goes through the steps in one direction or the other and returns the states in the order of
