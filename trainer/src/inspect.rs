@@ -263,6 +263,9 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
         sounds.iter().enumerate().filter_map(|(place, sound)| Some((place, sound.as_ref().ok()?))).collect();
     found.exact = exact(data, &readable);
     found.near = near(data, &readable, cancelled)?;
+    // What is the same to the last sample is no news here.
+    let known: Vec<&Vec<String>> = found.exact.iter().map(|group| &group.clips).collect();
+    found.near.retain(|group| !known.contains(&&group.clips));
     Ok(found)
 }
 
@@ -631,7 +634,7 @@ fn in_words(found: &Inspection, clips: usize) -> String {
             text += &format!(
                 "  {}{}{}\n",
                 group.clips.join(" = "),
-                if group.similarity < 1.0 { format!("  ({:.2})", group.similarity) } else { String::new() },
+                if name.ends_with("nearly") { format!("  ({:.2})", group.similarity) } else { String::new() },
                 if group.classes_differ { "  in different classes!" } else { "" }
             );
         }

@@ -622,9 +622,9 @@ mod layouts {
         assert_eq!(names("clipped"), ["b/loud"]);
         assert_eq!(found["exact"][0]["clips"], serde_json::json!(["a/2", "a/copy"]));
         let near: Vec<&Value> = found["near"].as_array().unwrap().iter().map(|g| &g["clips"]).collect();
-        assert_eq!(near, [&serde_json::json!(["a/2", "a/copy"]), &serde_json::json!(["a/3", "b/taken"])]);
+        assert_eq!(near, [&serde_json::json!(["a/3", "b/taken"])]);
         assert_eq!(
-            (&found["near"][0]["classes_differ"], &found["near"][1]["classes_differ"]),
+            (&found["exact"][0]["classes_differ"], &found["near"][0]["classes_differ"]),
             (&false.into(), &true.into())
         );
         assert_eq!(found["sample_rates"], serde_json::json!({ "11025": 17 }));

@@ -1,7 +1,7 @@
-//! The features beside librosa, and the recurrent cells beside burn's own: each all in one run.
+//! The features beside librosa, training beside PyTorch, and the recurrent cells beside burn's own: each all in one run.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,6 +11,8 @@ use crate::shell::{Shell, run};
 
 /// The peer: the version that the golden vectors are of.
 const LIBROSA: &str = "0.11.0";
+/// The peer of training.
+const TORCH: &str = "2.15.0";
 /// How often everybody takes a turn. Turns go round, so that a machine that is busy for a while is
 /// busy for all.
 const TURNS: usize = 3;
@@ -31,7 +33,7 @@ type Times = BTreeMap<String, Vec<f64>>;
 /// Measures and prints.
 pub fn features(shell: &Shell) -> Result<()> {
     setup::ensure(shell, [Tool::Target, Tool::WasmBindgen])?;
-    let python = python(shell)?;
+    let python = environment(shell, "librosa", "librosa", LIBROSA)?;
     println!("Building…");
     const BENCH: [&str; 3] = ["build", "--package", "cratedigger-bench"];
     run(shell.line("cargo", BENCH).arg("--release"))?;
@@ -123,6 +125,45 @@ pub fn recurrent(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// Measures steps of training beside PyTorch and prints.
+pub fn train(shell: &Shell) -> Result<()> {
+    let python = environment(shell, "torch", "torch", TORCH)?;
+    println!("Building…");
+    const BENCH: [&str; 5] = ["bench", "--package", "cratedigger-trainer", "--bench", "train"];
+    run(shell.line("cargo", BENCH).arg("--no-run"))?;
+    let mut best: BTreeMap<String, [f64; 2]> = BTreeMap::new();
+    for turn in 1..=TURNS {
+        for (place, name) in ["burn", "PyTorch"].into_iter().enumerate() {
+            println!("turn {turn} of {TURNS}: {name}");
+            let rounds = (2 * ROUNDS).to_string();
+            let mut command = if place == 0 {
+                let mut command = shell.line("cargo", BENCH);
+                command.args(["--quiet", "--", &rounds]);
+                command
+            } else {
+                let mut command = shell.command(&python.to_string_lossy());
+                command.args(["bench/train_peer.py", &rounds]);
+                command
+            };
+            for (task, times) in measure(&mut command)? {
+                let least = times.into_iter().fold(f64::INFINITY, f64::min);
+                let best = best.entry(task).or_insert([f64::INFINITY; 2]);
+                best[place] = best[place].min(least);
+            }
+        }
+    }
+    println!("\nThe small CNN, 32 windows, all cores, milliseconds (the fastest of {TURNS} turns):\n");
+    println!("| {:<20} | {:>8} | {:>8} | {:>14} |", "", "PyTorch", "burn", "PyTorch / burn");
+    println!("|{:-<22}|{:->9}:|{:->9}:|{:->15}:|", "", "", "", "");
+    for (task, [burn, torch]) in &best {
+        println!("| {task:<20} | {torch:>8.1} | {burn:>8.1} | {:>14.2} |", torch / burn);
+    }
+    if let Some([burn, torch]) = best.get("a step") {
+        println!("\nwindows a second: burn {:.0}, PyTorch {:.0}", 32.0 / burn * 1e3, 32.0 / torch * 1e3);
+    }
+    Ok(())
+}
+
 impl Peer {
     fn name(self) -> &'static str {
         match self {
@@ -142,25 +183,23 @@ fn measure(command: &mut Command) -> Result<Times> {
     serde_json::from_slice(&output.stdout).context("it printed no times")
 }
 
-/// A Python with librosa, in an environment of its own.
-fn python(shell: &Shell) -> Result<PathBuf> {
-    let environment = shell.tools().join("librosa");
+/// A Python with one package, in an environment of its own.
+fn environment(shell: &Shell, name: &str, package: &str, version: &str) -> Result<PathBuf> {
+    let environment = shell.tools().join(name);
     let bin = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let python = bin.join("python").with_extension(std::env::consts::EXE_EXTENSION);
-    if !has_librosa(shell, &python) {
-        println!("setup: installing librosa {LIBROSA} into {}", environment.display());
+    let installed = || {
+        let print = format!("import {package}; print({package}.__version__)");
+        let printed = python.is_file().then(|| shell.output(&python.to_string_lossy(), &["-c", &print]));
+        // PyTorch says which build it is behind a plus sign.
+        printed.flatten().is_some_and(|printed| printed.trim().split('+').next() == Some(version))
+    };
+    if !installed() {
+        println!("setup: installing {package} {version} into {}", environment.display());
         run(shell.line("python3", ["-m", "venv"]).arg(&environment))
             .context("Python 3 with its module venv is needed for the peer (apt-get install python3-venv)")?;
-        run(&mut shell.line(
-            &python.to_string_lossy(),
-            ["-m", "pip", "install", "--quiet", &format!("librosa=={LIBROSA}")],
-        ))?;
+        let package = format!("{package}=={version}");
+        run(&mut shell.line(&python.to_string_lossy(), ["-m", "pip", "install", "--quiet", &package]))?;
     }
     Ok(python)
-}
-
-fn has_librosa(shell: &Shell, python: &Path) -> bool {
-    const VERSION: &str = "import librosa; print(librosa.__version__)";
-    let version = python.is_file().then(|| shell.output(&python.to_string_lossy(), &["-c", VERSION]));
-    version.flatten().is_some_and(|version| version.trim() == LIBROSA)
 }

@@ -70,6 +70,8 @@ enum Bench {
     Features,
     /// The recurrent cells, beside burn's own
     Recurrent,
+    /// Steps of training, beside PyTorch (takes Python 3, and installs some gigabytes)
+    Train,
 }
 
 fn main() -> ExitCode {
@@ -116,6 +118,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
+        Command::Bench { what: Bench::Train } => bench::train(&shell)?,
         Command::Test { quick } => return test::run(&shell, quick),
     }
     Ok(ExitCode::SUCCESS)

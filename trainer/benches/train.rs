@@ -1,0 +1,71 @@
+//! How fast the small CNN learns: steps of 32 windows, all cores; prints the milliseconds of each
+//! part of a step as JSON.
+//!
+//! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a table beside PyTorch.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use burn::module::Module as _;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Distribution, Tensor};
+use cratedigger_trainer::config::Config;
+
+/// Windows a step.
+const BATCH: usize = 32;
+const CLASSES: usize = 10;
+
+fn main() {
+    let rounds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(10);
+    let config = Config::parse(include_str!("../recipes/small-cnn.toml"), &[]).expect("the shipped recipe");
+    let shapes = config.recipe().shapes();
+    let device = Device::flex();
+    device.seed(1);
+    let training = device.clone().autodiff();
+    let mut network = config.network.init(&shapes, CLASSES, &training);
+    let mut optimizer = AdamWConfig::new().init();
+    let [channels, rows, columns] = shapes[0];
+    let windows = |device: &Device| {
+        Tensor::<4>::random([BATCH, channels, rows, columns], Distribution::Normal(0.0, 1.0), device)
+    };
+    let input = windows(&training);
+    let targets = Tensor::<2>::full([BATCH, CLASSES], 1.0 / CLASSES as f32, &training);
+    let plain = windows(&device);
+
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for round in 0..=rounds {
+        let start = Instant::now();
+        let valid = network.valid();
+        black_box(valid.forward(std::slice::from_ref(&plain)).into_data());
+        let judged = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        let logits = network.forward(std::slice::from_ref(&input));
+        let loss = (log_softmax(logits, 1) * targets.clone()).sum_dim(1).mean().neg();
+        black_box(loss.clone().into_scalar::<f32>());
+        let forward = start.elapsed().as_secs_f64();
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        let backward = start.elapsed().as_secs_f64() - forward;
+        network = optimizer.step(1e-3, network, gradients);
+        let step = start.elapsed().as_secs_f64();
+        if round > 0 {
+            // The first one plans and allocates.
+            let parts = [
+                ("judging 32 windows", judged),
+                ("a step: forward", forward),
+                ("a step: backward", backward),
+                ("a step: AdamW", step - forward - backward),
+                ("a step", step),
+            ];
+            for (name, seconds) in parts {
+                times.entry(name).or_default().push(1e3 * seconds);
+            }
+        }
+    }
+    println!("{}", serde_json::to_string(&times).expect("numbers"));
+}
