@@ -7,8 +7,8 @@
 //! written at its variant.
 //!
 //! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
-//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], then one
-//! [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
+//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`]
+//! before each stretch of them, then one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
 //! instead; what was sent before stays valid.
 
 #![forbid(unsafe_code)]
@@ -79,6 +79,13 @@ pub struct Metric {
     pub n: u64,
     /// Share that was named rightly, 0…1.
     pub accuracy: f64,
+    /// Where the true share lies with 95 % confidence, if whoever measured it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// What was called what, if whoever measured it said so: one row a true genre, one column a
+    /// genre named, both in the order of [`Event::Ready::classes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Vec<Vec<u32>>>,
 }
 
 /// Probabilities that one network gave, in the order of [`Event::Ready::classes`].
@@ -149,6 +156,17 @@ pub enum Event {
         bands: u32,
         /// Columns of each segment's spectrogram (time).
         columns: u32,
+    },
+    /// The outline of the next stretch of sound, in order and without gaps from the song's start
+    /// to its end. Payload: one `Float32Array` of pairs, the lowest and the highest sample of each
+    /// slice.
+    Waveform {
+        /// The song.
+        id: u32,
+        /// 0-based place of the first slice.
+        first: u32,
+        /// Seconds of one slice; the song's last one may be shorter.
+        step: f64,
     },
     /// One segment has been judged. Payload: one `Float32Array` of `bands` × `columns` values,
     /// row after row, lowest band first: mel power in dB relative to full scale (not to the

@@ -122,6 +122,8 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
                 level: m.level.clone(),
                 n: m.n,
                 accuracy: m.accuracy,
+                interval: None,
+                confusion: None,
             })
             .collect(),
     }

@@ -69,12 +69,14 @@ pub(crate) async fn analyse(
 
     let mut judged: Vec<Judgement> = Vec::new();
     let mut to_first = None;
+    let mut outline = Outline::default();
     let mut index = 0;
     while index < segments.len() {
         // The first segment alone, so that something is seen at once; the others in batches.
         let count = if index == 0 { 1 } else { batch };
         let batch = &segments[index..(index + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
+        outline.post(job.id, rate, &source.signal, false);
         let answers = analyser.judge(&source.signal, batch).await?;
         for (segment, answer) in batch.iter().zip(answers) {
             let (start, end) = (segment.start as f64 / rate, segment.end as f64 / rate);
@@ -108,6 +110,9 @@ pub(crate) async fn analyse(
             return Ok(false);
         }
     }
+    // What is too short for a segment of its own is drawn, too.
+    source.read_to(usize::MAX)?;
+    outline.post(job.id, rate, &source.signal, true);
     let Some(verdict) = analyser.verdict(&judged) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
@@ -130,6 +135,36 @@ fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
         .zip(outputs)
         .map(|(model, probabilities)| MemberOutput { model: model.entry().name.clone(), probabilities })
         .collect()
+}
+
+/// Samples of one slice of the waveform: some 86 slices a second.
+const SLICE: usize = 256;
+
+/// The waveform, as far as it was sent.
+#[derive(Default)]
+struct Outline {
+    sent: usize,
+}
+
+impl Outline {
+    /// Sends the slices that are whole by now; with `all`, a shorter last one, too.
+    fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
+        let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
+        let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };
+        if new.is_empty() {
+            return;
+        }
+        let pairs: Vec<f32> = new
+            .chunks(SLICE)
+            .flat_map(|slice| {
+                let (low, high) = slice.iter().fold((f32::MAX, f32::MIN), |(l, h), s| (l.min(*s), h.max(*s)));
+                [low, high]
+            })
+            .collect();
+        let first = self.sent as u32;
+        wire::post(&Event::Waveform { id, first, step: SLICE as f64 / rate }, Some(&pairs));
+        self.sent = slices;
+    }
 }
 
 /// The song's samples, mixed and resampled only as far as they are needed.
