@@ -12,13 +12,18 @@ pub fn Audio(page: Page) -> impl IntoView {
     let state = page.state;
     let element = NodeRef::<html::Audio>::new();
     Effect::new(move |_| page.audio.set_value(element.get()));
+    // What has a length has been decoded, so it can be played, too.
+    let playable = Memo::new(move |_| {
+        let song = state.song()?;
+        song.outline.get().is_some().then_some(song.id)
+    });
     // The song's file as a URL, which holds on to the file until it is revoked.
     Effect::new(move |old: Option<Option<String>>| {
         if let Some(Some(old)) = old {
             // A URL that can't be revoked is nothing that anyone could act on.
             let _ = Url::revoke_object_url(&old);
         }
-        let (Some(audio), shown) = (element.get(), state.shown.get()) else { return None };
+        let (Some(audio), shown) = (element.get(), playable.get()) else { return None };
         let _ = audio.pause();
         let mut url = None;
         page.engine(|engine| {
