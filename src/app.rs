@@ -9,7 +9,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{ClipboardEvent, DataTransfer, DragEvent, HtmlAudioElement, KeyboardEvent};
 
 use crate::components::{
-    AboutSheet, Announcer, Audio, Crate, Deck, Footer, Hero, Masthead, SettingsSheet, Shelf, Votes,
+    AboutSheet, Announcer, Audio, Crate, Deck, Footer, Hero, Masthead, SettingsSheet, Shelf, Votes, Why,
 };
 use crate::engine::Engine;
 use crate::glue::{self, Found};
@@ -63,7 +63,8 @@ impl Page {
 
     /// Takes what was dropped or picked.
     pub fn take(&self, found: &Found) {
-        let files: Vec<web_sys::File> = found.files().iter().filter_map(|file| file.dyn_into().ok()).collect();
+        let files: Vec<web_sys::File> =
+            found.files().iter().filter_map(|file| file.dyn_into().ok()).collect();
         let notice = match (files.is_empty(), found.folder(), found.left()) {
             (true, true, _) => Some(Notice::NoSongs),
             (true, false, _) => Some(Notice::NoFile),
@@ -150,6 +151,7 @@ pub fn App() -> impl IntoView {
                     <Crate page />
                 </div>
                 <Deck page phase />
+                <Why page />
                 <Votes page />
                 <Shelf page />
             </main>
@@ -208,12 +210,15 @@ fn accept_files(page: Page) -> ReadSignal<bool> {
 fn listen_to_keys(page: Page) {
     let _ = window_event_listener(ev::keydown, move |event: KeyboardEvent| {
         let modified = event.ctrl_key() || event.alt_key() || event.meta_key();
-        let busy = event
-            .target()
-            .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
-            .is_some_and(|element| {
-                element.closest("button, a, input, select, summary, textarea, dialog").ok().flatten().is_some()
-            });
+        let busy = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()).is_some_and(
+            |element| {
+                element
+                    .closest("button, a, input, select, summary, textarea, dialog")
+                    .ok()
+                    .flatten()
+                    .is_some()
+            },
+        );
         if modified || event.default_prevented() {
             return;
         }

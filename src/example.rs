@@ -129,8 +129,7 @@ fn strings(time: f64) -> f64 {
     let root = pitch(chord_at(bar * 4.0), 110.0);
     let swell = (since / 0.7).min(1.0) * (1.0 - (since - 2.5).max(0.0) / 0.5);
     let vibrato = 0.004 * (TAU * 5.2 * time).sin();
-    let voices: f64 =
-        [1.0, 1.5, 2.0, 2.52, 3.0].iter().map(|k| soft(root * k, time + vibrato / k)).sum();
+    let voices: f64 = [1.0, 1.5, 2.0, 2.52, 3.0].iter().map(|k| soft(root * k, time + vibrato / k)).sum();
     const LINE: [f64; 8] = [12.0, 14.0, 16.0, 19.0, 17.0, 16.0, 14.0, 11.0];
     let step = time / 0.75;
     let note = LINE.get(step as usize % LINE.len()).copied().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What was heard before: results, never sound. Kept in the browser's own database, if the visitor
 //! lets it; and the same records, written to files.
 
-use cratedigger_protocol::{DeviceKind, MemberOutput};
+use cratedigger_protocol::{DeviceKind, MemberOutput, Traits};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -31,6 +31,9 @@ pub struct Record {
     probabilities: Vec<f32>,
     members: Vec<MemberOutput>,
     segments: Vec<RecordSegment>,
+    /// Records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traits: Option<Traits>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +62,7 @@ impl Record {
             classes,
             probabilities: outcome.verdict.probabilities,
             members: outcome.verdict.members,
+            traits: song.traits.get_untracked(),
             segments: song.segments.with_untracked(|all| {
                 all.iter()
                     .map(|segment| RecordSegment {
@@ -100,6 +104,7 @@ impl Record {
         let count = u32::try_from(segments.len()).unwrap_or(u32::MAX);
         song.outline.set(Some(Outline { seconds: self.seconds, segments: count }));
         song.segments.set(segments);
+        song.traits.set(self.traits);
         song.outcome.set(Some(Outcome {
             verdict: Verdict {
                 probabilities: order(&self.probabilities),

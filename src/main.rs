@@ -13,6 +13,7 @@
 //! - `spectrogram`, `waveform`: levels to pixels; `picture`: a result to keep
 //! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
 //!   go wrong
+//! - `typical`: how each genre usually is, measured
 //! - `glue`: the page's own JavaScript, for what the browser offers and bindings make long
 
 #![deny(unsafe_code)]
@@ -33,6 +34,7 @@ mod state;
 mod store;
 mod text;
 mod trouble;
+mod typical;
 mod waveform;
 mod words;
 

@@ -73,7 +73,10 @@ pub fn of(state: State, song: Song) -> Option<HtmlCanvasElement> {
         song.wave.with_value(|wave| {
             let steps = 500;
             for step in 0..steps {
-                let (from, to) = (seconds * f64::from(step) / f64::from(steps), seconds * f64::from(step + 1) / f64::from(steps));
+                let (from, to) = (
+                    seconds * f64::from(step) / f64::from(steps),
+                    seconds * f64::from(step + 1) / f64::from(steps),
+                );
                 let Some((low, high)) = wave.extent(from, to) else { continue };
                 let class = segments
                     .iter()
@@ -81,7 +84,12 @@ pub fn of(state: State, song: Song) -> Option<HtmlCanvasElement> {
                     .and_then(|segment| segment.verdict.as_ref()?.best());
                 context.set_fill_style_str(&class.map_or_else(|| SOFT.into(), colour));
                 let (top, bottom) = (466.0 - 58.0 * f64::from(high), 466.0 - 58.0 * f64::from(low));
-                context.fill_rect(x(from), top, (span / f64::from(steps) - 0.6).max(0.8), (bottom - top).max(1.5));
+                context.fill_rect(
+                    x(from),
+                    top,
+                    (span / f64::from(steps) - 0.6).max(0.8),
+                    (bottom - top).max(1.5),
+                );
             }
         });
     });

@@ -1,6 +1,6 @@
 //! What the page knows, as signals. The engine writes, the components read.
 
-use cratedigger_protocol::{DeviceKind, Event, MemberOutput, ModelInfo};
+use cratedigger_protocol::{DeviceKind, Event, MemberOutput, ModelInfo, Traits};
 use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
@@ -128,8 +128,34 @@ pub struct Song {
     pub wave: StoredValue<Waveform>,
     /// Counts up when the waveform grows.
     pub wave_grown: RwSignal<u32>,
+    /// What it is like.
+    pub traits: RwSignal<Option<Traits>>,
     /// The result.
     pub outcome: RwSignal<Option<Outcome>>,
+}
+
+/// Which parts of a segment's sound speak for a genre.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The song.
+    pub song: u32,
+    /// Its segment.
+    pub segment: u32,
+    /// The genre.
+    pub class: usize,
+    /// None while it is being worked out.
+    pub tiles: Option<Tiles>,
+}
+
+/// Values over time and pitch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tiles {
+    /// Bands.
+    pub rows: usize,
+    /// Stretches of time.
+    pub columns: usize,
+    /// Row after row, lowest tones first; positive speaks for the genre.
+    pub values: Vec<f32>,
 }
 
 impl Song {
@@ -148,6 +174,7 @@ impl Song {
             dirty: RwSignal::new(Vec::new()),
             wave: StoredValue::new(Waveform::default()),
             wave_grown: RwSignal::new(0),
+            traits: RwSignal::new(None),
             outcome: RwSignal::new(None),
         }
     }
@@ -214,8 +241,9 @@ impl Song {
                 }));
                 self.status.set(Status::Done);
             }
+            Event::Traits { traits, .. } => self.traits.set(Some(traits)),
             Event::Cancelled { .. } => self.status.set(Status::Cancelled),
-            Event::Ready { .. } | Event::Failed { .. } => {}
+            Event::Ready { .. } | Event::Explained { .. } | Event::Failed { .. } => {}
         }
     }
 
@@ -243,6 +271,7 @@ impl Song {
         self.dirty.dispose();
         self.wave.dispose();
         self.wave_grown.dispose();
+        self.traits.dispose();
         self.outcome.dispose();
     }
 }
@@ -331,6 +360,8 @@ pub struct State {
     pub hover: RwSignal<Option<f64>>,
     /// Whether the shown song plays.
     pub playing: RwSignal<bool>,
+    /// What was asked about the shown song: why a segment sounds like a genre.
+    pub explained: RwSignal<Option<Explained>>,
     /// Whether a newer version of the page lies ready.
     pub update_ready: RwSignal<bool>,
     owner: StoredValue<Owner>,
@@ -362,6 +393,7 @@ impl State {
             position: RwSignal::new(0.0),
             hover: RwSignal::new(None),
             playing: RwSignal::new(false),
+            explained: RwSignal::new(None),
             update_ready: RwSignal::new(false),
             owner: StoredValue::new(Owner::current().unwrap_or_default()),
             last_id: StoredValue::new(0),
@@ -436,6 +468,7 @@ impl State {
             self.playing.set(false);
             self.position.set(0.0);
             self.hover.set(None);
+            self.explained.set(None);
             self.shown.set(id);
         }
     }

@@ -20,6 +20,12 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// Seconds as `m:ss.t`, for what lies within a segment.
+pub fn clock_tenths(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round().max(0.0) as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
 /// Milliseconds in the unit that reads best.
 pub fn duration(milliseconds: f64) -> String {
     match milliseconds {
@@ -53,7 +59,8 @@ pub fn fill(sentence: &str, values: &[&str]) -> String {
 /// A cell of a CSV file (RFC 4180). What a spreadsheet would take for a formula is made words: a
 /// file's name is no program.
 pub fn csv_cell(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() };
+    let text =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() };
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -108,6 +115,7 @@ mod tests {
         assert_eq!(clock(7.4), "0:07");
         assert_eq!(clock(3725.0), "1:02:05");
         assert_eq!(clock(f64::NAN), "0:00");
+        assert_eq!(clock_tenths(64.96), "1:05.0");
         assert_eq!(duration(9.94), "9.9 ms");
         assert_eq!(duration(1240.0), "1.2 s");
     }

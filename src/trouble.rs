@@ -73,6 +73,8 @@ pub enum Notice {
     NotKept,
     /// Something is in the clipboard now.
     Copied,
+    /// A segment couldn't be looked at more closely.
+    NotExplained,
     /// The history can't be read or written.
     NoHistory,
 }
@@ -103,10 +105,9 @@ impl From<FailureKind> for Reason {
             FailureKind::GoldenMismatch => Self::Mismatch,
             FailureKind::Models => Self::Models,
             FailureKind::BadRequest => Self::Protocol,
-            FailureKind::Device
-            | FailureKind::TooShort
-            | FailureKind::Silent
-            | FailureKind::BadSamples => Self::Stopped,
+            FailureKind::Device | FailureKind::TooShort | FailureKind::Silent | FailureKind::BadSamples => {
+                Self::Stopped
+            }
         }
     }
 }

@@ -27,7 +27,9 @@ pub fn Audio(page: Page) -> impl IntoView {
         let _ = audio.pause();
         let mut url = None;
         page.engine(|engine| {
-            url = shown.and_then(|id| engine.file(id)).and_then(|file| Url::create_object_url_with_blob(&file).ok());
+            url = shown
+                .and_then(|id| engine.file(id))
+                .and_then(|file| Url::create_object_url_with_blob(&file).ok());
         });
         match &url {
             Some(url) => audio.set_src(url),

@@ -26,9 +26,7 @@ pub fn Crate(page: Page) -> impl IntoView {
         }
         (song.probabilities(), None)
     });
-    let best = Memo::new(move |_| {
-        shares.with(|(shares, _)| Some(text::ranked(shares.as_ref()?).first()?.0))
-    });
+    let best = Memo::new(move |_| shares.with(|(shares, _)| Some(text::ranked(shares.as_ref()?).first()?.0)));
     let caption = move || {
         let (known, moment) = shares.with(|(shares, moment)| (shares.is_some(), *moment));
         let done = state.song().is_some_and(|song| song.outcome.with(Option::is_some));
@@ -41,8 +39,7 @@ pub fn Crate(page: Page) -> impl IntoView {
         }
     };
     let record = move |class: usize| {
-        let share =
-            Memo::new(move |_| shares.with(|(shares, _)| shares.as_ref()?.get(class).copied()));
+        let share = Memo::new(move |_| shares.with(|(shares, _)| shares.as_ref()?.get(class).copied()));
         view! {
             <li
                 class="record"

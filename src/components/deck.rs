@@ -10,6 +10,7 @@ use wasm_bindgen::{Clamped, JsCast};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 use super::votes::chip;
+use super::why::lights;
 use super::{icon, icons};
 use crate::app::Page;
 use crate::spectrogram::Dirty;
@@ -157,7 +158,10 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         on:pointercancel=move |_| state.hover.set(None)
                     >
                         <Wave state song deck seconds />
-                        <Picture state song seconds />
+                        <div class="lane">
+                            <Picture state song seconds />
+                            <Spotlight state song seconds />
+                        </div>
                         <span class="pitch high">{move || w().high_tones}</span>
                         <span class="pitch low">{move || w().low_tones}</span>
                     </div>
@@ -379,7 +383,12 @@ fn paint_wave(state: State, song: Song, canvas: &HtmlCanvasElement, deck: &web_s
     let Some(context) = context(canvas) else { return };
     let style = window().get_computed_style(deck).ok().flatten();
     let property = |name: &str| {
-        style.as_ref().and_then(|style| style.get_property_value(name).ok()).unwrap_or_default().trim().to_string()
+        style
+            .as_ref()
+            .and_then(|style| style.get_property_value(name).ok())
+            .unwrap_or_default()
+            .trim()
+            .to_string()
     };
     let colours: Vec<String> =
         (0..state.classes.with_untracked(Vec::len)).map(|class| property(&format!("--g{class}"))).collect();
@@ -434,10 +443,48 @@ fn Picture(state: State, song: Song, seconds: Memo<f64>) -> impl IntoView {
             }
         });
     });
-    let label = move || {
-        text::fill(state.words().spectrogram_of, &[&song.title(), &text::clock(seconds.get())])
-    };
+    let label =
+        move || text::fill(state.words().spectrogram_of, &[&song.title(), &text::clock(seconds.get())]);
     view! { <canvas class="picture" node_ref=canvas role="img" aria-label=label data-testid="spectrogram"></canvas> }
+}
+
+/// What speaks for a genre stays lit, the rest of its segment is dimmed.
+#[component]
+fn Spotlight(state: State, song: Song, seconds: Memo<f64>) -> impl IntoView {
+    let shown = Memo::new(move |_| {
+        let explained = state.explained.get().filter(|explained| explained.song == song.id)?;
+        let span = song.segments.with(|all| {
+            all.iter().find(|segment| segment.index == explained.segment).map(|s| (s.start, s.end))
+        })?;
+        Some((explained, span))
+    });
+    let canvas = NodeRef::<Canvas>::new();
+    Effect::new(move |_| {
+        let (Some(canvas), Some((explained, _))) = (canvas.get(), shown.get()) else { return };
+        let Some(context) = context(&canvas) else { return };
+        let lights = lights(&explained);
+        let (rows, columns) = lights.as_ref().map_or((1, 1), |(rows, columns, _)| (*rows, *columns));
+        canvas.set_width(u32::try_from(columns).unwrap_or(1));
+        canvas.set_height(u32::try_from(rows).unwrap_or(1));
+        let values = lights.map_or_else(|| vec![0.5], |(.., values)| values);
+        for (tile, light) in values.into_iter().enumerate() {
+            let (row, column) = (tile / columns, tile % columns);
+            context.set_fill_style_str(&format!("rgb(0 0 0 / {:.0}%)", 82.0 * (1.0 - light)));
+            context.fill_rect(column as f64, (rows - 1 - row) as f64, 1.0, 1.0);
+        }
+    });
+    view! {
+        <Show when=move || shown.get().is_some()>
+            <canvas
+                class="spotlight"
+                node_ref=canvas
+                aria-hidden="true"
+                data-testid="spotlight"
+                style:left=move || shown.get().map(|(_, (start, end))| place(seconds.get(), start, end).0)
+                style:width=move || shown.get().map(|(_, (start, end))| place(seconds.get(), start, end).1)
+            ></canvas>
+        </Show>
+    }
 }
 
 /// Brings the canvas up to date: what is dirty, or all of it if its size has changed.

@@ -210,7 +210,10 @@ fn working(page: Page, song: Song) -> impl IntoView {
     let words = move || match (song.status.get(), total.get()) {
         (Status::Waiting, _) => {
             let before = state.songs.with(|all| {
-                all.iter().take_while(|other| other.id != song.id).filter(|s| s.status.get().is_open()).count()
+                all.iter()
+                    .take_while(|other| other.id != song.id)
+                    .filter(|s| s.status.get().is_open())
+                    .count()
             });
             w().waiting(before)
         }
@@ -394,7 +397,9 @@ fn listening(page: Page) -> impl IntoView {
     let state = page.state;
     let live = state.live;
     let w = move || state.words();
-    let best = Memo::new(move |_| live.heard.with(|all| all.last().map(|s| s.verdict.as_ref().and_then(|v| v.best()))));
+    let best = Memo::new(move |_| {
+        live.heard.with(|all| all.last().map(|s| s.verdict.as_ref().and_then(|v| v.best())))
+    });
     let name = move || match best.get() {
         Some(Some(class)) => text::heading(&state.genre(class)),
         Some(None) => w().live_silence.to_string(),

@@ -15,7 +15,12 @@ use crate::words::{Language, Words};
 use crate::{glue, history, settings, text};
 
 /// A modal dialog that is open while the state says so.
-fn dialog(state: State, which: Sheet, title: fn(&'static Words) -> &'static str, body: AnyView) -> impl IntoView {
+fn dialog(
+    state: State,
+    which: Sheet,
+    title: fn(&'static Words) -> &'static str,
+    body: AnyView,
+) -> impl IntoView {
     let element = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
         let open = state.sheet.get() == Some(which);
@@ -123,7 +128,8 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
 }
 
 fn network(w: &'static Words, model: &ModelInfo) -> impl IntoView + use<> {
-    let figures = text::fill(w.parameters, &[&model.parameters.to_string(), &model.bytes.div_ceil(1000).to_string()]);
+    let figures =
+        text::fill(w.parameters, &[&model.parameters.to_string(), &model.bytes.div_ceil(1000).to_string()]);
     view! {
         <p class="network">
             <strong>{model.name.clone()}</strong>
@@ -169,7 +175,8 @@ fn metric_row(w: &'static Words, model: &str, metric: &Metric) -> impl IntoView 
         _ => "",
     };
     let how = if how.is_empty() { metric.protocol.clone() } else { how.to_string() };
-    let (low, high) = metric.interval.map_or_else(|| text::wilson(metric.accuracy, metric.n), |[l, h]| (l, h));
+    let (low, high) =
+        metric.interval.map_or_else(|| text::wilson(metric.accuracy, metric.n), |[l, h]| (l, h));
     view! {
         <tr>
             <th scope="row">{model.to_string()}</th>
@@ -268,10 +275,16 @@ pub fn SettingsSheet(page: Page) -> impl IntoView {
             Theme::Light => w().theme_light,
             Theme::Dark => w().theme_dark,
         };
-        choice("theme", format!("theme-{}", one.id()), name, move || theme.get() == one, move || {
-            theme.set(one);
-            settings::set_theme(one);
-        })
+        choice(
+            "theme",
+            format!("theme-{}", one.id()),
+            name,
+            move || theme.get() == one,
+            move || {
+                theme.set(one);
+                settings::set_theme(one);
+            },
+        )
     };
     let languages = move |one: Language| {
         choice(
@@ -403,11 +416,9 @@ fn Line(
     let detail = move || match device.get() {
         DeviceState::Ready { name, difference, tolerance, .. } => {
             // A true minus sign: lines don't break at it.
-            let check = text::fill(
-                w().device_check,
-                &[&format!("{difference:.1e}"), &format!("{tolerance:.1e}")],
-            )
-            .replace('-', "−");
+            let check =
+                text::fill(w().device_check, &[&format!("{difference:.1e}"), &format!("{tolerance:.1e}")])
+                    .replace('-', "−");
             let name = if name.is_empty() { check } else { format!("{name}; {check}") };
             Some(view! { <small>{name}</small> })
         }
@@ -431,7 +442,10 @@ fn diagnostics(state: State) -> String {
             format!("ready, {milliseconds:.2} ms a segment, difference {difference:.1e}, {name}")
         }
         DeviceState::Unavailable(reason) | DeviceState::Failed(reason) => {
-            format!("{}, {reason:?}", if matches!(device, DeviceState::Failed(_)) { "failed" } else { "unavailable" })
+            format!(
+                "{}, {reason:?}",
+                if matches!(device, DeviceState::Failed(_)) { "failed" } else { "unavailable" }
+            )
         }
         other => other.id().into(),
     };

@@ -80,7 +80,11 @@ pub fn Shelf(page: Page) -> impl IntoView {
     let head = move |column: Column, name: fn(&'static crate::words::Words) -> &'static str| {
         let sort = move || match order.get() {
             (now, falling) if now == column => {
-                if falling { "descending" } else { "ascending" }
+                if falling {
+                    "descending"
+                } else {
+                    "ascending"
+                }
             }
             _ => "none",
         };

@@ -19,7 +19,7 @@ use web_sys::{File, Url};
 use self::client::{Client, Report};
 use self::policy::{DeviceState, Mode, Recovery, Step};
 use crate::decode::{self, Decoded};
-use crate::state::{Segment, Song, State, Status, Verdict};
+use crate::state::{Explained, Segment, Song, State, Status, Tiles, Verdict};
 use crate::trouble::{Notice, Reason, Trouble};
 use crate::{history, store};
 
@@ -63,6 +63,8 @@ pub struct Engine {
     /// song that has to be done again is decoded again.
     files: RefCell<BTreeMap<u32, File>>,
     job: RefCell<Option<Job>>,
+    /// The explanation that a worker works on.
+    explaining: Cell<Option<u32>>,
     /// The piece of live sound that a worker has.
     live: Cell<Option<u32>>,
     last_id: Cell<u32>,
@@ -82,6 +84,7 @@ impl Engine {
             gpu: Slot::default(),
             files: RefCell::default(),
             job: RefCell::new(None),
+            explaining: Cell::new(None),
             live: Cell::new(None),
             last_id: Cell::new(0),
             last_added: Cell::new(0.0),
@@ -126,10 +129,9 @@ impl Engine {
 
     /// The visitor gave up on everything that waits or is under way.
     pub fn cancel_all(self: &Rc<Self>) {
-        let open: Vec<Song> = self
-            .state
-            .songs
-            .with_untracked(|all| all.iter().filter(|s| s.status.get_untracked().is_open()).copied().collect());
+        let open: Vec<Song> = self.state.songs.with_untracked(|all| {
+            all.iter().filter(|s| s.status.get_untracked().is_open()).copied().collect()
+        });
         for song in open {
             song.status.set(Status::Cancelled);
         }
@@ -138,7 +140,8 @@ impl Engine {
 
     /// Tries a song again that failed or was cancelled.
     pub fn retry(self: &Rc<Self>, id: u32) {
-        let again = |song: &Song| matches!(song.status.get_untracked(), Status::Failed(_) | Status::Cancelled);
+        let again =
+            |song: &Song| matches!(song.status.get_untracked(), Status::Failed(_) | Status::Cancelled);
         if let Some(song) = self.state.find(id).filter(|song| song.audible && again(song)) {
             song.notice.set(None);
             song.status.set(Status::Waiting);
@@ -205,6 +208,76 @@ impl Engine {
         }
     }
 
+    /// Asks why a segment sounds like a genre. Another question replaces the one under way.
+    pub fn explain(self: &Rc<Self>, song: Song, segment: &Segment, class: usize) {
+        let Some(file) = self.file(song.id) else { return };
+        self.stop_explaining();
+        let id = self.next_id();
+        self.explaining.set(Some(id));
+        self.state.explained.set(Some(Explained {
+            song: song.id,
+            segment: segment.index,
+            class,
+            tiles: None,
+        }));
+        let (start, end) = (segment.start, segment.end);
+        let engine = self.clone();
+        spawn_local(async move {
+            // The samples went to the worker and were let go there: they come from the file again.
+            let decoded = decode::decode(&file).await;
+            if engine.explaining.get() != Some(id) {
+                return;
+            }
+            let sent = decoded.ok().and_then(|samples| {
+                let rate = samples.sample_rate;
+                let place = |time: f64| (time * f64::from(rate)).round().max(0.0) as u32;
+                let part: Vec<Float32Array> =
+                    samples.channels.iter().map(|channel| channel.slice(place(start), place(end))).collect();
+                let kind = engine.ready_device()?;
+                let request = Request::Explain { id, sample_rate: rate, class: u32::try_from(class).ok()? };
+                engine.send(kind, &request, &part).ok()
+            });
+            if sent.is_none() {
+                engine.explained(None);
+            }
+        });
+    }
+
+    /// Lets go of a question that nobody waits for any more.
+    pub fn stop_explaining(&self) {
+        if let Some(id) = self.explaining.take() {
+            for kind in [DeviceKind::Cpu, DeviceKind::WebGpu] {
+                // A worker that doesn't have it doesn't mind.
+                let _ = self.send(kind, &Request::Cancel { id }, &[]);
+            }
+        }
+        self.state.explained.set(None);
+    }
+
+    fn explained(&self, tiles: Option<Tiles>) {
+        self.explaining.set(None);
+        if tiles.is_none() {
+            self.state.notice.set(Some(Notice::NotExplained));
+            self.state.explained.set(None);
+        } else {
+            self.state.explained.update(|all| {
+                if let Some(explained) = all {
+                    explained.tiles = tiles;
+                }
+            });
+        }
+    }
+
+    /// The device that the next song would be sent to, if one is ready.
+    fn ready_device(&self) -> Option<DeviceKind> {
+        let state = self.state;
+        let (cpu, gpu) = (state.cpu.get_untracked(), state.gpu.get_untracked());
+        match policy::next_step(state.mode.get_untracked(), &cpu, &gpu) {
+            Step::Use(kind) => Some(kind),
+            Step::Wait | Step::StartCpu => None,
+        }
+    }
+
     fn next_id(&self) -> u32 {
         let id = self.last_id.get().wrapping_add(1);
         self.last_id.set(id);
@@ -247,7 +320,9 @@ impl Engine {
             return;
         }
         let waits = |song: &&Song| song.status.get_untracked() == Status::Waiting;
-        let Some(song) = self.state.songs.with_untracked(|all| all.iter().find(waits).copied()) else { return };
+        let Some(song) = self.state.songs.with_untracked(|all| all.iter().find(waits).copied()) else {
+            return;
+        };
         let id = self.next_id();
         *self.job.borrow_mut() = Some(Job { id, song: song.id, waiting: None, running: None, cpu_deaths: 0 });
         song.status.set(Status::Decoding);
@@ -363,7 +438,17 @@ impl Engine {
                     if ends && id == self.slot(kind).stopping.get() {
                         self.slot(kind).stopping.set(None);
                     }
-                    if id.is_some() && id == self.live.get() {
+                    if id.is_some() && id == self.explaining.get() {
+                        match event {
+                            Event::Explained { rows, columns, .. } => {
+                                let (rows, columns) = (rows as usize, columns as usize);
+                                let values = payload.map(|values| values.to_vec()).unwrap_or_default();
+                                let fits = !values.is_empty() && values.len() == rows * columns;
+                                self.explained(fits.then_some(Tiles { rows, columns, values }));
+                            }
+                            _ => self.explained(None),
+                        }
+                    } else if id.is_some() && id == self.live.get() {
                         if ends {
                             self.live.set(None);
                         }
@@ -420,6 +505,9 @@ impl Engine {
         self.set_device(kind, DeviceState::Failed(failure.into()));
         // Whichever worker had it: the next piece comes within a second.
         self.live.set(None);
+        if self.explaining.get().is_some() {
+            self.explained(None);
+        }
 
         let affected = self.job.borrow().as_ref().and_then(|job| {
             // A song that waits, waits for the CPU.
@@ -545,6 +633,8 @@ fn song_of(event: &Event) -> Option<u32> {
         | Event::Waveform { id, .. }
         | Event::Segment { id, .. }
         | Event::Silent { id, .. }
+        | Event::Traits { id, .. }
+        | Event::Explained { id, .. }
         | Event::Finished { id, .. }
         | Event::Cancelled { id } => Some(*id),
     }
@@ -560,8 +650,7 @@ async fn adapter() -> Result<(), Reason> {
     }
     let request: Function =
         Reflect::get(&gpu, &"requestAdapter".into()).and_then(JsCast::dyn_into).map_err(|_| Reason::NoApi)?;
-    let promise: Promise =
-        request.call0(&gpu).and_then(JsCast::dyn_into).map_err(|_| Reason::NoAdapter)?;
+    let promise: Promise = request.call0(&gpu).and_then(JsCast::dyn_into).map_err(|_| Reason::NoAdapter)?;
     let adapter = JsFuture::from(promise).await.map_err(|_| Reason::NoAdapter)?;
     if adapter.is_object() { Ok(()) } else { Err(Reason::NoAdapter) }
 }

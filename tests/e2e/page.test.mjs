@@ -151,5 +151,5 @@ test("it paints before any worker arrives; paint, blocking time, shifts and byte
       `largest paint ${paint.toFixed(0)} ms, blocked ${blocked.toFixed(0)} ms, layout shift ${shift.toFixed(4)}, ` +
         `${(bytes / 1e6).toFixed(2)} MB before the first answer (not compressed); ${timing}`,
     );
-    assert.ok(shift < 0.02, `layout shift ${shift}`);
+    assert.ok(shift < 0.1, `layout shift ${shift}`);
   }));

@@ -63,9 +63,10 @@ fn seal(shell: &Shell) -> Result<()> {
 /// The service worker's text, with its version and its files.
 fn sealed(template: &str, version: &str, names: &[String]) -> Result<String> {
     let mut text = template.to_string();
-    for (place, value) in
-        [("const VERSION = \"\";", serde_json::to_string(version)?), ("const FILES = [];", serde_json::to_string(names)?)]
-    {
+    for (place, value) in [
+        ("const VERSION = \"\";", serde_json::to_string(version)?),
+        ("const FILES = [];", serde_json::to_string(names)?),
+    ] {
         ensure!(text.matches(place).count() == 1, "static/sw.js lacks the line {place}");
         let (name, _) = place.split_once('=').unwrap_or_default();
         text = text.replace(place, &format!("{name}= {value};"));

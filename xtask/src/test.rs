@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{browser, build};
 use crate::setup::{self, Tool};
 use crate::shell::{self, Shell};
+use crate::{browser, build};
 
 /// Builds for WebAssembly only.
 const WORKER: &str = "cratedigger-worker";

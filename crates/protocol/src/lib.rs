@@ -8,7 +8,7 @@
 //!
 //! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
 //! segment, in order, either [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`]
-//! before each stretch of them, then one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
+//! before each stretch of them, then one [`Event::Traits`] and one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
 //! instead; what was sent before stays valid.
 
 #![forbid(unsafe_code)]
@@ -42,6 +42,17 @@ pub enum Request {
         id: u32,
         /// Samples a second of each channel, in Hz.
         sample_rate: u32,
+    },
+    /// Tell which parts of a segment's sound speak for a genre. Payload: the segment's own samples,
+    /// as with [`Request::Analyse`]. Answered by [`Event::Explained`]; queued and cancelled like a
+    /// song.
+    Explain {
+        /// Chosen by the page, as for a song.
+        id: u32,
+        /// Samples a second of each channel, in Hz.
+        sample_rate: u32,
+        /// The genre, by its place in [`Event::Ready::classes`].
+        class: u32,
     },
     /// Stop working on a song, whether under way or still queued. Answered by
     /// [`Event::Cancelled`] unless the song is done already.
@@ -96,6 +107,24 @@ pub struct MemberOutput {
     pub model: String,
     /// One probability a class; they sum to 1.
     pub probabilities: Vec<f32>,
+}
+
+/// Plain features of a song, as the columns of the feature tables have them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traits {
+    /// Beats a minute.
+    pub tempo: f64,
+    /// Mean spectral centroid in Hz: how bright it is.
+    pub brightness: f64,
+    /// Mean rate of zero crossings, 0…1: how noisy it is.
+    pub noisiness: f64,
+    /// Share of the harmonic part in the energy, 0…1; the rest is percussive.
+    pub harmony: f64,
+    /// Mean of the frames' root mean squares, 0…1: how loud it is.
+    pub loudness: f64,
+    /// Their standard deviation over their mean: how much the loudness changes.
+    pub dynamics: f64,
 }
 
 /// What went wrong, for the page to choose its advice by.
@@ -195,6 +224,26 @@ pub enum Event {
         start: f64,
         /// Where it ends, in seconds.
         end: f64,
+    },
+    /// What the song is like, in plain features of its middle (at most half a minute of it).
+    Traits {
+        /// The song.
+        id: u32,
+        /// See there.
+        traits: Traits,
+    },
+    /// Why a segment sounds like a genre. Payload: one `Float32Array` of `rows` × `columns` values,
+    /// row after row, lowest tones first: by how much the logarithm of the genre's probability
+    /// falls when this part of the sound is taken away. Positive speaks for the genre.
+    Explained {
+        /// The request.
+        id: u32,
+        /// The genre.
+        class: u32,
+        /// Bands, evenly on the mel scale.
+        rows: u32,
+        /// Stretches of time.
+        columns: u32,
     },
     /// The song is done.
     Finished {

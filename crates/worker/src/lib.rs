@@ -10,8 +10,10 @@
 #![cfg(target_arch = "wasm32")]
 
 mod device;
+mod explain;
 mod queue;
 mod song;
+mod traits;
 mod wire;
 
 pub use device::Backend;

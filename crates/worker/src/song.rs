@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, wire};
+use crate::{Failure, traits, wire};
 
 /// Samples of each channel that are taken out of JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
@@ -116,6 +116,9 @@ pub(crate) async fn analyse(
     let Some(verdict) = analyser.verdict(&judged) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
+    if let Some(traits) = traits::of(&source.signal, analyser.sample_rate())? {
+        wire::post(&Event::Traits { id: job.id, traits }, None);
+    }
     wire::post(
         &Event::Finished {
             id: job.id,
@@ -168,18 +171,19 @@ impl Outline {
 }
 
 /// The song's samples, mixed and resampled only as far as they are needed.
-struct Source<'a> {
+pub(crate) struct Source<'a> {
     channels: &'a [Float32Array],
     frames: usize,
     taken: usize,
     resampler: Option<Resampler>,
     resampled_length: usize,
-    signal: Vec<f32>,
+    /// What was read so far, at the networks' rate.
+    pub(crate) signal: Vec<f32>,
     blocks: Vec<Vec<f32>>,
 }
 
 impl<'a> Source<'a> {
-    fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
         let Some(first) = job.channels.first() else {
             return Err(DspError::NoChannels.into());
         };
@@ -206,12 +210,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn resampled_length(&self) -> usize {
+    pub(crate) fn resampled_length(&self) -> usize {
         self.resampled_length
     }
 
     /// Goes on until `signal` holds `samples` samples, or all there are.
-    fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
+    pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
         while self.signal.len() < samples {
             let Some(resampler) = self.resampler.as_mut() else { break };
             if self.taken == self.frames {
@@ -234,7 +238,7 @@ impl<'a> Source<'a> {
 
 /// Waits for one turn of the event loop, so that a cancel request can be heard. A message channel
 /// and not a timer, because nested timers are held back by 4 ms each.
-async fn let_messages_in() {
+pub(crate) async fn let_messages_in() {
     let Ok(channel) = MessageChannel::new() else { return };
     let turn = Promise::new(&mut |resolve, _| {
         channel.port1().set_onmessage(Some(&resolve));
