@@ -1,4 +1,4 @@
-//! How a genre's training clips usually are. Written by models/typical.py; not to be edited.
+//! How a genre's training clips usually are. Written by src/typical.py; not to be edited.
 
 /// Clips that these figures are of.
 pub const CLIPS: usize = 443;

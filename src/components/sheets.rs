@@ -175,14 +175,20 @@ fn metric_row(w: &'static Words, model: &str, metric: &Metric) -> impl IntoView 
         _ => "",
     };
     let how = if how.is_empty() { metric.protocol.clone() } else { how.to_string() };
-    let (low, high) =
-        metric.interval.map_or_else(|| text::wilson(metric.accuracy, metric.n), |[l, h]| (l, h));
+    // Segments of one song are no independent examples, so they get no interval.
+    let interval = metric.interval.map(|[low, high]| (low, high));
+    let interval =
+        interval.or_else(|| (metric.level == "track").then(|| text::wilson(metric.accuracy, metric.n)));
+    let interval = interval.map_or_else(
+        || "–".to_string(),
+        |(low, high)| text::fill(w.from_to, &[&text::percent(low), &text::percent(high)]),
+    );
     view! {
         <tr>
             <th scope="row">{model.to_string()}</th>
             <td>{format!("{unit} {how}")}</td>
             <td class="figure">{text::percent(metric.accuracy)}</td>
-            <td class="figure">{text::fill(w.from_to, &[&text::percent(low), &text::percent(high)])}</td>
+            <td class="figure">{interval}</td>
         </tr>
     }
 }

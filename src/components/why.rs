@@ -158,14 +158,8 @@ pub fn lights(explained: &Explained) -> Option<(usize, usize, Vec<f32>)> {
 /// Tempo and so on, beside what is usual for the genre.
 fn character(state: State, song: Song, traits: Traits) -> impl IntoView {
     let w = state.words();
-    let values = [
-        traits.tempo,
-        traits.brightness,
-        traits.noisiness,
-        traits.harmony,
-        traits.loudness,
-        traits.dynamics,
-    ];
+    let values =
+        [traits.tempo, traits.brightness, traits.noisiness, traits.harmony, traits.loudness, traits.dynamics];
     let written = [
         format!("{:.0}", traits.tempo),
         format!("{:.1}", traits.brightness / 1000.0),

@@ -153,3 +153,47 @@ test("it paints before any worker arrives; paint, blocking time, shifts and byte
     );
     assert.ok(shift < 0.1, `layout shift ${shift}`);
   }));
+
+/** A worker of two networks that disagree about the second half of every song. */
+const TWO_NETWORKS = `
+  const classes = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];
+  const sure = (class_) => classes.map((_, at) => (at === class_ ? 0.91 : 0.01));
+  const both = (a, b) => [{ model: "ears", probabilities: sure(a) }, { model: "eyes", probabilities: sure(b) }];
+  const model = (name) => ({ name, summary: "made up", parameters: 7, bytes: 7, metrics: [
+    { protocol: "fault-filtered", level: "track", n: 10, accuracy: 0.5, interval: [0.24, 0.76],
+      confusion: classes.map((_, row) => classes.map((_, column) => (row === column ? 1 : 0))) }] });
+  self.wasm_bindgen = async () => {
+    self.onmessage = ({ data: [request] }) => {
+      const { id } = request;
+      if (request.type === "load") {
+        postMessage([{ type: "ready", device: "cpu", deviceName: "made up", classes, models: [model("ears"), model("eyes")],
+          goldenDifference: 0, goldenTolerance: 0.002, millisecondsPerSegment: 1 }, new Float32Array(20)]);
+      } else if (request.type === "analyse") {
+        postMessage([{ type: "started", id, seconds: 6, segments: 2, bands: 2, columns: 2 }]);
+        for (const index of [0, 1]) {
+          const picture = new Float32Array([0, -20, -40, -60]);
+          postMessage([{ type: "segment", id, index, start: 3 * index, end: 3 * index + 3, probabilities: sure(5),
+            members: both(5, index ? 9 : 5) }, picture]);
+        }
+        postMessage([{ type: "finished", id, probabilities: sure(5), members: both(5, 9), milliseconds: 9, millisecondsToFirst: 3 }]);
+      }
+    };
+  };`;
+
+test("each network's vote is shown, and where they disagree", () =>
+  drive({}, async ({ page, site }) => {
+    site.overlay.set("worker-cpu.js", Buffer.from(TWO_NETWORKS));
+    await open(page, site);
+    await pick(page, clip("song.wav", 1, 6));
+    await state(page, "done");
+    const votes = await part(page, "votes").innerText();
+    assert.match(votes, /1 of 2 networks/);
+    assert.match(votes, /part company at 0:03/);
+    assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
+    await accessible(page, "votes");
+    await part(page, "open-about").click();
+    const cells = part(page, "confusion").locator("td.right");
+    assert.equal(await cells.count(), 10);
+    assert.match(await part(page, "about").innerText(), /24% to 76%/);
+    await accessible(page, "confusion");
+  }));

@@ -176,3 +176,37 @@ test("a pasted file is taken, pasted words are left alone", () =>
     assert.deepEqual((await rows(page)).map(({ name }) => name), ["pasted.wav"]);
     assert.equal(await part(page, "notice").count(), 0);
   }));
+
+test("why: what speaks for a genre is lit, in the picture and in words; what the song is like has figures", () =>
+  drive({}, async ({ page, site }) => {
+    await open(page, site);
+    await pick(page, clip("song.wav", 4, 9));
+    await state(page, "done");
+    const genre = await part(page, "segment").nth(1).getAttribute("data-class");
+    await part(page, "segment").nth(1).click();
+    await until("the segment's genre", async () => (await part(page, "why-genre").inputValue()) === genre);
+    await part(page, "why-ask").click();
+    await part(page, "why-answer").waitFor();
+    const [left, right] = await part(page, "spotlight").evaluate((canvas) => {
+      const [here, lane] = [canvas.getBoundingClientRect(), canvas.parentElement.getBoundingClientRect()];
+      return [(here.left - lane.left) / lane.width, (here.right - lane.left) / lane.width];
+    });
+    assert.ok(Math.abs(left - 1 / 3) < 0.01 && Math.abs(right - 2 / 3) < 0.01, `${left} to ${right}`);
+    assert.ok((await colours(part(page, "spotlight"))) >= 1);
+    const first = await part(page, "why-answer").innerText();
+    assert.match(first, /0:03 and 0:06/);
+    // Another genre has other reasons.
+    await part(page, "why-genre").selectOption(String((Number(genre) + 3) % 10));
+    await part(page, "why-ask").click();
+    await until("another answer", async () => {
+      const words = await part(page, "why-answer").innerText().catch(() => first);
+      return words !== first;
+    });
+    await part(page, "why-stop").click();
+    await until("no spotlight", async () => (await part(page, "spotlight").count()) === 0);
+    const traits = await part(page, "traits").innerText();
+    assert.match(traits, /\d+ beats a minute/);
+    assert.match(traits, /kHz/);
+    assert.match(traits, /443 training clips/);
+    await accessible(page, "why");
+  }));

@@ -289,7 +289,7 @@ fn networks_that_were_tampered_with_are_refused() -> Result<()> {
         ensure!(answer["type"] == "failed" && answer["kind"] == "models", "{answer}");
 
         // Another recipe than the weights were trained for.
-        let top = &mut manifest["models"][0]["recipe"]["top_db"];
+        let top = &mut manifest["models"][0]["recipe"]["inputs"][0]["top_db"];
         *top = json!(top.as_f64().context("the recipe has no top_db")? + 1.0);
         page.site().overlay("models/manifest.json", manifest.to_string());
         let (answer, _) = load_worker(&page, "worker-cpu", "models").await?;

@@ -161,7 +161,8 @@ pub fn command(
     };
     let classes = loaded.analyser()?.classes().to_vec();
     let files = audio_files(paths)?;
-    let bar = if files.len() > 1 { progress_bar(files.len() as u64, "classifying") } else { ProgressBar::hidden() };
+    let bar =
+        if files.len() > 1 { progress_bar(files.len() as u64, "classifying") } else { ProgressBar::hidden() };
     let mut printer = Printer::new(format, &classes)?;
     let mut failures = 0;
     let mut done = 0;
@@ -213,11 +214,15 @@ fn audio_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let before = files.len();
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
             match entry {
-                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => files.push(entry.into_path()),
+                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => {
+                    files.push(entry.into_path())
+                }
                 Ok(_) => {}
                 // A link to nowhere among thousands of files; the folder itself must be readable.
                 Err(error) if error.depth() > 0 => files.extend(error.path().map(Path::to_path_buf)),
-                Err(error) => return Err(error).with_context(|| format!("{} cannot be listed", path.display())),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("{} cannot be listed", path.display()));
+                }
             }
         }
         ensure!(files.len() > before, "there is no audio in {}", path.display());

@@ -16,7 +16,11 @@ use crate::split::Protocol;
 ///
 /// # Errors
 /// The run is damaged.
-pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFolder>) -> Result<ModelReport> {
+pub fn model_report(
+    loaded: &Loaded,
+    evaluation: &Evaluation,
+    run: Option<&RunFolder>,
+) -> Result<ModelReport> {
     let models = &loaded.manifest.models;
     let first = models.first().context("the manifest names no model")?;
     let protocol = evaluation.split.protocol;
@@ -24,7 +28,10 @@ pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFo
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let training = &first.training;
     fact("command", training.command.clone());
-    fact("trained on", format!("{} clips, selected on {}", training.data.train_clips, training.data.valid_clips));
+    fact(
+        "trained on",
+        format!("{} clips, selected on {}", training.data.train_clips, training.data.valid_clips),
+    );
     fact("data SHA-256", training.data.sha256.clone());
     fact("best epoch", training.epoch.to_string());
     if let Some(environment) = run.map(RunFolder::environment).transpose()?.flatten() {
@@ -32,7 +39,10 @@ pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFo
         if let Some(commit) = environment.commit {
             fact("commit", commit);
         }
-        fact("machine", format!("{}, {} threads, {}", environment.cpu, environment.cores, environment.system));
+        fact(
+            "machine",
+            format!("{}, {} threads, {}", environment.cpu, environment.cores, environment.system),
+        );
         fact("device", environment.device);
     }
     let config = match run {
@@ -55,7 +65,10 @@ pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFo
             evaluation.segment.n,
             evaluation.source,
             if evaluation.seen_in_training > 0 {
-                format!("; {} of the clips were learned from: no measure of new songs", evaluation.seen_in_training)
+                format!(
+                    "; {} of the clips were learned from: no measure of new songs",
+                    evaluation.seen_in_training
+                )
             } else {
                 String::new()
             }
@@ -73,7 +86,8 @@ pub fn model_report(loaded: &Loaded, evaluation: &Evaluation, run: Option<&RunFo
 /// # Errors
 /// Not writable.
 pub fn write_report(path: &Path, title: &str, models: &[ModelReport]) -> Result<()> {
-    fs::write(path, report::html(title, models)?).with_context(|| format!("{} cannot be written", path.display()))
+    fs::write(path, report::html(title, models)?)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// A model and everything that was measured of it.
@@ -123,8 +137,17 @@ pub fn command(paths: &[PathBuf], json: bool, html: Option<&Path>) -> Result<()>
         println!("{}", serde_json::to_string(&all)?);
     } else {
         let mut rows = table(&[
-            "network", "parameters", "f16 bytes", "protocol", "clips", "accuracy", "95 %", "segments", "accuracy",
-            "macro F1", "calibration error",
+            "network",
+            "parameters",
+            "f16 bytes",
+            "protocol",
+            "clips",
+            "accuracy",
+            "95 %",
+            "segments",
+            "accuracy",
+            "macro F1",
+            "calibration error",
         ]);
         for model in &models {
             let entries = &model.loaded.manifest.models;

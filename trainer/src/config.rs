@@ -402,9 +402,8 @@ fn set(table: &mut toml::Table, change: &str) -> Result<()> {
 /// message.
 fn with_nearest_name(error: &toml::de::Error) -> anyhow::Error {
     let message = error.to_string();
-    let quoted = |text: &str| -> Vec<String> {
-        text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-    };
+    let quoted =
+        |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     let unknown = ["unknown field ", "unknown variant "]
         .iter()
         .find_map(|what| message.split_once(what))
@@ -412,7 +411,10 @@ fn with_nearest_name(error: &toml::de::Error) -> anyhow::Error {
         .and_then(|(name, expected)| Some((quoted(name).pop()?, quoted(expected))));
     let nearest = unknown.as_ref().and_then(|(name, known)| {
         let distance = |other: &String| strsim::damerau_levenshtein(name, other);
-        known.iter().min_by_key(|other| distance(other)).filter(|other| distance(other) <= 1 + other.len() / 2)
+        known
+            .iter()
+            .min_by_key(|other| distance(other))
+            .filter(|other| distance(other) <= 1 + other.len() / 2)
     });
     match nearest {
         Some(nearest) => anyhow!("{}\ndid you mean {nearest:?}?", message.trim_end()),

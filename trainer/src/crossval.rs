@@ -55,7 +55,8 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
         let judged = one_fold(&mut options, data, fold)?;
         let loaded = Loaded::of_run(&RunFolder::new(&options.folder))?;
         let classes = &loaded.manifest.classes;
-        let (by_segment, by_track) = (Scores::of(classes, &judged.segments)?, Scores::of(classes, &judged.tracks)?);
+        let (by_segment, by_track) =
+            (Scores::of(classes, &judged.segments)?, Scores::of(classes, &judged.tracks)?);
         scores.push(FoldScore {
             fold: fold + 1,
             tracks: by_track.n,
@@ -119,7 +120,11 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
     let measure = Measure { plan: &plan, origin: options.config.data.source, progress: &progress };
     let judged = judge_test(&loaded, &mut dataset, &measure)?;
     bar.finish_and_clear();
-    let named = |(id, truth, log): (String, usize, Vec<f32>)| Judged { id, truth, probabilities: probabilities(&log) };
+    let named = |(id, truth, log): (String, usize, Vec<f32>)| Judged {
+        id,
+        truth,
+        probabilities: probabilities(&log),
+    };
     let judged = FoldJudgements {
         source: judged.source,
         skipped: judged.skipped,

@@ -238,7 +238,8 @@ impl Listing {
     /// The array layout.
     fn add_arrays(&mut self, folder: &Path) -> Result<()> {
         let rows: Vec<ClipRow> = read_csv(&folder.join("clips.csv"))?;
-        let mut arrays = if folder.join("mel128.npz").is_file() { read_arrays(folder)? } else { BTreeMap::new() };
+        let mut arrays =
+            if folder.join("mel128.npz").is_file() { read_arrays(folder)? } else { BTreeMap::new() };
         for row in rows {
             let part = match row.fault_filtered_split.as_str() {
                 "train" => Some(Part::Train),
@@ -253,7 +254,8 @@ impl Listing {
             clip.columns = columns;
             clip.artist = row.artist.filter(|artist| !artist.is_empty());
         }
-        for entry in WalkDir::new(folder.join("audio")).min_depth(2).sort_by_file_name().into_iter().flatten() {
+        for entry in WalkDir::new(folder.join("audio")).min_depth(2).sort_by_file_name().into_iter().flatten()
+        {
             let stem = entry.path().file_stem().and_then(|s| s.to_str());
             if let Some((_, clip)) = stem.and_then(|stem| self.clips.get_mut(stem))
                 && is_audio(entry.path())
@@ -271,7 +273,8 @@ impl Listing {
         }
         for entry in WalkDir::new(root).min_depth(2).max_depth(2).sort_by_file_name() {
             let path = entry.with_context(|| format!("{} cannot be listed", root.display()))?.into_path();
-            let name = |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            let name =
+                |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             let (class, stem) = (name(path.parent().and_then(Path::file_name)), name(path.file_stem()));
             if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
                 continue;
@@ -300,20 +303,24 @@ impl Listing {
         for record in reader.records() {
             let record = record.with_context(context)?;
             let (Some(name), Some(label)) = (record.get(name_at), record.get(label_at)) else {
-                self.skipped.push((context(), format!("line {}: too short", record.position().map_or(0, |p| p.line()))));
+                self.skipped.push((
+                    context(),
+                    format!("line {}: too short", record.position().map_or(0, |p| p.line())),
+                ));
                 continue;
             };
             let mut row = [0.0; TABLE_COLUMNS.len()];
-            let missing = row.iter_mut().zip(&places).zip(TABLE_COLUMNS).find_map(|((value, &at), column)| {
-                let read = record.get(at).and_then(|cell| cell.trim().parse::<f32>().ok());
-                match read.filter(|v| v.is_finite()) {
-                    Some(number) => {
-                        *value = number;
-                        None
+            let missing =
+                row.iter_mut().zip(&places).zip(TABLE_COLUMNS).find_map(|((value, &at), column)| {
+                    let read = record.get(at).and_then(|cell| cell.trim().parse::<f32>().ok());
+                    match read.filter(|v| v.is_finite()) {
+                        Some(number) => {
+                            *value = number;
+                            None
+                        }
+                        None => Some(column),
                     }
-                    None => Some(column),
-                }
-            });
+                });
             if let Some(column) = missing {
                 self.skipped.push((name.to_owned(), format!("{}: no value in {column}", path.display())));
                 continue;
@@ -327,7 +334,8 @@ impl Listing {
                 self.clip(id, label);
                 segments.entry(id.to_owned()).or_default().push((number, row));
             } else {
-                self.skipped.push((name.to_owned(), "it does not say which segment of which clip it is".into()));
+                self.skipped
+                    .push((name.to_owned(), "it does not say which segment of which clip it is".into()));
             }
         }
         for (id, mut rows) in segments {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use burn::train::Interrupter;
 use burn::train::metric::{
-    MetricAttributes, MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry,
+    MetricAttributes, MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry,
+    SerializedEntry,
 };
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer};
@@ -73,7 +74,8 @@ impl Display {
         match &mut self.tui {
             Some(tui) => {
                 tui.renderer.end_split();
-                let values = [(&tui.loss, metrics.valid_loss), (&tui.accuracy, 100.0 * metrics.valid_track_accuracy)];
+                let values =
+                    [(&tui.loss, metrics.valid_loss), (&tui.accuracy, 100.0 * metrics.valid_track_accuracy)];
                 tui.renderer.start_split("valid", 1);
                 for (id, value) in values {
                     tui.renderer.update_valid(state(id, value));
@@ -108,8 +110,10 @@ impl Display {
 impl Tui {
     fn new(epochs: usize, done: usize) -> Self {
         let interrupter = Interrupter::new();
-        let mut renderer: Box<dyn MetricsRenderer> =
-            Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), Some(done).filter(|done| *done > 0)));
+        let mut renderer: Box<dyn MetricsRenderer> = Box::new(TuiMetricsRendererWrapper::new(
+            interrupter.clone(),
+            Some(done).filter(|done| *done > 0),
+        ));
         let mut metric = |name: &str, unit: Option<&str>, higher_is_better: bool| {
             let id = MetricId::new(Arc::new(name.to_owned()));
             let attributes = NumericAttributes { unit: unit.map(str::to_owned), higher_is_better };

@@ -171,8 +171,9 @@ pub struct Measure<'a> {
 pub fn plan_of(loaded: &Loaded, protocol: Option<Protocol>, seed: Option<u64>) -> Result<SplitPlan> {
     let training = &loaded.manifest.models.first().context("the manifest names no model")?.training;
     let seed = seed.unwrap_or(training.seed);
-    let own = Protocol::of_name(&training.protocol)
-        .with_context(|| format!("the model was trained under an unknown protocol, {:?}", training.protocol))?;
+    let own = Protocol::of_name(&training.protocol).with_context(|| {
+        format!("the model was trained under an unknown protocol, {:?}", training.protocol)
+    })?;
     let protocol = protocol.unwrap_or(own);
     // Shares, folds and groups are the run's own, if this is its protocol.
     let config = serde_json::from_value::<Config>(training.config.clone()).ok();
@@ -279,7 +280,11 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
         segments.push((format!("{id}#{segment}"), class_of[*class], log_probabilities.clone()));
         by_clip.entry(clip).or_default().push(log_probabilities);
     }
-    ensure!(!segments.is_empty(), "none of the {} split's test clips could be measured", plan.protocol.name());
+    ensure!(
+        !segments.is_empty(),
+        "none of the {} split's test clips could be measured",
+        plan.protocol.name()
+    );
     let tracks = by_clip
         .iter()
         .map(|(&clip, segments)| {
@@ -384,9 +389,18 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
         level: level.into(),
         n: n as u64,
         accuracy,
+        interval: None,
+        confusion: None,
     };
+    let track = &evaluation.track;
+    let counts = |row: &Vec<usize>| row.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect();
     vec![
-        metric("track", evaluation.track.n, evaluation.track.accuracy),
+        Metric {
+            interval: Some(track.interval),
+            confusion: Some(track.confusion.iter().map(counts).collect()),
+            ..metric("track", track.n, track.accuracy)
+        },
+        // Without an interval: segments of one clip are no independent examples.
         metric("segment", evaluation.segment.n, evaluation.segment.accuracy),
     ]
 }

@@ -153,7 +153,10 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
     );
     let seconds = entry.recipe.segment_seconds;
     for evaluation in evaluations.iter().filter(|e| e.seen_in_training == 0) {
-        let levels = [("whole clips".to_owned(), &evaluation.track), (format!("{seconds}-second segments"), &evaluation.segment)];
+        let levels = [
+            ("whole clips".to_owned(), &evaluation.track),
+            (format!("{seconds}-second segments"), &evaluation.segment),
+        ];
         for (what, scores) in levels {
             card += &format!(
                 "| {} | {what} | {} | {} | {} to {} | {:.3} | {:.3} |\n",

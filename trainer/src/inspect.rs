@@ -155,7 +155,10 @@ fn facts(audio: &Audio) -> Facts {
     let silent = (0..windows)
         .filter(|w| {
             let range = w * window..((w + 1) * window).min(frames);
-            audio.channels.iter().all(|c| c.get(range.clone()).unwrap_or_default().iter().all(|s| s.abs() < SILENCE))
+            audio
+                .channels
+                .iter()
+                .all(|c| c.get(range.clone()).unwrap_or_default().iter().all(|s| s.abs() < SILENCE))
         })
         .count();
     Facts {
@@ -197,7 +200,11 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
             .enumerate()
             .map(|(place, name)| (name.clone(), data.clips.iter().filter(|c| c.class == place).count()))
             .collect(),
-        unreadable: data.skipped.iter().map(|(clip, what)| Finding { clip: clip.clone(), what: what.clone() }).collect(),
+        unreadable: data
+            .skipped
+            .iter()
+            .map(|(clip, what)| Finding { clip: clip.clone(), what: what.clone() })
+            .collect(),
         short: Vec::new(),
         silent: Vec::new(),
         clipped: Vec::new(),
@@ -227,13 +234,19 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
             *found.sample_rates.entry(facts.sample_rate).or_default() += 1;
             *found.channels.entry(facts.channels).or_default() += 1;
             if facts.seconds < MIN_SECONDS || facts.seconds < 0.9 * median {
-                found.short.push(finding(clip, format!("{:.2} s; half of the clips have {median:.1} s or more", facts.seconds)));
+                found.short.push(finding(
+                    clip,
+                    format!("{:.2} s; half of the clips have {median:.1} s or more", facts.seconds),
+                ));
             }
             if facts.silent > 0.3 {
                 found.silent.push(finding(clip, format!("{:.0} % of it is silent", 100.0 * facts.silent)));
             }
             if facts.clipped > CLIPPED_SHARE {
-                found.clipped.push(finding(clip, format!("{:.2} % of its samples are cut off at full scale", 100.0 * facts.clipped)));
+                found.clipped.push(finding(
+                    clip,
+                    format!("{:.2} % of its samples are cut off at full scale", 100.0 * facts.clipped),
+                ));
             }
         }
         if let Some(edge) = sound.spectrum.as_ref().and_then(|s| upper_edge(s))
@@ -254,9 +267,11 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
 fn upper_edge(columns: &Columns) -> Option<f64> {
     let floor = columns.db.iter().copied().fold(f32::INFINITY, f32::min);
     let loudest = columns.db.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let row_is_empty =
-        |row: &[f32]| row.iter().filter(|v| **v > (floor + 10.0).max(loudest - 75.0)).count() * 100 < row.len();
-    let empty = columns.db.chunks_exact(columns.columns.max(1)).rev().take_while(|row| row_is_empty(row)).count();
+    let row_is_empty = |row: &[f32]| {
+        row.iter().filter(|v| **v > (floor + 10.0).max(loudest - 75.0)).count() * 100 < row.len()
+    };
+    let empty =
+        columns.db.chunks_exact(columns.columns.max(1)).rev().take_while(|row| row_is_empty(row)).count();
     if empty == 0 || empty == columns.bands {
         return None;
     }
@@ -336,8 +351,10 @@ fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> R
     let least = (OVERLAP_SECONDS * mel().columns_per_second(Recipe::log_mel_3s().sample_rate)) as usize;
     let length = (2 * longest).next_power_of_two();
     let bar = progress_bar(prints.len() as u64, "comparing");
-    let transforms: Vec<Vec<Vec<Complex32>>> =
-        prints.par_iter().map_init(RealFftPlanner::<f32>::new, |planner, p| transform(planner, p, length)).collect();
+    let transforms: Vec<Vec<Vec<Complex32>>> = prints
+        .par_iter()
+        .map_init(RealFftPlanner::<f32>::new, |planner, p| transform(planner, p, length))
+        .collect();
     let pairs: Vec<Vec<(usize, usize, f32)>> = (0..prints.len())
         .into_par_iter()
         .map_init(RealFftPlanner::<f32>::new, |planner, a| {
@@ -354,8 +371,13 @@ fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> R
                 .into_iter()
                 .take(NEIGHBOURS)
                 .filter_map(|b| {
-                    let similarity =
-                        correlation(planner, [&prints[a], &prints[b]], [&transforms[a], &transforms[b]], length, least);
+                    let similarity = correlation(
+                        planner,
+                        [&prints[a], &prints[b]],
+                        [&transforms[a], &transforms[b]],
+                        length,
+                        least,
+                    );
                     (similarity > SAME).then_some((a.min(b), a.max(b), similarity))
                 })
                 .collect();
@@ -473,7 +495,10 @@ fn correlation(
 /// The work was cancelled.
 pub fn drop_duplicates(data: &mut Dataset, cache: Option<&Path>, cancelled: &Arc<AtomicBool>) -> Result<()> {
     let kept = cache.map(|folder| kept_at(folder, data));
-    let known = kept.as_ref().filter(|path| path.is_file()).and_then(|path| read_json::<Vec<(String, String)>>(path).ok());
+    let known = kept
+        .as_ref()
+        .filter(|path| path.is_file())
+        .and_then(|path| read_json::<Vec<(String, String)>>(path).ok());
     let dropped = match known {
         Some(dropped) => dropped,
         None => {
@@ -514,7 +539,10 @@ fn kept_at(folder: &Path, data: &Dataset) -> PathBuf {
             let data = fs::metadata(path).ok()?;
             Some((path, data.len(), data.modified().ok()?))
         });
-        let array = clip.columns.as_ref().map(|c| c.db.iter().map(|v| u64::from(v.to_bits())).fold(0, u64::wrapping_add));
+        let array = clip
+            .columns
+            .as_ref()
+            .map(|c| c.db.iter().map(|v| u64::from(v.to_bits())).fold(0, u64::wrapping_add));
         lines += &format!("{} {} {stamp:?} {array:?}\n", clip.id, clip.class);
     }
     folder.join("repeats").join(format!("{}.json", sha256_hex(lines.as_bytes())))
@@ -554,13 +582,16 @@ fn in_words(found: &Inspection, clips: usize) -> String {
         text += &format!("  {class:14} {n:>6}  {}\n", "█".repeat((30 * n).div_ceil(most)));
     }
     if let Some([shortest, median, longest]) = found.seconds {
-        text += &format!("\nlength        {shortest:.1} s to {longest:.1} s, half of them {median:.1} s or more\n");
+        text += &format!(
+            "\nlength        {shortest:.1} s to {longest:.1} s, half of them {median:.1} s or more\n"
+        );
     }
     let counted = |what: &str, counts: Vec<(String, usize)>| {
         let each: Vec<String> = counts.into_iter().map(|(value, n)| format!("{value} ({n})")).collect();
         if each.is_empty() { String::new() } else { format!("{what:13} {}\n", each.join(", ")) }
     };
-    text += &counted("sample rates", found.sample_rates.iter().map(|(r, n)| (format!("{r} Hz"), *n)).collect());
+    text +=
+        &counted("sample rates", found.sample_rates.iter().map(|(r, n)| (format!("{r} Hz"), *n)).collect());
     text += &counted("channels", found.channels.iter().map(|(c, n)| (c.to_string(), *n)).collect());
     let lists = [
         ("unusable", &found.unreadable),

@@ -213,7 +213,12 @@ struct RunArguments {
 impl RunArguments {
     /// The options of a run, with `more` changes of the configuration behind those that were asked
     /// for.
-    fn options(self, what: &str, more: &[String], pause_after: Option<usize>) -> Result<(train::Options, PathBuf)> {
+    fn options(
+        self,
+        what: &str,
+        more: &[String],
+        pause_after: Option<usize>,
+    ) -> Result<(train::Options, PathBuf)> {
         let mut changes = self.changes;
         let origin = if self.audio { Some(Origin::Audio) } else { self.source };
         changes.extend(self.seed.map(|seed| format!("seed={seed}")));
@@ -267,7 +272,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 matches!(split, Protocol::Track | Protocol::FaultFiltered),
                 "an index file is made of whole clips: --split track or fault-filtered"
             );
-            anyhow::ensure!(folds.is_none_or(|folds| folds > 1 && fold < folds), "--fold {fold}: counted from 0");
+            anyhow::ensure!(
+                folds.is_none_or(|folds| folds > 1 && fold < folds),
+                "--fold {fold}: counted from 0"
+            );
             let plan = SplitPlan {
                 folds: folds.map(|folds| (folds, fold)),
                 group: if by_artist { Group::Artist } else { Group::Track },

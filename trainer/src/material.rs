@@ -63,7 +63,10 @@ impl AudioAugmentation {
     pub(crate) fn validate(&self) -> Result<()> {
         ensure!((1..=100).contains(&self.versions), "augmentation.audio.versions must be 1 to 100");
         ensure!((0.0..=60.0).contains(&self.gain_db), "gain_db must be 0 to 60");
-        ensure!(self.noise_snr_db.is_none_or(|db| (-20.0..=90.0).contains(&db)), "noise_snr_db must be −20 to 90");
+        ensure!(
+            self.noise_snr_db.is_none_or(|db| (-20.0..=90.0).contains(&db)),
+            "noise_snr_db must be −20 to 90"
+        );
         ensure!((0.0..=600.0).contains(&self.shift_seconds), "shift_seconds must be 0 to 600");
         ensure!((0.0..=0.5).contains(&self.stretch), "stretch must be 0 to 0.5");
         ensure!((0.0..=12.0).contains(&self.semitones), "semitones must be 0 to 12");
@@ -82,7 +85,11 @@ impl AudioAugmentation {
         }
         if self.shift_seconds > 0.0 {
             let most = (self.shift_seconds * f64::from(rate)) as isize;
-            augment::time_shift(&mut signal, rng.random_range(-(most as i64)..=most as i64) as isize, Vacancy::Wrap)?;
+            augment::time_shift(
+                &mut signal,
+                rng.random_range(-(most as i64)..=most as i64) as isize,
+                Vacancy::Wrap,
+            )?;
         }
         if let Some(snr) = self.noise_snr_db {
             augment::add_noise(&mut signal, rng.random_range(snr..=snr + 30.0), rng)?;
@@ -324,7 +331,11 @@ impl Worker<'_> {
     }
 
     /// A file's sound as the recipe has it, from the cache if it is there.
-    fn of_audio(&mut self, path: &Path, variation: Option<(&AudioAugmentation, String)>) -> Result<(Version, String)> {
+    fn of_audio(
+        &mut self,
+        path: &Path,
+        variation: Option<(&AudioAugmentation, String)>,
+    ) -> Result<(Version, String)> {
         let Loader { recipe, cache, .. } = self.loader;
         let bytes = fs::read(path).with_context(|| format!("{} cannot be opened", path.display()))?;
         let sha256 = sha256_hex(&bytes);
@@ -360,7 +371,8 @@ impl Worker<'_> {
             }
         };
         if let Some(path) = kept {
-            keep(&path, &version).with_context(|| format!("the cache {} cannot be written", path.display()))?;
+            keep(&path, &version)
+                .with_context(|| format!("the cache {} cannot be written", path.display()))?;
         }
         Ok((version, sha256))
     }
@@ -432,12 +444,13 @@ fn read_kept(path: &Path, recipe: &Recipe) -> Option<Version> {
     let values: Vec<f32> = values.0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let width = values.len() / rows;
     match recipe.inputs.as_slice() {
-        [Input::LogMel(mel)] => {
-            (rows == mel.n_mels).then(|| Version::Columns(Arc::new(Columns { bands: rows, columns: width, db: values })))
-        }
+        [Input::LogMel(mel)] => (rows == mel.n_mels)
+            .then(|| Version::Columns(Arc::new(Columns { bands: rows, columns: width, db: values }))),
         _ => {
             let expected: usize = recipe.shapes().iter().map(|s| s.iter().product::<usize>()).sum();
-            (width == expected).then(|| Version::Segments(Arc::new(values.chunks_exact(width).map(<[f32]>::to_vec).collect())))
+            (width == expected).then(|| {
+                Version::Segments(Arc::new(values.chunks_exact(width).map(<[f32]>::to_vec).collect()))
+            })
         }
     }
 }

@@ -214,7 +214,10 @@ impl IndexFile {
         let mut seen = BTreeSet::new();
         for &(clip, segment) in [&split.train, &split.valid, &split.test].into_iter().flatten() {
             let id = clips.get(clip).map_or("a clip", |c| c.id.as_str());
-            ensure!(seen.insert((clip, segment)), "leak: the index file has segment {segment} of {id} in two parts");
+            ensure!(
+                seen.insert((clip, segment)),
+                "leak: the index file has segment {segment} of {id} in two parts"
+            );
         }
         Ok(split)
     }
@@ -231,7 +234,8 @@ impl Split {
     /// otherwise; an index file that cannot be used.
     pub fn new(plan: &SplitPlan, clips: &[Clip], segments: &[usize]) -> Result<Self> {
         ensure!(clips.len() == segments.len(), "as many counts of segments as clips are needed");
-        let rank = |name: &str, segment: usize| sha256_hex(format!("{} {name} {segment}", plan.seed).as_bytes());
+        let rank =
+            |name: &str, segment: usize| sha256_hex(format!("{} {name} {segment}", plan.seed).as_bytes());
         let mut split = Self::default();
         let whole = |clip: usize| (0..segments[clip]).map(move |s| (clip, s));
         match plan.protocol {
@@ -270,10 +274,7 @@ impl Split {
                 split = index.split(clips, segments).with_context(|| format!("{}", path.display()))?;
                 if !index.segments_apart {
                     split.check_clips_apart(clips).with_context(|| {
-                        format!(
-                            "{} (\"segments_apart\": true in it says that this is meant)",
-                            path.display()
-                        )
+                        format!("{} (\"segments_apart\": true in it says that this is meant)", path.display())
                     })?;
                 }
             }
@@ -373,7 +374,9 @@ fn share(place: usize, of: usize, plan: &SplitPlan) -> Part {
     // The first of each is rounded up, so that no part is empty where there are three or more.
     if place < plan.test_share * of as f64 {
         Part::Test
-    } else if place < ((plan.test_share * of as f64).ceil() + plan.valid_share * of as f64).min(of as f64 - 1.0) {
+    } else if place
+        < ((plan.test_share * of as f64).ceil() + plan.valid_share * of as f64).min(of as f64 - 1.0)
+    {
         Part::Valid
     } else {
         Part::Train

@@ -36,8 +36,8 @@ use crate::display::Display;
 use crate::inspect;
 use crate::material::{Loader, Material, part_ranges, prepared};
 use crate::prepare;
-pub use crate::run::{EpochMetrics, RunFolder, RunRecord, State};
 use crate::run::{Environment, write_atomically};
+pub use crate::run::{EpochMetrics, RunFolder, RunRecord, State};
 use crate::split::{IndexFile, Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::variation::{add_noise, mix, vary};
 
@@ -165,7 +165,8 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         (0..data.clips.len()).collect()
     } else {
         let split = Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?;
-        let used: BTreeSet<usize> = clips_of(&split.train).into_iter().chain(clips_of(&split.valid)).collect();
+        let used: BTreeSet<usize> =
+            clips_of(&split.train).into_iter().chain(clips_of(&split.valid)).collect();
         used.into_iter().collect()
     };
     let bar = crate::display::progress_bar(wanted.len() as u64, "reading clips");
@@ -333,7 +334,8 @@ fn advance(state: &mut State, metrics: &EpochMetrics, config: &Config) -> bool {
         metrics.valid_track_accuracy
     };
     let loss = metrics.valid_loss;
-    let better = accuracy > state.best_accuracy || (accuracy == state.best_accuracy && loss < state.best_loss);
+    let better =
+        accuracy > state.best_accuracy || (accuracy == state.best_accuracy && loss < state.best_loss);
     state.epochs_done = metrics.epoch;
     if better {
         state.best_epoch = metrics.epoch;
@@ -396,7 +398,8 @@ impl TrainStep for Learner {
         let count = item.weights.len();
         let classes = item.classes;
         let parts = batch(item.windows, &item.shapes, &device);
-        let targets = Tensor::<2>::from_data(TensorData::new(item.targets.clone(), [count, classes]), &device);
+        let targets =
+            Tensor::<2>::from_data(TensorData::new(item.targets.clone(), [count, classes]), &device);
         let weights = Tensor::<2>::from_data(TensorData::new(item.weights, [count, 1]), &device);
         let logits = self.network.forward(&parts);
         let loss = ((log_softmax(logits.clone(), 1) * targets).sum_dim(1) * weights).sum().neg();
@@ -494,7 +497,8 @@ fn run_epoch(
     let mut rng = ChaCha8Rng::seed_from_u64(epoch_seed);
     let training_devices: Vec<Device> = devices.all().iter().map(|d| d.clone().autodiff()).collect();
     training_devices.iter().for_each(|device| device.seed(epoch_seed));
-    let several = (training_devices.len() > 1).then(|| MultiDevicesTrainStep::<Learner>::new(&training_devices));
+    let several =
+        (training_devices.len() > 1).then(|| MultiDevicesTrainStep::<Learner>::new(&training_devices));
 
     let drawn = draws(session, &mut rng)?;
     let at_once = training.batch_size * training.accumulate * training_devices.len();
@@ -549,7 +553,8 @@ fn run_epoch(
                     let mut loaders: Vec<Box<dyn DataLoaderIterator<Batch>>> = (0..training_devices.len())
                         .map(|_| Box::new(Once(batches.next())) as Box<dyn DataLoaderIterator<Batch>>)
                         .collect();
-                    let (outputs, _) = step.step(&mut loaders, &learner).map_err(|e| anyhow::anyhow!("{e}"))?;
+                    let (outputs, _) =
+                        step.step(&mut loaders, &learner).map_err(|e| anyhow::anyhow!("{e}"))?;
                     outputs.into_iter().try_for_each(|output| take(output.output))?;
                 }
             }
@@ -596,7 +601,8 @@ fn make_batch(session: &Session<'_>, draws: &[Draw], rng: &mut ChaCha8Rng) -> Re
         targets.push(target);
     }
     mix(&mut inputs, &mut targets, config.training.mixup, rng)?;
-    let weight = |target: &Vec<f32>| target.iter().zip(&session.class_weights).map(|(t, w)| t * w).sum::<f32>();
+    let weight =
+        |target: &Vec<f32>| target.iter().zip(&session.class_weights).map(|(t, w)| t * w).sum::<f32>();
     Ok(Batch {
         weights: targets.iter().map(weight).collect(),
         windows: inputs.concat(),
@@ -656,7 +662,8 @@ fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result
         let mut windows = Vec::new();
         for &(clip, segment) in ids {
             let version = session.materials.get(&clip).and_then(|m| m.versions.first());
-            let raw = version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
+            let raw =
+                version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
             windows.extend(prepared(&session.recipe, &session.preparation, &raw)?);
         }
         let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();

@@ -89,7 +89,12 @@ fn mask(window: &mut [f32], columns: usize, fill: f32, how: &Augmentation, rng: 
 ///
 /// # Errors
 /// An `alpha` that makes no distribution.
-pub fn mix(inputs: &mut [Vec<f32>], targets: &mut [Vec<f32>], alpha: f32, rng: &mut ChaCha8Rng) -> Result<()> {
+pub fn mix(
+    inputs: &mut [Vec<f32>],
+    targets: &mut [Vec<f32>],
+    alpha: f32,
+    rng: &mut ChaCha8Rng,
+) -> Result<()> {
     if alpha <= 0.0 {
         return Ok(());
     }

@@ -314,7 +314,8 @@ fn the_array_layout_is_read() {
     // What was kept is what was computed, and what was kept badly is computed again.
     let again = || {
         let mut data = Dataset::open(folder.path()).unwrap();
-        let Version::Columns(again) = loader.load(&mut data, &[1], |_| ()).unwrap()[&1].versions[0].clone() else {
+        let Version::Columns(again) = loader.load(&mut data, &[1], |_| ()).unwrap()[&1].versions[0].clone()
+        else {
             panic!("audio")
         };
         again.db.clone()
@@ -360,7 +361,13 @@ fn unknown_keys_and_senseless_values_are_refused_by_name() {
     // Every key can be given another value, at any depth, and only keys that there are.
     let changed = parse(
         CONFIG,
-        &["training.epochs=7", "inputs.0.columns=30", "name=other", "network.blocks.1.channels=24", "data.folds=5"],
+        &[
+            "training.epochs=7",
+            "inputs.0.columns=30",
+            "name=other",
+            "network.blocks.1.channels=24",
+            "data.folds=5",
+        ],
     )
     .unwrap();
     assert_eq!((changed.training.epochs, changed.name.as_str(), changed.data.folds), (7, "other", Some(5)));
@@ -369,11 +376,18 @@ fn unknown_keys_and_senseless_values_are_refused_by_name() {
         assert!(parse(CONFIG, &[bad]).is_err(), "{bad}");
     }
     // The shipped recipes are what they say, and what is written out reads back the same.
-    for entry in fs::read_dir(Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("recipes")).unwrap() {
+    for entry in
+        fs::read_dir(Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("recipes")).unwrap()
+    {
         let path = entry.unwrap().path();
         let config = Config::read(&path, &[]).unwrap_or_else(|e| panic!("{e:#}"));
         config.network.validate(&config.recipe().shapes()).unwrap();
-        assert_eq!(Config::parse(&toml::to_string(&config).unwrap(), &[]).unwrap(), config, "{}", path.display());
+        assert_eq!(
+            Config::parse(&toml::to_string(&config).unwrap(), &[]).unwrap(),
+            config,
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -384,7 +398,8 @@ fn a_killed_run_goes_on_to_the_same_weights() {
     let at = |name: &str| folder.path().join(name);
     let text = |name: &str| at(name).to_str().unwrap().to_owned();
     data_set(folder.path());
-    let config = CONFIG.replace("epochs = 12", "epochs = 4").replace("crops_per_clip = 4", "crops_per_clip = 2");
+    let config =
+        CONFIG.replace("epochs = 12", "epochs = 4").replace("crops_per_clip = 4", "crops_per_clip = 2");
     fs::write(at("tiny.toml"), config).unwrap();
     let (config, data, cache) = (text("tiny.toml"), folder.path().to_str().unwrap(), text("cache"));
     let common = ["train", &config, "--data", data, "--cache", &cache, "--out"];
@@ -464,7 +479,13 @@ mod layouts {
     #[test]
     fn any_folder_of_folders() {
         let folder = tempfile::tempdir().unwrap();
-        let files = ["polka/Anna/one.wav", "polka/Bert/one.wav", "polka/two.wav", "waltz/Anna/one.wav", "waltz/.x.wav"];
+        let files = [
+            "polka/Anna/one.wav",
+            "polka/Bert/one.wav",
+            "polka/two.wav",
+            "waltz/Anna/one.wav",
+            "waltz/.x.wav",
+        ];
         for file in files {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -504,14 +525,20 @@ mod layouts {
             format!("{name},1,{},{label}\n", vec![value.to_string(); 57].join(","))
         };
         let gap = row("blues.00001.wav", 2.0, "blues").replacen("2,", ",", 2);
-        let whole = [&header, &row("blues.00000.wav", 1.5, "blues"), &gap, &row("rock.00000.wav", 3.0, "rock")];
+        let whole =
+            [&header, &row("blues.00000.wav", 1.5, "blues"), &gap, &row("rock.00000.wav", 3.0, "rock")];
         fs::write(at("features_30_sec.csv"), whole.map(String::as_str).concat()).unwrap();
-        let segments: String = (0..10).map(|s| row(&format!("rock.00000.{s}.wav"), s as f32, "rock")).collect();
+        let segments: String =
+            (0..10).map(|s| row(&format!("rock.00000.{s}.wav"), s as f32, "rock")).collect();
         fs::write(at("features_3_sec.csv"), header + &segments).unwrap();
 
         let mut data = Dataset::open(folder.path()).unwrap();
         assert_eq!(data.skipped.len(), 1);
-        assert!(data.skipped[0].1.contains("length") || data.skipped[0].1.contains("chroma_stft_mean"), "{:?}", data.skipped);
+        assert!(
+            data.skipped[0].1.contains("length") || data.skipped[0].1.contains("chroma_stft_mean"),
+            "{:?}",
+            data.skipped
+        );
         assert!(data.clips.iter().all(|c| c.audio.is_some() && c.picture.is_some()));
         let load = |data: &mut Dataset, text: &str, origin: Origin| {
             let config = format!("name = \"x\"\n[network]\nkind = \"ann\"\n{text}");
@@ -529,10 +556,15 @@ mod layouts {
         let rows = load(&mut data, "[data]\nwindow = 30.0\n[[inputs]]\nkind = \"features\"", Origin::Auto);
         assert_eq!(rows.iter().map(|r| r.1).collect::<Vec<_>>(), ["tables", "audio", "tables"]);
         assert_eq!(rows[0].2, vec![1.5; 57]);
-        let sequence = load(&mut data, "[data]\nwindow = 30.0\n[[inputs]]\nkind = \"sequence\"", Origin::Tables);
+        let sequence =
+            load(&mut data, "[data]\nwindow = 30.0\n[[inputs]]\nkind = \"sequence\"", Origin::Tables);
         let expected: Vec<f32> = (0..10).flat_map(|s| vec![s as f32; 57]).collect();
         assert_eq!(sequence, [(2, "tables", expected)]);
-        let pictures = load(&mut data, "[data]\nwindow = 30.0\n[[inputs]]\nkind = \"picture\"\nsize = 16", Origin::Pictures);
+        let pictures = load(
+            &mut data,
+            "[data]\nwindow = 30.0\n[[inputs]]\nkind = \"picture\"\nsize = 16",
+            Origin::Pictures,
+        );
         assert_eq!(pictures.len(), 3);
         assert!(pictures[1].2[..256].iter().all(|v| (v - 1.0 / 255.0).abs() < 1e-6), "one level of red");
     }
@@ -557,7 +589,9 @@ mod layouts {
                     }
                     let t = n as f64 / f64::from(RATE);
                     let fade = 1.0 - (n % 2500) as f64 / 2500.0;
-                    let tones: f64 = (1..5).map(|k| (std::f64::consts::TAU * note * f64::from(k) * t).sin() / f64::from(k)).sum();
+                    let tones: f64 = (1..5)
+                        .map(|k| (std::f64::consts::TAU * note * f64::from(k) * t).sin() / f64::from(k))
+                        .sum();
                     (4000.0 * fade * tones) as i16
                 })
                 .collect()
@@ -589,13 +623,17 @@ mod layouts {
         assert_eq!(found["exact"][0]["clips"], serde_json::json!(["a/2", "a/copy"]));
         let near: Vec<&Value> = found["near"].as_array().unwrap().iter().map(|g| &g["clips"]).collect();
         assert_eq!(near, [&serde_json::json!(["a/2", "a/copy"]), &serde_json::json!(["a/3", "b/taken"])]);
-        assert_eq!((&found["near"][0]["classes_differ"], &found["near"][1]["classes_differ"]), (&false.into(), &true.into()));
+        assert_eq!(
+            (&found["near"][0]["classes_differ"], &found["near"][1]["classes_differ"]),
+            (&false.into(), &true.into())
+        );
         assert_eq!(found["sample_rates"], serde_json::json!({ "11025": 17 }));
         assert_eq!(found["classes"], serde_json::json!([["a", 9], ["b", 9]]));
 
         let mut data = Dataset::open(folder.path()).unwrap();
         let before = data.clips.len();
-        cratedigger_trainer::inspect::drop_duplicates(&mut data, None, &Arc::new(AtomicBool::new(false))).unwrap();
+        cratedigger_trainer::inspect::drop_duplicates(&mut data, None, &Arc::new(AtomicBool::new(false)))
+            .unwrap();
         let gone: Vec<&str> = data.skipped.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!((gone, before - data.clips.len()), (vec!["a/3", "a/copy", "b/taken"], 3));
     }

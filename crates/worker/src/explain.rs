@@ -54,8 +54,7 @@ pub(crate) async fn explain(
         for tile in tiles {
             variants.extend(spectra.without(tile / COLUMNS, tile % COLUMNS, &edges)?);
         }
-        let places: Vec<_> =
-            (0..tiles.len()).map(|n| n * signal.len()..(n + 1) * signal.len()).collect();
+        let places: Vec<_> = (0..tiles.len()).map(|n| n * signal.len()..(n + 1) * signal.len()).collect();
         let answers = analyser.judge(&variants, &places).await?;
         for (tile, answer) in tiles.iter().zip(answers) {
             // What is silent without this part is nothing without it.
@@ -69,7 +68,8 @@ pub(crate) async fn explain(
             return Ok(false);
         }
     }
-    let event = Event::Explained { id: job.id, class: class as u32, rows: ROWS as u32, columns: COLUMNS as u32 };
+    let event =
+        Event::Explained { id: job.id, class: class as u32, rows: ROWS as u32, columns: COLUMNS as u32 };
     wire::post(&event, Some(&drops));
     Ok(true)
 }

@@ -124,8 +124,8 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
                 level: m.level.clone(),
                 n: m.n,
                 accuracy: m.accuracy,
-                interval: None,
-                confusion: None,
+                interval: m.interval,
+                confusion: m.confusion.clone(),
             })
             .collect(),
     }

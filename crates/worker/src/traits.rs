@@ -12,7 +12,8 @@ pub(crate) fn of(signal: &[f32], rate: u32) -> Result<Option<Traits>, DspError> 
     let length = signal.len().min(SECONDS * rate as usize);
     let start = (signal.len() - length) / 2;
     let middle = signal.get(start..start + length).unwrap_or_default();
-    let mut extractor = FeatureExtractor::new(&FeatureParams { sample_rate: rate, ..FeatureParams::default() })?;
+    let mut extractor =
+        FeatureExtractor::new(&FeatureParams { sample_rate: rate, ..FeatureParams::default() })?;
     let row = extractor.window(middle)?.table_row()?;
     let value = |name: &str| {
         let at = TABLE_COLUMNS.iter().position(|column| *column == name);
@@ -28,13 +29,7 @@ pub(crate) fn of(signal: &[f32], rate: u32) -> Result<Option<Traits>, DspError> 
         loudness,
         dynamics: value("rms_var").sqrt() / loudness,
     };
-    let all = [
-        traits.tempo,
-        traits.brightness,
-        traits.noisiness,
-        traits.harmony,
-        traits.loudness,
-        traits.dynamics,
-    ];
+    let all =
+        [traits.tempo, traits.brightness, traits.noisiness, traits.harmony, traits.loudness, traits.dynamics];
     Ok(all.iter().all(|value| value.is_finite()).then_some(traits))
 }

@@ -163,7 +163,11 @@ impl Analyser {
             for extractor in &mut self.extractors {
                 let mut windows = Vec::with_capacity(extractor.values() * audible.len());
                 for segment in &audible {
-                    extractor.window(&signal[..segment.end.min(signal.len())], segment.start, &mut windows)?;
+                    extractor.window(
+                        &signal[..segment.end.min(signal.len())],
+                        segment.start,
+                        &mut windows,
+                    )?;
                 }
                 inputs.push(windows);
             }

@@ -87,7 +87,8 @@ pub fn batch(windows: Vec<f32>, shapes: &[[usize; 3]], device: &Device) -> Vec<T
         .map(|shape| {
             let part = first..first + size(shape);
             first = part.end;
-            let values = windows.chunks_exact(length.max(1)).flat_map(|w| &w[part.clone()]).copied().collect();
+            let values =
+                windows.chunks_exact(length.max(1)).flat_map(|w| &w[part.clone()]).copied().collect();
             tensor(values, *shape)
         })
         .collect()

@@ -119,7 +119,11 @@ impl Recipe {
             .iter()
             .map(|input| {
                 let [channels, rows, columns] = input.shape();
-                Ok([channels, rows, if input.is_prepared() { preparation.outputs(columns)? } else { columns }])
+                Ok([
+                    channels,
+                    rows,
+                    if input.is_prepared() { preparation.outputs(columns)? } else { columns },
+                ])
             })
             .collect()
     }

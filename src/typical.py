@@ -1,6 +1,6 @@
 """Writes src/typical.rs: how a genre's training clips usually are, in six plain features.
 
-    python3 models/typical.py features_30_sec.csv clips.csv | rustfmt > src/typical.rs
+    python3 src/typical.py features_30_sec.csv clips.csv | rustfmt > src/typical.rs
 
 The first table is the trainer's (`cratedigger features DATA --window 30`) or the published one, which
 it repeats within 0.2 %; the second names each clip's part of the fault-filtered partition. Only
@@ -42,7 +42,7 @@ def main(features, parts):
             if f"{genre}.{number}" in train:
                 clips[genre].append(traits(row))
     everything = [clip for genre in GENRES for clip in clips[genre]]
-    print("//! How a genre's training clips usually are. Written by models/typical.py; not to be edited.\n")
+    print("//! How a genre's training clips usually are. Written by src/typical.py; not to be edited.\n")
     print("/// Clips that these figures are of.")
     print(f"pub const CLIPS: usize = {len(everything)};\n")
 
