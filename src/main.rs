@@ -7,21 +7,36 @@
 //! - `sniff`: a file's own sample rate, from its header; `decode`: its samples
 //! - `engine`: starts, feeds and replaces the workers; its `engine::policy` decides which
 //!   device does a song
+//! - `ear`: live sound; `example`: sound made here
 //! - `state`: what the page knows, as signals; `components` show it
-//! - `spectrogram`: decibels to pixels; `text`: numbers to words; `trouble`: failures to
-//!   sentences
+//! - `history`: what outlasts a visit, and exports; `settings` and `store`: the visitor's choices
+//! - `spectrogram`, `waveform`: levels to pixels; `picture`: a result to keep
+//! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
+//!   go wrong
+//! - `typical`: how each genre usually is, measured
+//! - `glue`: the page's own JavaScript, for what the browser offers and bindings make long
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod app;
 mod components;
 mod decode;
+mod ear;
 mod engine;
+mod example;
+mod glue;
+mod history;
+mod picture;
+mod settings;
 mod sniff;
 mod spectrogram;
 mod state;
+mod store;
 mod text;
 mod trouble;
+mod typical;
+mod waveform;
+mod words;
 
 use wasm_bindgen::JsCast;
 

@@ -8,12 +8,26 @@ use std::ops::Range;
 /// What lies this far below the loudest value, in dB, is painted as nothing.
 pub const RANGE_DB: f32 = 80.0;
 
+/// The lowest level kept, in dB, and the steps that levels are kept in: a crate full of songs
+/// stays in memory, and no eye sees two thirds of a decibel.
+const FLOOR_DB: f32 = -110.0;
+const STEP_DB: f32 = 0.66;
+
+fn pack(db: f32) -> u8 {
+    // A float-to-integer `as` saturates; NaN becomes 0.
+    ((db - FLOOR_DB) / STEP_DB).round() as u8
+}
+
+fn unpack(level: u8) -> f32 {
+    FLOOR_DB + f32::from(level) * STEP_DB
+}
+
 #[derive(Clone, Debug)]
 struct Block {
     start: f64,
     end: f64,
-    /// Row after row, lowest band first.
-    values: Vec<f32>,
+    /// Row after row, lowest band first, as [`pack`] keeps them.
+    values: Vec<u8>,
 }
 
 /// A song's spectrogram as far as it is known.
@@ -44,7 +58,7 @@ impl Spectrogram {
     }
 
     /// Adds or replaces segment `index`.
-    pub fn insert(&mut self, index: u32, start: f64, end: f64, values: Vec<f32>) -> Dirty {
+    pub fn insert(&mut self, index: u32, start: f64, end: f64, values: &[f32]) -> Dirty {
         let index = index as usize;
         let sound = values.len() == self.bands * self.columns && !values.is_empty() && end > start;
         // Bounded, so that a wrong index cannot ask for all memory.
@@ -52,6 +66,7 @@ impl Spectrogram {
             return Dirty::Nothing;
         }
         let peak = values.iter().copied().filter(|v| v.is_finite()).reduce(f32::max);
+        let values = values.iter().map(|value| pack(*value)).collect();
         if self.blocks.len() <= index {
             self.blocks.resize(index + 1, None);
         }
@@ -95,15 +110,14 @@ impl Spectrogram {
             let place = |time: f64| ((time - block.start) / length).clamp(0.0, 1.0);
             let columns = covered(0, 1, place(left), place(right), self.columns);
             for (row, bands) in rows.iter().enumerate() {
-                let mut level = f32::NEG_INFINITY;
+                let mut level = 0;
                 for band in bands.clone() {
                     let base = band * self.columns;
                     if let Some(values) = block.values.get(base + columns.start..base + columns.end) {
-                        level = values.iter().copied().fold(level, f32::max);
+                        level = values.iter().copied().fold(level, u8::max);
                     }
                 }
-                let shade = ((level - loudest) / RANGE_DB + 1.0).clamp(0.0, 1.0);
-                // A NaN becomes 0 here.
+                let shade = ((unpack(level) - loudest) / RANGE_DB + 1.0).clamp(0.0, 1.0);
                 let colour = palette.get((shade * 255.0).round() as usize).copied();
                 let at = (row * span + dx) * 4;
                 if let (Some(pixel), Some([r, g, b])) = (pixels.get_mut(at..at + 4), colour) {
@@ -166,7 +180,7 @@ mod tests {
 
     fn two_by_two(values: [f32; 4]) -> Spectrogram {
         let mut picture = Spectrogram::new(6.0, 2, 2);
-        assert_eq!(picture.insert(0, 0.0, 3.0, values.to_vec()), Dirty::All);
+        assert_eq!(picture.insert(0, 0.0, 3.0, &values), Dirty::All);
         picture
     }
 
@@ -203,17 +217,17 @@ mod tests {
     #[test]
     fn only_a_louder_segment_repaints_everything() {
         let mut picture = two_by_two([-20.0; 4]);
-        assert_eq!(picture.insert(1, 3.0, 6.0, vec![-30.0; 4]), Dirty::Span(3.0, 6.0));
-        assert_eq!(picture.insert(1, 3.0, 6.0, vec![-10.0; 4]), Dirty::All);
+        assert_eq!(picture.insert(1, 3.0, 6.0, &[-30.0; 4]), Dirty::Span(3.0, 6.0));
+        assert_eq!(picture.insert(1, 3.0, 6.0, &[-10.0; 4]), Dirty::All);
         assert_eq!(picture.pixels(3.0, 6.0, 100), 50..100);
     }
 
     #[test]
     fn wrong_shapes_and_values_are_survived() {
         let mut picture = two_by_two([0.0; 4]);
-        assert_eq!(picture.insert(1, 3.0, 6.0, vec![0.0; 3]), Dirty::Nothing);
-        assert_eq!(picture.insert(1, 6.0, 3.0, vec![0.0; 4]), Dirty::Nothing);
-        picture.insert(1, 3.0, 6.0, vec![f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -5.0]);
+        assert_eq!(picture.insert(1, 3.0, 6.0, &[0.0; 3]), Dirty::Nothing);
+        assert_eq!(picture.insert(1, 6.0, 3.0, &[0.0; 4]), Dirty::Nothing);
+        picture.insert(1, 3.0, 6.0, &[f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -5.0]);
         for (width, height) in [(0, 0), (1, 1), (3, 7), (500, 3)] {
             assert_eq!(picture.paint(0..width, width, height).len(), width * height * 4);
         }

@@ -20,6 +20,12 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// Seconds as `m:ss.t`, for what lies within a segment.
+pub fn clock_tenths(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round().max(0.0) as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
 /// Milliseconds in the unit that reads best.
 pub fn duration(milliseconds: f64) -> String {
     match milliseconds {
@@ -30,29 +36,37 @@ pub fn duration(milliseconds: f64) -> String {
     }
 }
 
-/// A genre's id as it is written in a sentence.
-pub fn genre(id: &str) -> String {
-    match id {
-        "hiphop" => "hip-hop".into(),
-        id => id.replace(['_', '-'], " "),
-    }
-}
-
-/// The same, for a heading.
-pub fn heading(id: &str) -> String {
-    let name = genre(id);
+/// `rock` → `Rock`, for a heading.
+pub fn heading(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Two letters for where the name has no room.
-pub fn abbreviation(id: &str) -> String {
-    heading(id).chars().take(2).collect()
+pub fn abbreviation(name: &str) -> String {
+    heading(name).chars().take(2).collect()
 }
 
-/// `1 segment`, `2 segments`.
-pub fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+/// Puts values into a sentence: `{0}` is the first, and so on.
+pub fn fill(sentence: &str, values: &[&str]) -> String {
+    let mut filled = sentence.to_string();
+    for (place, value) in values.iter().enumerate() {
+        filled = filled.replace(&format!("{{{place}}}"), value);
+    }
+    filled
+}
+
+/// A cell of a CSV file (RFC 4180). What a spreadsheet would take for a formula is made words: a
+/// file's name is no program.
+pub fn csv_cell(text: &str) -> String {
+    let text =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() };
+    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// `14:05`, for the name of a recording.
+pub fn time_of_day(date: &js_sys::Date) -> String {
+    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
 }
 
 /// Indices of the classes, most probable first; ties in class order.
@@ -101,13 +115,17 @@ mod tests {
         assert_eq!(clock(7.4), "0:07");
         assert_eq!(clock(3725.0), "1:02:05");
         assert_eq!(clock(f64::NAN), "0:00");
+        assert_eq!(clock_tenths(64.96), "1:05.0");
         assert_eq!(duration(9.94), "9.9 ms");
         assert_eq!(duration(1240.0), "1.2 s");
     }
 
     #[test]
-    fn genres_read_well() {
-        assert_eq!(heading("hiphop"), "Hip-hop");
+    fn sentences_are_filled_and_cells_are_safe() {
+        assert_eq!(fill("{1} of {0}", &["ten", "two"]), "two of ten");
+        assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_cell("=cmd()"), "'=cmd()");
+        assert_eq!(csv_cell("plain"), "plain");
         assert_eq!(abbreviation("rock"), "Ro");
         assert_eq!(heading(""), "");
     }

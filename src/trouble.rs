@@ -1,5 +1,4 @@
-//! Everything that can go wrong with a song, with the sentence that the visitor reads. All of
-//! them stand here so that they can be read, and kept in one voice, in one place.
+//! Everything that can go wrong. The sentences that the visitor reads are in [`crate::words`].
 
 use cratedigger_protocol::FailureKind;
 
@@ -8,49 +7,30 @@ use cratedigger_protocol::FailureKind;
 pub const LARGEST_MEGABYTES: u32 = 300;
 
 /// Why a song has no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// What was dropped holds no file.
-    #[error("That wasn’t a file. Drop a song from your computer, or choose one.")]
-    NoFile,
     /// A file of 0 bytes.
-    #[error("This file is empty (0 bytes). Try another copy of it.")]
     Empty,
     /// A file over [`LARGEST_MEGABYTES`].
-    #[error(
-        "This file has {megabytes} MB; at most {LARGEST_MEGABYTES} MB can be decoded in a browser. \
-         Try a shorter or a compressed file."
-    )]
     TooLarge {
         /// Its size.
         megabytes: u32,
     },
     /// The browser could not read the file's bytes.
-    #[error("Your browser couldn’t read this file. Was it moved or changed? Choose it again.")]
     Unreadable,
     /// The browser's decoder refused it.
-    #[error("This doesn’t look like audio that your browser can read. Try WAV, MP3, FLAC, OGG or M4A.")]
     NotAudio,
     /// See [`FailureKind::TooShort`].
-    #[error("This song is too short to judge. Try one of at least a few seconds.")]
     TooShort,
     /// See [`FailureKind::Silent`].
-    #[error("This file is silent from start to end. Try one with music in it.")]
     Silent,
     /// See [`FailureKind::BadSamples`].
-    #[error("The audio in this file is damaged. Try another copy, or convert it to WAV.")]
     BadSamples,
     /// See [`FailureKind::Models`].
-    #[error("The networks couldn’t be loaded. Check your connection and reload the page.")]
     Models,
     /// Every device that could do the song has failed.
-    #[error(
-        "The computation stopped, and so did a second try. Close other tabs to free memory and \
-         drop the song again."
-    )]
     Device,
     /// The two sides of the protocol don't fit: most likely a stale cached file.
-    #[error("Parts of this page don’t fit together. Reload it, then drop the song again.")]
     Mismatch,
 }
 
@@ -68,15 +48,66 @@ impl Trouble {
     }
 }
 
-/// Why a device is out of use, for the line that shows the devices.
-pub fn device_reason(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::NoGpu => "your GPU lacks something that the networks need",
-        FailureKind::GoldenMismatch => "it computes other numbers than it should, so it isn’t used",
-        FailureKind::Models => "the networks couldn’t be loaded",
-        FailureKind::BadRequest => "this page and its worker don’t fit together: reload the page",
-        FailureKind::Device | FailureKind::TooShort | FailureKind::Silent | FailureKind::BadSamples => {
-            "it stopped while computing"
+/// What the visitor should know although nothing has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A worker died of a song, which is done again.
+    CpuRestarted,
+    /// The GPU failed under a song.
+    GpuStopped,
+    /// The GPU was asked for and isn't ready.
+    GpuNotReady,
+    /// The GPU was asked for and doesn't work.
+    GpuUnusable,
+    /// What was dropped or pasted holds no file.
+    NoFile,
+    /// A folder without a song.
+    NoSongs,
+    /// This many files of a folder are no songs and were left out.
+    LeftOut(u32),
+    /// The visitor, or the browser, refused the microphone.
+    NoMicrophone,
+    /// The shared tab has no sound, or sharing was refused.
+    NoTabSound,
+    /// The clipboard or the download was refused.
+    NotKept,
+    /// Something is in the clipboard now.
+    Copied,
+    /// A segment couldn't be looked at more closely.
+    NotExplained,
+    /// The history can't be read or written.
+    NoHistory,
+}
+
+/// Why a device is out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The browser has no WebGPU.
+    NoApi,
+    /// It has, and found no card.
+    NoAdapter,
+    /// The card lacks something.
+    Lacking,
+    /// It gave other numbers than it should.
+    Mismatch,
+    /// The networks couldn't be loaded.
+    Models,
+    /// Page and worker speak differently.
+    Protocol,
+    /// It stopped.
+    Stopped,
+}
+
+impl From<FailureKind> for Reason {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::NoGpu => Self::Lacking,
+            FailureKind::GoldenMismatch => Self::Mismatch,
+            FailureKind::Models => Self::Models,
+            FailureKind::BadRequest => Self::Protocol,
+            FailureKind::Device | FailureKind::TooShort | FailureKind::Silent | FailureKind::BadSamples => {
+                Self::Stopped
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use cratedigger_protocol::DeviceKind;
 
+use crate::trouble::Reason;
+
 /// What the visitor asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -41,7 +43,7 @@ pub enum DeviceState {
     #[default]
     Off,
     /// This browser or machine has none; says why.
-    Unavailable(String),
+    Unavailable(Reason),
     /// Its worker is being fetched, checked and timed.
     Loading,
     /// Checked and timed.
@@ -56,7 +58,7 @@ pub enum DeviceState {
         tolerance: f32,
     },
     /// Was tried and doesn't work; says why.
-    Failed(String),
+    Failed(Reason),
 }
 
 impl DeviceState {
@@ -153,8 +155,8 @@ mod tests {
         for gpu in [
             DeviceState::Off,
             DeviceState::Loading,
-            DeviceState::Unavailable(String::new()),
-            DeviceState::Failed(String::new()),
+            DeviceState::Unavailable(Reason::NoApi),
+            DeviceState::Failed(Reason::Stopped),
         ] {
             for mode in Mode::ALL {
                 assert_eq!(next_step(mode, &ready(30.0), &gpu), Step::Use(DeviceKind::Cpu));
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_dead_cpu_is_started_again_unless_the_gpu_can_do_it() {
-        let dead = DeviceState::Failed(String::new());
+        let dead = DeviceState::Failed(Reason::Stopped);
         assert_eq!(next_step(Mode::Auto, &dead, &DeviceState::Off), Step::StartCpu);
         assert_eq!(next_step(Mode::Auto, &dead, &ready(9.0)), Step::Use(DeviceKind::WebGpu));
         assert_eq!(next_step(Mode::Cpu, &dead, &ready(9.0)), Step::StartCpu);
@@ -185,7 +187,7 @@ mod tests {
         assert!(!wants_gpu(Mode::Cpu, &ready(1.0), &off));
         assert!(!wants_gpu(Mode::Auto, &DeviceState::Loading, &off));
         assert!(!wants_gpu(Mode::Auto, &ready(1.0), &DeviceState::Loading));
-        assert!(!wants_gpu(Mode::Auto, &ready(1.0), &DeviceState::Failed(String::new())));
+        assert!(!wants_gpu(Mode::Auto, &ready(1.0), &DeviceState::Failed(Reason::Stopped)));
     }
 
     #[test]

@@ -209,8 +209,20 @@ async fn worker_agrees(page: &Page, name: &str, device: &str, song: &Song) -> Re
         Ok(classes.iter().cloned().zip(values).collect())
     };
     let native = page.native(song)?;
+    let (waves, judged): (Vec<&Value>, Vec<&Value>) =
+        events[1..events.len() - 1].iter().partition(|event| event["type"] == "waveform");
     let (audible, silent): (Vec<&Value>, Vec<&Value>) =
-        events[1..events.len() - 1].iter().partition(|event| event["type"] == "segment");
+        judged.into_iter().partition(|event| event["type"] == "segment");
+    // The waveform, without gaps, from the first sample to the last.
+    let mut slices = 0;
+    let mut step = 0.0;
+    for wave in waves {
+        ensure!(wave["first"].as_u64() == Some(slices), "{wave} after {slices} slices");
+        slices += wave["payload"].as_u64().unwrap_or_default() / 2;
+        step = wave["step"].as_f64().context("no step")?;
+    }
+    let seconds = first["seconds"].as_f64().context("no length")?;
+    ensure!((slices as f64 * step - seconds).abs() <= step, "{slices} slices of {step} s for {seconds} s");
     ensure!(silent.iter().all(|event| event["type"] == "silent"), "{silent:?}");
     let all = (audible.len() + silent.len()) as u64;
     ensure!(first["segments"].as_u64() == Some(all), "{first}, then {all} segments");
@@ -277,7 +289,7 @@ fn networks_that_were_tampered_with_are_refused() -> Result<()> {
         ensure!(answer["type"] == "failed" && answer["kind"] == "models", "{answer}");
 
         // Another recipe than the weights were trained for.
-        let top = &mut manifest["models"][0]["recipe"]["top_db"];
+        let top = &mut manifest["models"][0]["recipe"]["inputs"][0]["top_db"];
         *top = json!(top.as_f64().context("the recipe has no top_db")? + 1.0);
         page.site().overlay("models/manifest.json", manifest.to_string());
         let (answer, _) = load_worker(&page, "worker-cpu", "models").await?;
@@ -307,6 +319,8 @@ fn nothing_leaves_the_machine() -> Result<()> {
     drive(Adapter::None, async |page| {
         page.open().await?;
         page.wait("the GPU's absence", "device('gpu') === 'unavailable'", SOON).await?;
+        // The offline copy is part of loading.
+        page.browser().run_async("await navigator.serviceWorker.ready;", Vec::new()).await?;
         let own = page.site().url();
         let before = page.site().requests().len();
         let entries = "return performance.getEntriesByType('resource').map((entry) => entry.name);";

@@ -153,6 +153,10 @@ impl Page {
     /// # Errors
     /// It isn't.
     pub async fn open_only(&self) -> Result<()> {
+        // What an earlier visit left would answer instead of the site and of what lies over it.
+        let forget = "for (const one of await navigator.serviceWorker?.getRegistrations() ?? []) await one.unregister();
+             for (const name of await globalThis.caches?.keys() ?? []) await caches.delete(name);";
+        self.browser.run_async(forget, Vec::new()).await?;
         self.browser.goto(&self.site.url()).await?;
         self.browser.wait("the page", "document.querySelector('main[data-state]')", SOON).await?;
         // Every state of the page from now on, so that a wait can't take an old one for a new one.

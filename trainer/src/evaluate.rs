@@ -389,9 +389,18 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
         level: level.into(),
         n: n as u64,
         accuracy,
+        interval: None,
+        confusion: None,
     };
+    let track = &evaluation.track;
+    let counts = |row: &Vec<usize>| row.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect();
     vec![
-        metric("track", evaluation.track.n, evaluation.track.accuracy),
+        Metric {
+            interval: Some(track.interval),
+            confusion: Some(track.confusion.iter().map(counts).collect()),
+            ..metric("track", track.n, track.accuracy)
+        },
+        // Without an interval: segments of one clip are no independent examples.
         metric("segment", evaluation.segment.n, evaluation.segment.accuracy),
     ]
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use brotli::enc::BrotliEncoderParams;
 
 use crate::shell::{Shell, run};
@@ -23,14 +23,82 @@ const WASM_FEATURES: [&str; 8] = [
     "--enable-simd",
 ];
 
+/// The service worker.
+const WORKER: &str = "sw.js";
+
 /// Has trunk build everything into dist/.
 pub fn site(shell: &Shell) -> Result<()> {
     let start = Instant::now();
     println!("Building the site…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
+    seal(shell)?;
     println!("The site is in {} after {:.0?}.", shell.dist().display(), start.elapsed());
     Ok(())
 }
+
+/// Writes the site's version and files into its service worker: to be done whenever a file in dist/
+/// has changed. The worker for WebGPU is left out, since most visitors never fetch it.
+fn seal(shell: &Shell) -> Result<()> {
+    let dist = shell.dist();
+    let mut names = Vec::new();
+    let mut hasher = DefaultHasher::new();
+    for file in files(&dist)? {
+        let name = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
+        if name == WORKER {
+            continue;
+        }
+        (&name, fs::read(&file)?).hash(&mut hasher);
+        let wanted = !name.starts_with("worker-gpu") && !name.ends_with(".md") && !name.ends_with(".txt");
+        if wanted {
+            // A host answers for the folder with the page; some don't answer for its name.
+            names.push(if name == "index.html" { "./".to_string() } else { name });
+        }
+    }
+    let template = shell.read("static/sw.js")?;
+    let version = format!("{:016x}", hasher.finish());
+    fs::write(dist.join(WORKER), sealed(&template, &version, &names)?)?;
+    Ok(())
+}
+
+/// The service worker's text, with its version and its files.
+fn sealed(template: &str, version: &str, names: &[String]) -> Result<String> {
+    let mut text = template.to_string();
+    for (place, value) in [
+        ("const VERSION = \"\";", serde_json::to_string(version)?),
+        ("const FILES = [];", serde_json::to_string(names)?),
+    ] {
+        ensure!(text.matches(place).count() == 1, "static/sw.js lacks the line {place}");
+        let (name, _) = place.split_once('=').unwrap_or_default();
+        text = text.replace(place, &format!("{name}= {value};"));
+    }
+    Ok(text)
+}
+
+/// Puts together what fits on a USB stick: the site, and a program that serves it.
+pub fn bundle(shell: &Shell) -> Result<()> {
+    run(&mut shell.line("cargo", ["build", "--release", "--package", "xtask", "--bin", "cratedigger-here"]))?;
+    let folder = shell.target("bundle");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    let site = folder.join("site");
+    let dist = shell.dist();
+    for file in files(&dist)? {
+        let to = site.join(file.strip_prefix(&dist)?);
+        fs::create_dir_all(to.parent().unwrap_or(&site))?;
+        fs::copy(&file, to)?;
+    }
+    let program = Path::new("cratedigger-here").with_extension(std::env::consts::EXE_EXTENSION);
+    fs::copy(shell.target("release").join(&program), folder.join(&program))?;
+    fs::write(folder.join("README.txt"), BUNDLE_WORDS)?;
+    println!("The bundle is in {}.", folder.display());
+    Ok(())
+}
+
+const BUNDLE_WORDS: &str = "Cratedigger: drop a song, see its genre, and why.\n\n\
+    Start the program cratedigger-here in this folder. It serves the folder `site` to this computer\n\
+    alone and opens it in the browser. Nothing is installed, and no network is needed.\n\n\
+    The folder `site` can also be put on any static web host.\n";
 
 /// Every file below a folder, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -82,7 +150,7 @@ pub fn optimise(shell: &Shell) -> Result<()> {
         }
         fs::copy(&result, &module)?;
     }
-    Ok(())
+    seal(shell)
 }
 
 /// What a file in dist/ belongs to.
@@ -161,6 +229,15 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(12_345), "12.3 kB");
         assert_eq!(bytes(2_300_000), "2.30 MB");
+    }
+
+    #[test]
+    fn the_service_worker_is_told_its_version_and_files() {
+        let template = include_str!("../../static/sw.js");
+        let text = sealed(template, "12ab", &["./".into(), "a b.js".into()]).unwrap_or_default();
+        assert!(text.contains("const VERSION = \"12ab\";"), "{text}");
+        assert!(text.contains("const FILES = [\"./\",\"a b.js\"];"));
+        assert!(sealed("nothing", "1", &[]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod browser;
 mod build;
 mod setup;
 mod shell;
@@ -51,6 +52,10 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
+    /// Build the site as for a web host, and put it into one folder with a program that serves it
+    Bundle,
+    /// Take pictures of every view of the built site, into target/screenshots/
+    Screenshots,
     /// Measure speed beside a peer, in one run
     Bench {
         #[command(subcommand)]
@@ -103,7 +108,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             let url = site.url();
             println!("\nCratedigger is at {url} (Ctrl-C ends it)");
             if open {
-                shell::open(&url)?;
+                xtask::open(&url)?;
             }
             site.run();
         }
@@ -116,6 +121,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             }
             build::print_sizes(&shell)?;
         }
+        Command::Bundle => {
+            setup::ensure(&shell, Tool::BUILD.into_iter().chain([Tool::WasmOpt]))?;
+            build::site(&shell)?;
+            build::optimise(&shell)?;
+            build::bundle(&shell)?;
+        }
+        Command::Screenshots => browser::screenshots(&shell)?,
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,

@@ -54,6 +54,11 @@ impl Shell {
         self.target.join("tools")
     }
 
+    /// Something in the workspace.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
     /// A file of the workspace, as text.
     pub fn read(&self, name: &str) -> Result<String> {
         std::fs::read_to_string(self.root.join(name)).with_context(|| format!("{name} cannot be read"))
@@ -113,16 +118,4 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{name} failed ({status})");
     }
     Ok(())
-}
-
-/// Opens an address in the visitor's browser.
-pub fn open(url: &str) -> Result<()> {
-    let (program, arguments): (_, &[&str]) = if cfg!(target_os = "macos") {
-        ("open", &[])
-    } else if cfg!(windows) {
-        ("cmd", &["/C", "start"])
-    } else {
-        ("xdg-open", &[])
-    };
-    run(Command::new(program).args(arguments).arg(url))
 }

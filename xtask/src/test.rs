@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::build;
 use crate::setup::{self, Tool};
 use crate::shell::{self, Shell};
+use crate::{browser, build};
 
 /// Builds for WebAssembly only.
 const WORKER: &str = "cratedigger-worker";
@@ -157,6 +157,11 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
         build::site(shell)?;
         Ok(Count::default())
     });
+    if site {
+        report.stage("page in Chromium", |shell| test(&mut browser::tests(shell)?));
+    } else {
+        report.skip("page in Chromium", "since there is nothing to test");
+    }
     match (native, site) {
         (true, true) => {
             report.stage("browser tests", |shell| {
@@ -180,10 +185,12 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
     Ok(report.end())
 }
 
-/// Runs `cargo test`, passes its output on and adds up what the test programs say.
+/// Runs `cargo test` or `node --test`, passes its output on and adds up what it says.
 fn test(command: &mut Command) -> Result<Count> {
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
-    let output = child.stdout.take().context("cargo has no output")?;
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("{name} cannot be started"))?;
+    let output = child.stdout.take().with_context(|| format!("{name} has no output"))?;
     let mut total = Count::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
@@ -196,13 +203,23 @@ fn test(command: &mut Command) -> Result<Count> {
     }
     let status = child.wait()?;
     if !status.success() && total.failed == 0 {
-        bail!("cargo test failed ({status}) without a failed test");
+        bail!("{name} failed ({status}) without a failed test");
     }
     Ok(total)
 }
 
-/// Reads `test result: ok. 5 passed; 0 failed; …`.
+/// Reads cargo's `test result: ok. 5 passed; 0 failed; …`, or Node's `ℹ pass 5` and `ℹ fail 0`.
 fn parse(line: &str) -> Option<Count> {
+    if let Some(line) = line.strip_prefix("ℹ ") {
+        let (what, number) = line.split_once(' ')?;
+        let number = number.trim().parse().ok()?;
+        return match what {
+            "pass" => Some(Count { passed: number, failed: 0 }),
+            // A test that was cancelled has not passed either.
+            "fail" | "cancelled" => Some(Count { passed: 0, failed: number }),
+            _ => None,
+        };
+    }
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number =
         |what: &str| counts.split("; ").find_map(|part| part.strip_suffix(what)?.trim().parse::<u64>().ok());
@@ -218,5 +235,8 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(parse(line), Some(Count { passed: 12, failed: 3 }));
         assert_eq!(parse("test tests::results_are_read ... ok"), None);
+        assert_eq!(parse("ℹ pass 7"), Some(Count { passed: 7, failed: 0 }));
+        assert_eq!(parse("ℹ fail 2"), Some(Count { passed: 0, failed: 2 }));
+        assert_eq!(parse("ℹ duration_ms 2000.1"), None);
     }
 }

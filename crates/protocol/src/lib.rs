@@ -7,8 +7,8 @@
 //! written at its variant.
 //!
 //! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
-//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], then one
-//! [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
+//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`]
+//! before each stretch of them, then one [`Event::Traits`] and one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
 //! instead; what was sent before stays valid.
 
 #![forbid(unsafe_code)]
@@ -42,6 +42,17 @@ pub enum Request {
         id: u32,
         /// Samples a second of each channel, in Hz.
         sample_rate: u32,
+    },
+    /// Tell which parts of a segment's sound speak for a genre. Payload: the segment's own samples,
+    /// as with [`Request::Analyse`]. Answered by [`Event::Explained`]; queued and cancelled like a
+    /// song.
+    Explain {
+        /// Chosen by the page, as for a song.
+        id: u32,
+        /// Samples a second of each channel, in Hz.
+        sample_rate: u32,
+        /// The genre, by its place in [`Event::Ready::classes`].
+        class: u32,
     },
     /// Stop working on a song, whether under way or still queued. Answered by
     /// [`Event::Cancelled`] unless the song is done already.
@@ -79,6 +90,13 @@ pub struct Metric {
     pub n: u64,
     /// Share that was named rightly, 0…1.
     pub accuracy: f64,
+    /// Where the true share lies with 95 % confidence, if whoever measured it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// What was called what, if whoever measured it said so: one row a true genre, one column a
+    /// genre named, both in the order of [`Event::Ready::classes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Vec<Vec<u32>>>,
 }
 
 /// Probabilities that one network gave, in the order of [`Event::Ready::classes`].
@@ -89,6 +107,24 @@ pub struct MemberOutput {
     pub model: String,
     /// One probability a class; they sum to 1.
     pub probabilities: Vec<f32>,
+}
+
+/// Plain features of a song, as the columns of the feature tables have them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traits {
+    /// Beats a minute.
+    pub tempo: f64,
+    /// Mean spectral centroid in Hz: how bright it is.
+    pub brightness: f64,
+    /// Mean rate of zero crossings, 0…1: how noisy it is.
+    pub noisiness: f64,
+    /// Share of the harmonic part in the energy, 0…1; the rest is percussive.
+    pub harmony: f64,
+    /// Mean of the frames' root mean squares, 0…1: how loud it is.
+    pub loudness: f64,
+    /// Their standard deviation over their mean: how much the loudness changes.
+    pub dynamics: f64,
 }
 
 /// What went wrong, for the page to choose its advice by.
@@ -150,6 +186,17 @@ pub enum Event {
         /// Columns of each segment's spectrogram (time).
         columns: u32,
     },
+    /// The outline of the next stretch of sound, in order and without gaps from the song's start
+    /// to its end. Payload: one `Float32Array` of pairs, the lowest and the highest sample of each
+    /// slice.
+    Waveform {
+        /// The song.
+        id: u32,
+        /// 0-based place of the first slice.
+        first: u32,
+        /// Seconds of one slice; the song's last one may be shorter.
+        step: f64,
+    },
     /// One segment has been judged. Payload: one `Float32Array` of `bands` × `columns` values,
     /// row after row, lowest band first: mel power in dB relative to full scale (not to the
     /// segment's maximum, so that segments can be drawn side by side).
@@ -177,6 +224,26 @@ pub enum Event {
         start: f64,
         /// Where it ends, in seconds.
         end: f64,
+    },
+    /// What the song is like, in plain features of its middle (at most half a minute of it).
+    Traits {
+        /// The song.
+        id: u32,
+        /// See there.
+        traits: Traits,
+    },
+    /// Why a segment sounds like a genre. Payload: one `Float32Array` of `rows` × `columns` values,
+    /// row after row, lowest tones first: by how much the logarithm of the genre's probability
+    /// falls when this part of the sound is taken away. Positive speaks for the genre.
+    Explained {
+        /// The request.
+        id: u32,
+        /// The genre.
+        class: u32,
+        /// Bands, evenly on the mel scale.
+        rows: u32,
+        /// Stretches of time.
+        columns: u32,
     },
     /// The song is done.
     Finished {

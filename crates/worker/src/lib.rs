@@ -10,8 +10,10 @@
 #![cfg(target_arch = "wasm32")]
 
 mod device;
+mod explain;
 mod queue;
 mod song;
+mod traits;
 mod wire;
 
 pub use device::Backend;
@@ -122,6 +124,8 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
                 level: m.level.clone(),
                 n: m.n,
                 accuracy: m.accuracy,
+                interval: m.interval,
+                confusion: m.confusion.clone(),
             })
             .collect(),
     }

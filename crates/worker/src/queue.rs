@@ -12,11 +12,19 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{Backend, Failure, song, wire};
+use crate::{Backend, Failure, explain, song, wire};
 
-/// A song that waits or is under way.
+/// What is to be done with the sound of a job.
+#[derive(Clone, Copy)]
+pub(crate) enum Task {
+    Analyse,
+    Explain { class: u32 },
+}
+
+/// A song, or a segment, that waits or is under way.
 pub(crate) struct Job {
     pub(crate) id: u32,
+    pub(crate) task: Task,
     pub(crate) sample_rate: u32,
     pub(crate) channels: Vec<Float32Array>,
 }
@@ -76,9 +84,10 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             });
         }
         Request::Analyse { id, sample_rate } => {
-            shared.borrow_mut().waiting.push_back(Job { id, sample_rate, channels });
-            let shared = Rc::clone(shared);
-            spawn_local(async move { run(&shared, backend.batch).await });
+            enqueue(shared, backend, Job { id, task: Task::Analyse, sample_rate, channels });
+        }
+        Request::Explain { id, sample_rate, class } => {
+            enqueue(shared, backend, Job { id, task: Task::Explain { class }, sample_rate, channels });
         }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
@@ -95,6 +104,12 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
     }
 }
 
+fn enqueue(shared: &Rc<RefCell<Shared>>, backend: Backend, job: Job) {
+    shared.borrow_mut().waiting.push_back(job);
+    let shared = Rc::clone(shared);
+    spawn_local(async move { run(&shared, backend.batch).await });
+}
+
 /// Works through the queue, unless that is under way already or the networks are not there yet.
 async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
     // Whoever holds the analyser is the one who runs.
@@ -104,7 +119,12 @@ async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
-        let outcome = song::analyse(&mut analyser, batch, &job, shared).await;
+        let outcome = match job.task {
+            Task::Analyse => song::analyse(&mut analyser, batch, &job, shared).await,
+            Task::Explain { class } => {
+                explain::explain(&mut analyser, batch, &job, class as usize, shared).await
+            }
+        };
         shared.borrow_mut().current = None;
         match outcome {
             Ok(true) => {}

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, wire};
+use crate::{Failure, traits, wire};
 
 /// Samples of each channel that are taken out of JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
@@ -69,12 +69,14 @@ pub(crate) async fn analyse(
 
     let mut judged: Vec<Judgement> = Vec::new();
     let mut to_first = None;
+    let mut outline = Outline::default();
     let mut index = 0;
     while index < segments.len() {
         // The first segment alone, so that something is seen at once; the others in batches.
         let count = if index == 0 { 1 } else { batch };
         let batch = &segments[index..(index + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
+        outline.post(job.id, rate, &source.signal, false);
         let answers = analyser.judge(&source.signal, batch).await?;
         for (segment, answer) in batch.iter().zip(answers) {
             let (start, end) = (segment.start as f64 / rate, segment.end as f64 / rate);
@@ -108,9 +110,15 @@ pub(crate) async fn analyse(
             return Ok(false);
         }
     }
+    // What is too short for a segment of its own is drawn, too.
+    source.read_to(usize::MAX)?;
+    outline.post(job.id, rate, &source.signal, true);
     let Some(verdict) = analyser.verdict(&judged) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
+    if let Some(traits) = traits::of(&source.signal, analyser.sample_rate())? {
+        wire::post(&Event::Traits { id: job.id, traits }, None);
+    }
     wire::post(
         &Event::Finished {
             id: job.id,
@@ -132,19 +140,50 @@ fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
         .collect()
 }
 
+/// Samples of one slice of the waveform: some 86 slices a second.
+const SLICE: usize = 256;
+
+/// The waveform, as far as it was sent.
+#[derive(Default)]
+struct Outline {
+    sent: usize,
+}
+
+impl Outline {
+    /// Sends the slices that are whole by now; with `all`, a shorter last one, too.
+    fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
+        let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
+        let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };
+        if new.is_empty() {
+            return;
+        }
+        let pairs: Vec<f32> = new
+            .chunks(SLICE)
+            .flat_map(|slice| {
+                let (low, high) = slice.iter().fold((f32::MAX, f32::MIN), |(l, h), s| (l.min(*s), h.max(*s)));
+                [low, high]
+            })
+            .collect();
+        let first = self.sent as u32;
+        wire::post(&Event::Waveform { id, first, step: SLICE as f64 / rate }, Some(&pairs));
+        self.sent = slices;
+    }
+}
+
 /// The song's samples, mixed and resampled only as far as they are needed.
-struct Source<'a> {
+pub(crate) struct Source<'a> {
     channels: &'a [Float32Array],
     frames: usize,
     taken: usize,
     resampler: Option<Resampler>,
     resampled_length: usize,
-    signal: Vec<f32>,
+    /// What was read so far, at the networks' rate.
+    pub(crate) signal: Vec<f32>,
     blocks: Vec<Vec<f32>>,
 }
 
 impl<'a> Source<'a> {
-    fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
         let Some(first) = job.channels.first() else {
             return Err(DspError::NoChannels.into());
         };
@@ -171,12 +210,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn resampled_length(&self) -> usize {
+    pub(crate) fn resampled_length(&self) -> usize {
         self.resampled_length
     }
 
     /// Goes on until `signal` holds `samples` samples, or all there are.
-    fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
+    pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
         while self.signal.len() < samples {
             let Some(resampler) = self.resampler.as_mut() else { break };
             if self.taken == self.frames {
@@ -199,7 +238,7 @@ impl<'a> Source<'a> {
 
 /// Waits for one turn of the event loop, so that a cancel request can be heard. A message channel
 /// and not a timer, because nested timers are held back by 4 ms each.
-async fn let_messages_in() {
+pub(crate) async fn let_messages_in() {
     let Ok(channel) = MessageChannel::new() else { return };
     let turn = Promise::new(&mut |resolve, _| {
         channel.port1().set_onmessage(Some(&resolve));

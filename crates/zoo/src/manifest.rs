@@ -95,6 +95,12 @@ pub struct Metric {
     pub n: u64,
     /// Share named rightly, 0…1.
     pub accuracy: f64,
+    /// Where the true share lies with 95 % confidence. Manifests of older exports have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// One row a true genre, one column a genre named, in the order of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Vec<Vec<u32>>>,
 }
 
 /// The answer to [`crate::golden_signal`].

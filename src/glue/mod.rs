@@ -1,0 +1,61 @@
+//! The page's own JavaScript, for what the browser offers and Rust's bindings make long.
+
+#![allow(unsafe_code, reason = "what wasm_bindgen writes for imported functions")]
+
+use js_sys::{Array, Float32Array, Object};
+use wasm_bindgen::prelude::*;
+use web_sys::{DataTransfer, File, FileList, HtmlCanvasElement};
+
+#[wasm_bindgen(module = "/src/glue/browser.js")]
+extern "C" {
+    /// Files of a drop or a paste, and how many were left out.
+    pub type Found;
+    #[wasm_bindgen(method, getter)]
+    pub fn files(this: &Found) -> Array;
+    #[wasm_bindgen(method, getter)]
+    pub fn left(this: &Found) -> u32;
+    #[wasm_bindgen(method, getter)]
+    pub fn folder(this: &Found) -> bool;
+
+    #[wasm_bindgen(js_name = filesOf, catch)]
+    pub async fn files_of(data: Option<&DataTransfer>) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = filesOfFolder)]
+    pub fn files_of_folder(list: &FileList) -> Found;
+
+    #[wasm_bindgen(js_name = saveText)]
+    pub fn save_text(text: &str, kind: &str, name: &str);
+    pub fn pretty(value: &JsValue) -> String;
+    #[wasm_bindgen(js_name = copyText, catch)]
+    pub async fn copy_text(text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = savePicture, catch)]
+    pub async fn save_picture(canvas: &HtmlCanvasElement, name: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = copyPicture, catch)]
+    pub async fn copy_picture(canvas: &HtmlCanvasElement) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = historyAll, catch)]
+    pub async fn history_all() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = historyPut, catch)]
+    pub async fn history_put(song: JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = historyDelete, catch)]
+    pub async fn history_delete(key: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = historyClear, catch)]
+    pub async fn history_clear() -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = wavFile)]
+    pub fn wav_file(samples: &Float32Array, rate: u32, name: &str) -> File;
+    pub fn offers() -> Array;
+    #[wasm_bindgen(catch)]
+    pub async fn listen(
+        tab: bool,
+        on_piece: &Closure<dyn FnMut(Float32Array, f64)>,
+        on_level: &Closure<dyn FnMut(f64, f64)>,
+        on_end: &Closure<dyn FnMut()>,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = stopListening, catch)]
+    pub async fn stop_listening(ear: &Object, name: &str) -> Result<JsValue, JsValue>;
+
+    pub async fn conference(on: bool);
+    #[wasm_bindgen(js_name = goOffline)]
+    pub async fn go_offline(on_update: &Closure<dyn FnMut()>);
+    pub async fn update();
+}

@@ -1,0 +1,161 @@
+// A browser with the built site in front of it, and what every test wants to know of it.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { chromium } from "playwright-core";
+
+import { serve } from "./site.mjs";
+
+export const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+const ARGUMENTS = [
+  // Containers offer no name spaces to the sandbox.
+  "--no-sandbox",
+  // It talks to the test's own server, and to no one else.
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-quic",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+/** What headless Chromium says of itself, and no fault of the page. */
+const NOT_OURS = [/No available adapters/, /GPU stall due to ReadPixels/, /AudioContext encountered an error/];
+
+/** For what takes a moment on a fast machine, and may take long on a busy one. */
+export const SOON = 60_000;
+
+/** Runs one test in a browser of its own; fails it if the console has an error in it. */
+export async function drive(options, act) {
+  const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
+  const site = await serve();
+  const { args = [], width = 1280, height = 900, permissions = [], errors: expected = [], ...context } = options;
+  const browser = await chromium.launchPersistentContext(path.join(folder, "profile"), {
+    executablePath: process.env.CHROME ?? "/usr/bin/chromium",
+    args: [...ARGUMENTS, ...args],
+    viewport: { width, height },
+    permissions,
+    locale: "en-GB",
+    ...context,
+  });
+  browser.setDefaultTimeout(SOON);
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  const errors = [];
+  const foreign = [];
+  const own = (text) => NOT_OURS.some((words) => words.test(text)) || expected.some((words) => words.test(text));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !own(message.text())) errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  browser.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(site.url) && !/^(blob|data|about|chrome)/.test(url)) foreign.push(url);
+  });
+  try {
+    await act({ page, site, browser, folder, errors });
+    assert.deepEqual(errors, [], "errors in the console");
+    assert.deepEqual(foreign, [], "requests to elsewhere");
+  } catch (error) {
+    const text = await page.locator("body").innerText({ timeout: 2000 }).catch(() => "");
+    console.error(`--- the page says\n${text}\n--- console\n${errors.join("\n")}`);
+    throw error;
+  } finally {
+    await browser.close();
+    await site.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** An element by its `data-testid`. */
+export const part = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** Asks again and again until the answer is true. */
+export async function until(what, ask, patience = SOON) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    assert.ok(Date.now() < end, `still waiting for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+}
+
+/** Opens the page; waits for the CPU worker, unless told not to. */
+export async function open(page, site, { ready = true, hash = "" } = {}) {
+  await page.goto(site.url + hash);
+  await page.locator("main[data-state]").waitFor();
+  if (ready) await cpuReady(page);
+}
+
+export const cpuReady = (page) =>
+  page.locator('[data-testid="device-status-cpu"][data-state="ready"]').waitFor({ state: "attached" });
+
+export const state = (page, name) => page.locator(`main[data-state="${name}"]`).waitFor();
+
+/** Gives songs to the file picker. */
+export const pick = (page, files) =>
+  part(page, "file-input").first().setInputFiles(
+    [files].flat().map(({ name, buffer }) => ({ name, mimeType: "audio/wav", buffer })),
+  );
+
+/** Drops songs on the page, as if from the desktop. */
+export async function drop(page, files, type = "drop") {
+  const encoded = files.map(({ name, buffer }) => [name, buffer.toString("base64")]);
+  await page.evaluate(
+    ([files, type]) => {
+      const data = new DataTransfer();
+      for (const [name, text] of files) {
+        data.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name));
+      }
+      if (type === "paste") {
+        document.body.dispatchEvent(
+          new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: data }),
+        );
+        return;
+      }
+      for (const type of ["dragenter", "dragover", "drop"]) {
+        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+      }
+    },
+    [encoded, type],
+  );
+}
+
+/** How many colours a canvas shows. */
+export const colours = (canvas) =>
+  canvas.evaluate((canvas) => {
+    if (!canvas.width || !canvas.height) return 0;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set();
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3]) seen.add(data[i] * 65536 + data[i + 1] * 256 + data[i + 2]);
+    }
+    return seen.size;
+  });
+
+/** The rows of the table of songs, from the top. */
+export const rows = (page) =>
+  part(page, "row").evaluateAll((rows) =>
+    rows.map((row) => ({ name: row.querySelector("th").innerText.trim(), status: row.dataset.status })),
+  );
+
+/** Fails if axe-core finds anything. Its rules are those of WCAG 2.2 A and AA. */
+export async function accessible(page, what) {
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+  if (!(await page.evaluate(() => "axe" in window))) {
+    // Not as a script element, which the page's policy would refuse.
+    const { readFile } = await import("node:fs/promises");
+    await page.evaluate(await readFile(AXE, "utf8"));
+  }
+  const found = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+  );
+  const words = found.violations.map(
+    (v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `    ${n.target} ${n.failureSummary}`).slice(0, 4).join("\n")}`,
+  );
+  assert.equal(words.length, 0, `${what}:\n${words.join("\n")}`);
+}

@@ -1,0 +1,63 @@
+// Pictures of every view, into the folder named on the command line: desktop, phone, projector, dark.
+
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+
+import { cpuReady, drive, drop, open, part, rows, state, until } from "./browser.mjs";
+import { song } from "./song.mjs";
+
+const folder = path.resolve(process.argv[2] ?? "screenshots");
+await mkdir(folder, { recursive: true });
+
+const SIZES = {
+  desktop: { width: 1280, height: 900 },
+  dark: { width: 1280, height: 900, colorScheme: "dark" },
+  phone: { width: 390, height: 844, deviceScaleFactor: 2 },
+  german: { width: 390, height: 844, deviceScaleFactor: 2, locale: "de-DE", colorScheme: "dark" },
+  projector: { width: 1920, height: 1080 },
+};
+
+for (const [size, options] of Object.entries(SIZES)) {
+  await drive({ ...options, reducedMotion: "reduce" }, async ({ page, site }) => {
+    const take = async (view, fullPage = false) => {
+      await page.evaluate(() => document.fonts.ready);
+      const file = path.join(folder, `${view}-${size}.jpg`);
+      await page.screenshot({ path: file, type: "jpeg", quality: 82, fullPage });
+      console.log(file);
+    };
+    let letGo;
+    site.hold.set("worker-cpu_bg.wasm", new Promise((resolve) => (letGo = resolve)));
+    await open(page, site, { ready: false });
+    await take("empty");
+    await part(page, "example").click();
+    await page.locator("main[data-state=analysing]").waitFor();
+    await take("working");
+    letGo();
+    await cpuReady(page);
+    await state(page, "done");
+    await until("the spectrogram", () => part(page, "spectrogram").evaluate((canvas) => canvas.width > 1));
+    await take("result");
+    await part(page, "segment").nth(5).click();
+    await part(page, "why-ask").click();
+    await part(page, "why-answer").waitFor();
+    await part(page, "why").scrollIntoViewIfNeeded();
+    await take("why");
+    const files = Array.from({ length: 5 }, (_, n) => ({ name: `Side ${n + 1}.wav`, buffer: song(n + 1, 6 + 3 * n) }));
+    await drop(page, [...files, { name: "notes.mp3", buffer: Buffer.from("words, no song") }]);
+    await until("the queue", async () => (await rows(page)).every(({ status }) => ["done", "failed"].includes(status)));
+    await take("crate", true);
+    await part(page, "row").filter({ hasText: "notes.mp3" }).getByTestId("row-show").click();
+    await state(page, "failed");
+    await take("failed");
+    await part(page, "open-about").click();
+    await take("about");
+    await part(page, "close-about").click();
+    await part(page, "open-settings").click();
+    await take("settings");
+    await part(page, "close-settings").click();
+    await part(page, "row").last().getByTestId("row-show").click();
+    await state(page, "done");
+    await part(page, "conference").click();
+    await take("conference");
+  });
+}

@@ -1,0 +1,212 @@
+// From a song to its genre, and along its timeline.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accessible, colours, cpuReady, drive, drop, open, part, pick, rows, state, until } from "./browser.mjs";
+import { song } from "./song.mjs";
+
+const clip = (name, seed = 1, seconds = 9) => ({ name, buffer: song(seed, seconds) });
+const shares = (page) =>
+  part(page, "genre-bar").evaluateAll((bars) => bars.map((bar) => Number(bar.dataset.probability)));
+
+test("the example becomes a genre, ten shares, a waveform, a spectrogram and a ribbon", () =>
+  drive({}, async ({ page, site }) => {
+    await open(page, site);
+    assert.equal(await page.locator("main").getAttribute("data-state"), "idle");
+    await part(page, "example").click();
+    await state(page, "done");
+    const all = await shares(page);
+    assert.equal(all.length, 10);
+    assert.ok(Math.abs(all.reduce((a, b) => a + b) - 1) < 1e-3, String(all));
+    const best = await part(page, "genre-bar").nth(all.indexOf(Math.max(...all))).getAttribute("data-genre");
+    assert.equal(await part(page, "result-genre").getAttribute("data-genre"), best);
+    assert.match(await part(page, "sure").innerText(), /\d+%/);
+    assert.equal(await part(page, "segment").count(), 12);
+    await until("the spectrogram", async () => (await colours(part(page, "spectrogram"))) > 16);
+    await until("the waveform", async () => (await colours(part(page, "waveform"))) >= 1);
+    // The genre's name is the largest thing on the page.
+    const sizes = await page.evaluate(() => {
+      const size = (e) => Number.parseFloat(getComputedStyle(e).fontSize);
+      const genre = document.querySelector("[data-testid=result-genre]");
+      const others = [...document.querySelectorAll("body *")].filter((e) => !genre.contains(e));
+      return [size(genre), Math.max(...others.map(size))];
+    });
+    assert.ok(sizes[0] > 2 * sizes[1], String(sizes));
+  }));
+
+test("the cursor is moved by mouse and keys, the shares follow it, and the song plays", () =>
+  drive({ args: ["--autoplay-policy=no-user-gesture-required"] }, async ({ page, site }) => {
+    await open(page, site);
+    await part(page, "example").click();
+    await state(page, "done");
+    const whole = await shares(page);
+    const track = part(page, "track");
+    const box = await track.boundingBox();
+    await page.mouse.click(box.x + box.width / 2, box.y + 20);
+    await until("the middle", async () => Math.abs(Number(await track.getAttribute("aria-valuenow")) - 18) <= 1);
+    assert.match(await part(page, "clock").innerText(), /^0:18/);
+    assert.notDeepEqual(await shares(page), whole);
+    await page.mouse.move(5, 5);
+    await track.focus();
+    for (const [key, seconds] of [["ArrowRight", 19], ["ArrowLeft", 18], ["End", 36], ["Home", 0], ["PageUp", 10]]) {
+      await page.keyboard.press(key);
+      await until(`${key}`, async () => Number(await track.getAttribute("aria-valuenow")) === seconds);
+    }
+    assert.match(await track.getAttribute("aria-valuetext"), /^0:10, \S/);
+    await page.keyboard.press("Home");
+    await until("the whole song", async () => String(await shares(page)) === String(whole));
+
+    // The ribbon: one stop for the Tab key, arrows from segment to segment.
+    await part(page, "segment").first().focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await until("the second segment", async () => (await part(page, "clock").innerText()).startsWith("0:03"));
+
+    await part(page, "play").click();
+    await until("the sound", async () => Number(await track.getAttribute("aria-valuenow")) >= 4);
+    await page.keyboard.press("Space");
+    await part(page, "play").and(page.getByRole("button", { name: "Play" })).waitFor();
+  }));
+
+test("crisp at any pixel ratio, and at any width without scrolling sideways", async () => {
+  for (const [ratio, ...widths] of [[3, 320, 390], [1, 1920, 768]]) {
+    await drive({ width: widths[0], height: 800, deviceScaleFactor: ratio }, async ({ page, site }) => {
+      await open(page, site);
+      const fits = async (when) => {
+        for (const width of widths) {
+          await page.setViewportSize({ width, height: 800 });
+          const [inner, scroll] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
+          assert.ok(scroll <= inner, `${width}, ${when}: ${scroll} of ${inner}`);
+        }
+      };
+      await fits("empty");
+      await pick(page, clip(`${"a-long-name-without-a-space".repeat(5)}.wav`, 2, 61));
+      await state(page, "done");
+      await fits("done");
+      for (const id of ["spectrogram", "waveform"]) {
+        await until(`a crisp ${id}`, () =>
+          part(page, id).evaluate((c, ratio) => Math.abs(c.width - c.clientWidth * ratio) <= 1, ratio),
+        );
+      }
+      await part(page, "as-table").locator("summary").click();
+      await fits("with the table");
+      await part(page, "open-settings").click();
+      await part(page, "diagnostics").waitFor();
+      await fits("settings");
+    });
+  }
+});
+
+test("a folder of thirty files with broken ones between: all judged, in order, none stops the rest", () =>
+  drive({}, async ({ page, site, folder }) => {
+    const { mkdir, writeFile } = await import("node:fs/promises");
+    const crate = `${folder}/crate`;
+    await mkdir(`${crate}/inner`, { recursive: true });
+    const broken = { 4: Buffer.from("no song at all, but words"), 11: Buffer.alloc(0), 18: song(1, 4).subarray(0, 40), 25: song(1, 4, { silentFrom: 0 }) };
+    for (let n = 1; n <= 30; n += 1) {
+      const place = n > 20 ? `${crate}/inner` : crate;
+      await writeFile(`${place}/${n}.wav`, broken[n] ?? song(n, 3.2));
+    }
+    await writeFile(`${crate}/cover.jpg`, "a picture");
+    await writeFile(`${crate}/.hidden.wav`, "hidden");
+    await open(page, site);
+    await part(page, "folder-input").first().setInputFiles(crate);
+    await until("all thirty", async () => {
+      const all = await rows(page);
+      return all.length === 30 && all.every(({ status }) => ["done", "failed"].includes(status));
+    });
+    const all = await rows(page);
+    assert.deepEqual(
+      all.filter(({ status }) => status === "failed").map(({ name }) => name).sort(),
+      ["11.wav", "18.wav", "25.wav", "4.wav"],
+    );
+    assert.match(await part(page, "shelf-summary").innerText(), /30 songs, 4 without an answer/);
+    assert.match(await part(page, "notice").first().innerText(), /^1 other/);
+    // The first of the folder is on the turntable, each failure says why, and what to do.
+    assert.match(await page.locator(".song-name").innerText(), /^1\.wav$/);
+    const sentences = new Set();
+    for (const name of ["4.wav", "11.wav", "25.wav"]) {
+      await part(page, "row").filter({ hasText: new RegExp(`^${name}`) }).getByTestId("row-show").click();
+      sentences.add(await part(page, "error").innerText());
+    }
+    assert.equal(sentences.size, 3);
+    for (const sentence of sentences) assert.match(sentence, /\. .*\.$/);
+  }));
+
+test("the queue: shown order, one sooner, one cancelled, all cancelled, tried again", () =>
+  drive({}, async ({ page, site }) => {
+    // The worker comes late, so that everything waits.
+    let letGo;
+    site.hold.set("worker-cpu_bg.wasm", new Promise((resolve) => (letGo = resolve)));
+    await open(page, site, { ready: false });
+    await drop(page, ["a", "b", "c", "d", "e"].map((name, n) => clip(`${name}.wav`, n + 1, 3)));
+    await until("five songs", async () => (await rows(page)).length === 5);
+    const names = async () => (await rows(page)).map(({ name }) => name[0]).join("");
+    assert.equal(await names(), "abcde");
+    const row = (name) => part(page, "row").filter({ hasText: `${name}.wav` });
+    await row("d").getByTestId("row-raise").click();
+    await until("the new order", async () => (await names()) === "abdce");
+    await row("e").getByTestId("row-cancel").click();
+    await row("e").and(page.locator("[data-status=cancelled]")).waitFor();
+    await part(page, "cancel-all").click();
+    await until("nothing open", async () => (await rows(page)).every(({ status }) => status === "cancelled"));
+    assert.equal(await page.locator("main").getAttribute("data-state"), "idle");
+    letGo();
+    await cpuReady(page);
+    await row("b").getByTestId("row-retry").click();
+    await row("b").and(page.locator("[data-status=done]")).waitFor();
+    await row("b").getByTestId("row-show").click();
+    await state(page, "done");
+    await row("a").getByTestId("row-remove").click();
+    await until("one less", async () => (await rows(page)).length === 4);
+    await accessible(page, "the queue");
+  }));
+
+test("a pasted file is taken, pasted words are left alone", () =>
+  drive({}, async ({ page, site }) => {
+    await open(page, site);
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.setData("text/plain", "words");
+      document.body.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: data }));
+    });
+    await drop(page, [clip("pasted.wav", 3, 4)], "paste");
+    await state(page, "done");
+    assert.deepEqual((await rows(page)).map(({ name }) => name), ["pasted.wav"]);
+    assert.equal(await part(page, "notice").count(), 0);
+  }));
+
+test("why: what speaks for a genre is lit, in the picture and in words; what the song is like has figures", () =>
+  drive({}, async ({ page, site }) => {
+    await open(page, site);
+    await pick(page, clip("song.wav", 4, 9));
+    await state(page, "done");
+    const genre = await part(page, "segment").nth(1).getAttribute("data-class");
+    await part(page, "segment").nth(1).click();
+    await until("the segment's genre", async () => (await part(page, "why-genre").inputValue()) === genre);
+    await part(page, "why-ask").click();
+    await part(page, "why-answer").waitFor();
+    const [left, right] = await part(page, "spotlight").evaluate((canvas) => {
+      const [here, lane] = [canvas.getBoundingClientRect(), canvas.parentElement.getBoundingClientRect()];
+      return [(here.left - lane.left) / lane.width, (here.right - lane.left) / lane.width];
+    });
+    assert.ok(Math.abs(left - 1 / 3) < 0.01 && Math.abs(right - 2 / 3) < 0.01, `${left} to ${right}`);
+    assert.ok((await colours(part(page, "spotlight"))) >= 1);
+    const first = await part(page, "why-answer").innerText();
+    assert.match(first, /0:03 and 0:06/);
+    // Another genre has other reasons.
+    await part(page, "why-genre").selectOption(String((Number(genre) + 3) % 10));
+    await part(page, "why-ask").click();
+    await until("another answer", async () => {
+      const words = await part(page, "why-answer").innerText().catch(() => first);
+      return words !== first;
+    });
+    await part(page, "why-stop").click();
+    await until("no spotlight", async () => (await part(page, "spotlight").count()) === 0);
+    const traits = await part(page, "traits").innerText();
+    assert.match(traits, /\d+ beats a minute/);
+    assert.match(traits, /kHz/);
+    assert.match(traits, /443 training clips/);
+    await accessible(page, "why");
+  }));
