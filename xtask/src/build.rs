@@ -26,13 +26,39 @@ const WASM_FEATURES: [&str; 8] = [
 /// The service worker.
 const WORKER: &str = "sw.js";
 
-/// Has trunk build everything into dist/.
-pub fn site(shell: &Shell) -> Result<()> {
+/// Has trunk build everything into dist/, with other networks than the shipped ones if `models` names
+/// their folder.
+pub fn site(shell: &Shell, models: Option<&Path>) -> Result<()> {
     let start = Instant::now();
+    if let Some(folder) = models {
+        let manifest = folder.join("manifest.json");
+        ensure!(
+            manifest.is_file(),
+            "there is no {}; write it by: cratedigger export RUN --to {}",
+            manifest.display(),
+            folder.display()
+        );
+    }
     println!("Building the site…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
+    if let Some(folder) = models {
+        put_models(folder, &shell.dist().join("models"))?;
+    }
     seal(shell)?;
     println!("The site is in {} after {:.0?}.", shell.dist().display(), start.elapsed());
+    Ok(())
+}
+
+/// Puts the networks of one folder in the place of another's.
+fn put_models(from: &Path, to: &Path) -> Result<()> {
+    fs::remove_dir_all(to).with_context(|| format!("{} cannot be replaced", to.display()))?;
+    fs::create_dir_all(to)?;
+    for file in files(from)? {
+        let wanted = ["json", "bpk", "md"].iter().any(|e| file.extension().is_some_and(|other| other == *e));
+        if let (true, Some(name)) = (wanted, file.file_name()) {
+            fs::copy(&file, to.join(name)).with_context(|| format!("{} cannot be copied", file.display()))?;
+        }
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod setup;
 mod shell;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -45,15 +46,25 @@ enum Command {
         /// Open it in the browser
         #[arg(long)]
         open: bool,
+        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        #[arg(long, value_name = "FOLDER")]
+        models: Option<PathBuf>,
     },
     /// Build the site for a web host into dist/ and print its sizes
     Build {
         /// Leave out wasm-opt, which takes minutes
         #[arg(long)]
         fast: bool,
+        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        #[arg(long, value_name = "FOLDER")]
+        models: Option<PathBuf>,
     },
     /// Build the site as for a web host, and put it into one folder with a program that serves it
-    Bundle,
+    Bundle {
+        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        #[arg(long, value_name = "FOLDER")]
+        models: Option<PathBuf>,
+    },
     /// Take pictures of every view of the built site, into target/screenshots/
     Screenshots,
     /// Measure speed beside a peer, in one run
@@ -100,11 +111,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             )?;
             println!("Everything is there.");
         }
-        Command::Serve { port, open } => {
+        Command::Serve { port, open, models } => {
             setup::ensure(&shell, Tool::BUILD)?;
             // Before the build, which takes minutes: the port may be taken.
             let site = Site::start(&shell.dist(), port)?;
-            build::site(&shell)?;
+            build::site(&shell, models.as_deref())?;
             let url = site.url();
             println!("\nCratedigger is at {url} (Ctrl-C ends it)");
             if open {
@@ -112,18 +123,18 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             }
             site.run();
         }
-        Command::Build { fast } => {
+        Command::Build { fast, models } => {
             let optimiser = (!fast).then_some(Tool::WasmOpt);
             setup::ensure(&shell, Tool::BUILD.into_iter().chain(optimiser))?;
-            build::site(&shell)?;
+            build::site(&shell, models.as_deref())?;
             if !fast {
                 build::optimise(&shell)?;
             }
             build::print_sizes(&shell)?;
         }
-        Command::Bundle => {
+        Command::Bundle { models } => {
             setup::ensure(&shell, Tool::BUILD.into_iter().chain([Tool::WasmOpt]))?;
-            build::site(&shell)?;
+            build::site(&shell, models.as_deref())?;
             build::optimise(&shell)?;
             build::bundle(&shell)?;
         }

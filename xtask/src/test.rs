@@ -154,7 +154,7 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
         )
     });
     let site = report.stage("site", |shell| {
-        build::site(shell)?;
+        build::site(shell, None)?;
         Ok(Count::default())
     });
     if site {
