@@ -308,8 +308,9 @@ fn exact(data: &Dataset, sounds: &[(usize, &Sound)]) -> Vec<Repeats> {
     groups
 }
 
-/// A clip's spectrogram as it is compared: bands averaged in fours, each without its mean, so that
-/// level and tone control do not matter.
+/// A clip's spectrogram as it is compared: bands averaged in pairs, each without its mean, so that
+/// level and tone control do not matter, and each column without its mean, so that two clips on one
+/// beat are not yet the same.
 struct Print {
     place: usize,
     bands: Vec<Vec<f32>>,
@@ -318,7 +319,7 @@ struct Print {
 }
 
 fn print(place: usize, columns: &Columns) -> Option<Print> {
-    const AT_ONCE: usize = 4;
+    const AT_ONCE: usize = 2;
     let width = columns.columns;
     if width == 0 {
         return None;
@@ -338,6 +339,10 @@ fn print(place: usize, columns: &Columns) -> Option<Print> {
         summary.push(mean);
         summary.push((band.iter().map(|v| v * v).sum::<f32>() / width as f32).sqrt());
         bands.push(band);
+    }
+    for column in 0..width {
+        let mean = bands.iter().map(|band| band[column]).sum::<f32>() / bands.len().max(1) as f32;
+        bands.iter_mut().for_each(|band| band[column] -= mean);
     }
     let level = summary.iter().step_by(2).sum::<f32>() / bands.len().max(1) as f32;
     summary.iter_mut().step_by(2).for_each(|mean| *mean -= level);

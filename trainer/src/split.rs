@@ -383,18 +383,28 @@ fn share(place: usize, of: usize, plan: &SplitPlan) -> Part {
     }
 }
 
-/// The same by groups, whose clips count.
+/// The same by groups, whose clips count. Where there are three groups or more, none of the parts is
+/// empty, however large the groups are.
 fn parts_by_share(groups: &[(String, Vec<usize>)], plan: &SplitPlan) -> Vec<Part> {
     let of = groups.iter().map(|(_, members)| members.len()).sum();
     let mut place = 0;
-    groups
+    let mut parts: Vec<Part> = groups
         .iter()
         .map(|(_, members)| {
             let part = share(place, of, plan);
             place += members.len();
             part
         })
-        .collect()
+        .collect();
+    if parts.len() > 2 {
+        if !parts.contains(&Part::Valid) {
+            parts[1] = Part::Valid;
+        }
+        if let Some(last) = parts.last_mut() {
+            *last = Part::Train;
+        }
+    }
+    parts
 }
 
 /// Groups dealt out to folds so that all hold as many clips as possible alike: each group, the
