@@ -8,6 +8,7 @@
 
 pub mod au;
 pub mod audio;
+pub mod calibrate;
 pub mod classify;
 pub mod compare;
 pub mod config;
