@@ -19,6 +19,7 @@ pub mod display;
 pub mod evaluate;
 pub mod export;
 pub mod features;
+pub mod import;
 pub mod inspect;
 pub mod material;
 pub mod metrics;
