@@ -138,7 +138,7 @@ fn files_of_something_else_are_refused_in_words() {
     refused(&architecture, "none.safetensors", "cannot be read");
     refused(&architecture, "all.zip", ".safetensors");
     safetensors(&file("lacking.safetensors"), &theirs[..theirs.len() - 9]);
-    refused(&architecture, "lacking.safetensors", "lacks");
+    refused(&architecture, "lacking.safetensors", "has no");
     safetensors(&file("other.safetensors"), &theirs[3..]);
     refused(&architecture, "other.safetensors", "features.0.0.weight");
     let mut misshapen = theirs.clone();
@@ -156,6 +156,32 @@ fn files_of_something_else_are_refused_in_words() {
             refused(&architecture, &name, "cannot be read");
         }
     }
+}
+
+/// A run's own weights, for the same classes and for others.
+#[test]
+fn our_own_weights_come_back() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let architecture = Architecture::Branched(BranchedConfig::cnn_lstm());
+    let parts = [[1, 32, 20], [1, 4, 9]];
+    device.seed(4);
+    let source = architecture.init(&parts, 5, &device);
+    let inputs = [noise([2, 1, 32, 20], 1, &device), noise([2, 1, 4, 9], 2, &device)];
+    let logits = |network: &Network| network.forward(&inputs).try_into_vec_as::<f32>().unwrap();
+    let expected = logits(&source);
+    let count = source.clone().into_record().len();
+    let file = folder.path().join("best.bpk");
+    source.into_record().save(&file).unwrap();
+    let fresh = |classes| architecture.init(&parts, classes, &device);
+    let (network, imported) = import(&architecture, fresh(5), 5, &file).unwrap();
+    assert_eq!(logits(&network), expected);
+    assert_eq!((imported.tensors, imported.head), (count, true));
+    let (_, imported) = import(&architecture, fresh(3), 3, &file).unwrap();
+    assert_eq!((imported.tensors, imported.head), (count - 2, false));
+    let other = Architecture::Branched(BranchedConfig::ann());
+    let error = import(&other, other.init(&[[1, 1, 57]], 5, &device), 5, &file).unwrap_err();
+    assert!(format!("{error:#}").contains("hape"), "{error:#}");
 }
 
 /// What `make_torchvision.py` writes beside the weights.
