@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use cratedigger_zoo::nets::{
-    BranchedConfig, EfficientNetB0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config,
+    BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3Config, MobileNetV2Config, Vgg19Config,
 };
 use cratedigger_zoo::{Architecture, Input, Recipe};
 use serde::{Deserialize, Serialize};
@@ -310,6 +310,12 @@ pub struct TrainingConfig {
     pub label_smoothing: f32,
     /// α of the Beta(α, α) distribution that mixup's share is drawn from; 0 for none.
     pub mixup: f32,
+    /// Weights to begin with instead of random ones, and to fine-tune: torchvision's (`.pth`,
+    /// `.safetensors`) or those of an earlier run (`best.bpk`); see [`crate::import`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// What of the network stays as it is: `"none"`, `"all-but-head"` or `{ blocks = N }`.
+    pub freeze: Freeze,
 }
 
 impl Default for TrainingConfig {
@@ -328,6 +334,8 @@ impl Default for TrainingConfig {
             weight_decay: 1e-2,
             label_smoothing: 0.0,
             mixup: 0.0,
+            weights: None,
+            freeze: Freeze::None,
         }
     }
 }

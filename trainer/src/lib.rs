@@ -8,6 +8,7 @@
 
 pub mod au;
 pub mod audio;
+pub mod calibrate;
 pub mod classify;
 pub mod compare;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod display;
 pub mod evaluate;
 pub mod export;
 pub mod features;
+pub mod import;
 pub mod inspect;
 pub mod material;
 pub mod metrics;

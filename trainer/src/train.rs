@@ -33,6 +33,7 @@ use crate::config::{Balance, Config, Optimiser, Schedule};
 use crate::data::Dataset;
 use crate::device::Devices;
 use crate::display::Display;
+use crate::import::import;
 use crate::inspect;
 use crate::material::{Loader, Material, part_ranges, prepared};
 use crate::prepare;
@@ -109,8 +110,13 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;
         }
     } else {
+        if let Some(path) = &config.training.weights {
+            learner.network = import(&config.network, learner.network, session.classes.len(), path)?.0;
+        }
         begin(&session, &record, data, &options.devices)?;
     }
+    // After loading: what is frozen is no part of a checkpoint.
+    learner.network = learner.network.frozen(config.training.freeze).map_err(anyhow::Error::msg)?;
 
     let mut display = Display::new(options.tui, config.training.epochs, state.epochs_done);
     let pause_at = options.pause_after.map_or(usize::MAX, |epochs| state.epochs_done + epochs);

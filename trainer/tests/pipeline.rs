@@ -1,6 +1,7 @@
 //! Data to trained network to answer, on audio that the test makes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use burn::store::{BurnpackStore, ModuleStore as _};
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
 use cratedigger_trainer::device::Devices;
@@ -469,6 +471,38 @@ fn accumulation_and_several_devices_take_the_same_steps() {
         for (a, b) in plain.iter().zip(&other) {
             assert!((a - b).abs() < 2e-3 * a.abs().max(1.0), "{plain:?}\n{other:?}");
         }
+    }
+}
+
+/// Fine-tuning begins with the weights of an earlier run, and what is frozen is no part of it, also where
+/// the run is resumed.
+#[test]
+fn fine_tuning_leaves_what_is_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let train_with = |name: &str, changes: &[String], resume: bool| {
+        let config = Config::parse(CONFIG, changes).unwrap();
+        let options = Options { resume, pause_after: Some(1), ..options(at(name), &config) };
+        train(&options, &mut Dataset::open(folder.path()).unwrap()).unwrap();
+    };
+    let tensors = |name: &str| -> BTreeMap<String, Vec<u8>> {
+        let mut store = BurnpackStore::from_file(at(name).join("best.bpk"));
+        let tensors = store.get_all_tensors().unwrap();
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.to_bytes().unwrap().to_vec())).collect()
+    };
+    train_with("first", &["training.epochs=1".into()], false);
+    let fine = [
+        "training.epochs=2".into(),
+        "training.freeze=\"all-but-head\"".into(),
+        format!("training.weights={:?}", at("first").join("best.bpk")),
+    ];
+    train_with("fine", &fine, false);
+    train_with("fine", &fine, true);
+    let (before, after) = (tensors("first"), tensors("fine"));
+    assert_eq!(before.len(), after.len());
+    for (name, bytes) in &before {
+        assert_eq!(after[name] != *bytes, name.contains("head"), "{name}");
     }
 }
 

@@ -10,6 +10,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::nets::{Freeze, Freezer};
+
 /// One block: 3 × 3 convolution, batch normalisation, ReLU, max-pooling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,5 +158,15 @@ impl Cnn {
         let [batch, channels, ..] = x.dims();
         let pooled = x.mean_dim(3).mean_dim(2).reshape([batch, channels]);
         self.head.forward(self.dropout.forward(pooled))
+    }
+    /// Freezes a part of the network; see [`Freeze`].
+    ///
+    /// # Errors
+    /// There are not so many blocks.
+    pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
+        let count = what.of(self.convolutions.len())?;
+        self.convolutions = Freezer(count).all(self.convolutions);
+        self.norms = Freezer(count).all(self.norms);
+        Ok(self)
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::nets::{
-    Branched, BranchedConfig, EfficientNetB0Config, InceptionV3, InceptionV3Config, Inverted,
+    Branched, BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
     MobileNetV2Config, Vgg19, Vgg19Config,
 };
 use crate::{AnalyseError, Cnn, CnnConfig, Input, ModelEntry, Recipe, RecipeError, sha256_hex};
@@ -67,6 +67,16 @@ macro_rules! kinds {
                     $(Self::$kind(network) => network.forward(parts),)*
                 }
             }
+
+            /// Freezes a part of the network; see [`Freeze`].
+            ///
+            /// # Errors
+            /// It has not so many blocks.
+            pub fn frozen(self, what: Freeze) -> Result<Self, String> {
+                Ok(match self {
+                    $(Self::$kind(network) => Self::$kind(network.frozen(what)?),)*
+                })
+            }
         }
     };
 }
@@ -87,6 +97,18 @@ kinds! {
 }
 
 impl Architecture {
+    /// What torchvision calls each layer of the network, and its name here; the layer that names the
+    /// classes is `head`. Empty for designs that torchvision does not have.
+    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Vgg19(config) => config.torchvision_names(),
+            Self::MobileNetV2(config) => config.torchvision_names(),
+            Self::EfficientNetB0(config) => config.torchvision_names(),
+            Self::InceptionV3(config) => config.torchvision_names(),
+            Self::Cnn(_) | Self::Branched(_) => Vec::new(),
+        }
+    }
+
     /// One line for people, with the input.
     pub fn summary(&self, recipe: &Recipe) -> String {
         let inputs: Vec<String> = recipe.inputs.iter().map(Input::summary).collect();

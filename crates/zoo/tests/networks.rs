@@ -13,8 +13,7 @@ use cratedigger_zoo::nets::{
     BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3Config, MobileNetV2Config, Vgg19Config,
     parameter_count,
 };
-mod any;
-use any::{Architecture, Network};
+use cratedigger_zoo::{Architecture, Network};
 
 const CLASSES: usize = 10;
 const LOG_MEL: [usize; 3] = [1, 128, 39];
@@ -111,7 +110,7 @@ fn step(network: Network, batch: &[Tensor<4>]) -> (Network, usize) {
 /// Everything that must hold of a network; `parameters` were counted by hand or by others.
 fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
     let _turn = turn();
-    let name = architecture.name();
+    let name = architecture.describe();
     architecture.validate(parts).unwrap();
 
     // A configuration written and read again is the same network.
@@ -162,7 +161,7 @@ fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
 /// What is frozen stays as it is, to the last bit, statistics included; the rest learns.
 fn check_freezing(architecture: &Architecture, parts: &[[usize; 3]], blocks: usize) {
     let _turn = turn();
-    let name = architecture.name();
+    let name = architecture.describe();
     let device = Device::flex().autodiff();
     device.seed(2);
     let network = architecture.init(parts, CLASSES, &device);
@@ -337,7 +336,7 @@ fn short_chunk_cnn() {
 fn published(architecture: &Architecture, picture: [usize; 3], thousand: usize, ten: usize) {
     for (classes, parameters) in [(1000, thousand), (10, ten)] {
         let network = architecture.init(&[picture], classes, &Device::flex());
-        assert_eq!(parameter_count(&network), parameters, "{}", architecture.name());
+        assert_eq!(parameter_count(&network), parameters, "{}", architecture.describe());
     }
 }
 

@@ -31,6 +31,7 @@ pub use branched::{Branch, BranchConfig, Branched, BranchedConfig};
 pub use conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
 pub use dense::{DenseBody, DenseConfig};
 pub use freeze::Freeze;
+pub(crate) use freeze::Freezer;
 pub use inception::{InceptionV3, InceptionV3Config};
 pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
 pub use layers::parameter_count;
