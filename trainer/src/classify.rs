@@ -262,13 +262,18 @@ impl Printer {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
     fn print(&mut self, path: &Path, answer: Result<Classification>) -> Result<()> {
         let file = path.display().to_string();
+        // The message names the file, and so does what stands before it.
+        let answer = answer.map_err(|error| {
+            let message = format!("{error:#}");
+            message.strip_prefix(&file).map_or(message.clone(), |rest| rest.trim_start().to_owned())
+        });
         match (self, answer) {
             (Self::Json, Ok(result)) => println!("{}", serde_json::to_string(&result)?),
             (Self::Json, Err(error)) => {
-                println!("{}", serde_json::to_string(&Failed { file, error: format!("{error:#}") })?);
+                println!("{}", serde_json::to_string(&Failed { file, error: error })?);
             }
             (Self::Lines, Ok(result)) => println!("{}", in_words(&result)),
-            (Self::Lines, Err(error)) => eprintln!("{file}: {error:#}"),
+            (Self::Lines, Err(error)) => eprintln!("{file}: {error}"),
             (Self::Csv { writer, .. }, Ok(result)) => {
                 let cells = [file, format!("{:.2}", result.seconds), result.genre];
                 let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
@@ -278,7 +283,7 @@ impl Printer {
             (Self::Csv { writer, columns }, Err(error)) => {
                 // Every row has all columns: none of the probabilities, and the error behind them.
                 let empty = std::iter::repeat_n(String::new(), *columns - 2);
-                writer.write_record([file].into_iter().chain(empty).chain([format!("{error:#}")]))?;
+                writer.write_record([file].into_iter().chain(empty).chain([error]))?;
                 writer.flush()?;
             }
             (Self::Table(table), Ok(result)) => {
@@ -291,7 +296,8 @@ impl Printer {
                 table.add_row([file, length].into_iter().chain(cell(0)).chain(cell(1)));
             }
             (Self::Table(table), Err(error)) => {
-                table.add_row([file, String::new(), format!("{error:#}")]);
+                eprintln!("{file}: {error}");
+                table.add_row([file, String::new(), "not usable".into()]);
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{model_report, write_report};
 use crate::data::Dataset;
 use crate::display::progress_bar;
-use crate::evaluate::{Evaluation, Loaded, Measure, judge_test};
+use crate::evaluate::{Evaluation, Loaded, Measure, judge_test, open_data};
 use crate::metrics::{FoldScore, Judged, Scores, mean_and_deviation};
 use crate::run::{RunFolder, read_json, write_atomically};
 use crate::split::Protocol;
@@ -111,7 +111,7 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
     ensure!(run.state()?.is_some_and(|s| s.finished), "fold {} was stopped; go on with --resume", fold + 1);
     let loaded = Loaded::of_run(&run)?;
     let plan = run.record()?.split;
-    let mut dataset = Dataset::open(data)?;
+    let mut dataset = open_data(&loaded, data)?;
     let bar = progress_bar(1, &format!("measuring fold {}", fold + 1));
     let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::{Module as _, ModuleMapper, Param};
@@ -181,6 +183,24 @@ pub fn plan_of(loaded: &Loaded, protocol: Option<Protocol>, seed: Option<u64>) -
         Some(config) => SplitPlan::new(&config.data, seed),
         None => SplitPlan::of(protocol, seed),
     })
+}
+
+/// The data set as the networks know it: without the clips that repeat each other, if any of them was
+/// trained so. A repeat of a training clip must not be tested with.
+///
+/// # Errors
+/// There is no data set, or the search for repeats was cancelled.
+pub fn open_data(loaded: &Loaded, folder: &Path) -> Result<Dataset> {
+    let mut data = Dataset::open(folder)?;
+    let without = loaded.manifest.models.iter().any(|model| {
+        let config = serde_json::from_value::<Config>(model.training.config.clone());
+        config.is_ok_and(|config| config.data.drop_duplicates)
+    });
+    if without {
+        let cache = crate::material::default_cache();
+        crate::inspect::drop_duplicates(&mut data, cache.as_deref(), &Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(data)
 }
 
 /// Measures networks on the test part of a split.
@@ -432,7 +452,7 @@ pub struct Command {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
 pub fn command(command: &Command) -> Result<()> {
     let loaded = Loaded::open(&command.model)?;
-    let mut dataset = Dataset::open(&command.data)?;
+    let mut dataset = open_data(&loaded, &command.data)?;
     let mut plan = plan_of(&loaded, command.split, command.seed)?;
     if let Some(index) = &command.index {
         plan = SplitPlan { protocol: Protocol::Index, index: Some(index.clone()), folds: None, ..plan };

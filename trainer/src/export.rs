@@ -9,9 +9,8 @@ use burn::module::Module as _;
 use burn::store::ModuleSnapshot as _;
 use cratedigger_zoo::{Manifest, ModelEntry};
 
-use crate::data::Dataset;
 use crate::display::progress_bar;
-use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics};
+use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics, open_data};
 use crate::material::Origin;
 use crate::run::RunFolder;
 use crate::split::Protocol;
@@ -99,7 +98,7 @@ pub fn command(command: &Command) -> Result<()> {
             bar.set_position(done as u64);
         };
         let measure = Measure { plan: &record.split, origin: Origin::Auto, progress: &progress };
-        let together = evaluate(&ensemble, &mut Dataset::open(data)?, &measure)?;
+        let together = evaluate(&ensemble, &mut open_data(&ensemble, data)?, &measure)?;
         bar.finish_and_clear();
         metrics(&together)
     };

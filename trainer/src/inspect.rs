@@ -97,6 +97,8 @@ const CLIPPED_SHARE: f64 = 1e-3;
 const SAME: f32 = 0.85;
 /// Seconds of overlap that two clips need to be compared.
 const OVERLAP_SECONDS: f64 = 5.0;
+/// Raised whenever this file finds other repeats.
+const REVISION: u32 = 2;
 /// Candidates for each clip that are compared in full.
 const NEIGHBOURS: usize = 40;
 
@@ -532,7 +534,11 @@ pub fn drop_duplicates(data: &mut Dataset, cache: Option<&Path>, cancelled: &Arc
                 let Some(first) = group.clips.first() else { continue };
                 for clip in group.clips.iter().skip(usize::from(!group.classes_differ)) {
                     let why = if group.classes_differ {
-                        format!("the same recording stands in several classes: {}", group.clips.join(", "))
+                        format!(
+                            "the same recording stands in several classes: {}{}",
+                            group.clips.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
+                            if group.clips.len() > 3 { ", …" } else { "" }
+                        )
                     } else {
                         format!("it repeats {first}")
                     };
@@ -557,7 +563,7 @@ pub fn drop_duplicates(data: &mut Dataset, cache: Option<&Path>, cancelled: &Arc
 /// Where the repeats of a data set are kept: by its files with their sizes and times, and its
 /// arrays.
 fn kept_at(folder: &Path, data: &Dataset) -> PathBuf {
-    let mut lines = format!("{SAME} {NEIGHBOURS} {OVERLAP_SECONDS}\n");
+    let mut lines = format!("{REVISION} {SAME} {NEIGHBOURS} {OVERLAP_SECONDS}\n");
     for clip in &data.clips {
         let stamp = clip.audio.as_ref().and_then(|path| {
             let data = fs::metadata(path).ok()?;
