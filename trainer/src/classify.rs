@@ -215,7 +215,7 @@ fn audio_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
             match entry {
                 Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => {
-                    files.push(entry.into_path())
+                    files.push(entry.into_path());
                 }
                 Ok(_) => {}
                 // A link to nowhere among thousands of files; the folder itself must be readable.
@@ -235,7 +235,7 @@ enum Printer {
     Lines,
     Json,
     Csv { writer: Box<csv::Writer<std::io::Stdout>>, columns: usize },
-    Table(comfy_table::Table),
+    Table(Box<comfy_table::Table>),
 }
 
 impl Printer {
@@ -254,7 +254,7 @@ impl Printer {
                 table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
                 table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
                 table.set_header(["file", "length", "genre", "", "second", ""]);
-                Self::Table(table)
+                Self::Table(Box::new(table))
             }
         })
     }
@@ -270,7 +270,7 @@ impl Printer {
         match (self, answer) {
             (Self::Json, Ok(result)) => println!("{}", serde_json::to_string(&result)?),
             (Self::Json, Err(error)) => {
-                println!("{}", serde_json::to_string(&Failed { file, error: error })?);
+                println!("{}", serde_json::to_string(&Failed { file, error })?);
             }
             (Self::Lines, Ok(result)) => println!("{}", in_words(&result)),
             (Self::Lines, Err(error)) => eprintln!("{file}: {error}"),

@@ -386,7 +386,7 @@ impl LogMelPlan {
 
 /// A part of the input, planned.
 enum Plan {
-    LogMel { plan: LogMelPlan, db: Vec<f32> },
+    LogMel { plan: Box<LogMelPlan>, db: Vec<f32> },
     Features { extractor: Box<FeatureExtractor>, steps: usize },
     Stacked { extractor: Box<FeatureExtractor>, columns: usize },
     Picture { extractor: Box<FeatureExtractor>, input: PictureInput },
@@ -397,7 +397,8 @@ impl Plan {
         let extractor = |params: FeatureParams| FeatureExtractor::new(&params).map(Box::new);
         Ok(match input {
             Input::LogMel(mel) => {
-                Self::LogMel { plan: LogMelPlan::new(mel, sample_rate)?, db: vec![0.0; mel.values()] }
+                let plan = Box::new(LogMelPlan::new(mel, sample_rate)?);
+                Self::LogMel { plan, db: vec![0.0; mel.values()] }
             }
             Input::Features(_) => {
                 Self::Features { extractor: extractor(FeatureParams::default())?, steps: 1 }
