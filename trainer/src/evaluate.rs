@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use cratedigger_zoo::{
-    Analyser, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry, combine, golden_signal,
-    log_softmax, probabilities, sha256_hex,
+    Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry,
+    golden_signal, log_softmax, probabilities, sha256_hex,
 };
 use serde::{Deserialize, Serialize};
 
@@ -111,8 +111,13 @@ impl Loaded {
         let mut window = Vec::new();
         extractor.window(&signal, 0, &mut window)?;
         entry.golden.logits = pollster::block_on(model.logits(window))?;
-        let manifest =
-            Manifest { format: cratedigger_zoo::FORMAT, classes, metrics: Vec::new(), models: vec![entry] };
+        let manifest = Manifest {
+            format: cratedigger_zoo::FORMAT,
+            classes,
+            metrics: Vec::new(),
+            ensemble: EnsembleRule::default(),
+            models: vec![entry],
+        };
         Ok(Self { manifest, weights: vec![weights] })
     }
 
@@ -247,7 +252,7 @@ pub struct TestJudgements {
 /// # Errors
 /// See [`evaluate`].
 pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<TestJudgements> {
-    let Manifest { models, classes, .. } = &loaded.manifest;
+    let Manifest { models, classes, ensemble, .. } = &loaded.manifest;
     let plan = measure.plan;
     // The data set may have its classes in another order, or fewer of them.
     let class_of: Vec<usize> = data
@@ -271,7 +276,7 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
         clips_of(&Split::new(plan, &data.clips, &ones)?.test)
     };
     ensure!(!wanted.is_empty(), "the {} split has no test clips in this data set", plan.protocol.name());
-    let mut judged: BTreeMap<usize, Vec<Option<Vec<f32>>>> = BTreeMap::new();
+    let mut judged: BTreeMap<usize, Vec<Option<Members>>> = BTreeMap::new();
     let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
     for (done, &index) in wanted.iter().enumerate() {
         let clip = &data.clips[index];
@@ -289,16 +294,16 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
 
     let counts: Vec<usize> = (0..data.clips.len()).map(|c| judged.get(&c).map_or(0, Vec::len)).collect();
     let test = Split::new(plan, &data.clips, &counts)?.test;
-    let mut by_clip: BTreeMap<usize, Vec<&[f32]>> = BTreeMap::new();
+    let mut by_clip: BTreeMap<usize, Vec<&[Vec<f32>]>> = BTreeMap::new();
     let mut segments = Vec::new();
     for &(clip, segment) in &test {
-        let Some(log_probabilities) = judged.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref)
-        else {
+        let Some(members) = judged.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref) else {
             continue;
         };
         let Clip { id, class, .. } = &data.clips[clip];
-        segments.push((format!("{id}#{segment}"), class_of[*class], log_probabilities.clone()));
-        by_clip.entry(clip).or_default().push(log_probabilities);
+        let together = ensemble.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        segments.push((format!("{id}#{segment}"), class_of[*class], together));
+        by_clip.entry(clip).or_default().push(members);
     }
     ensure!(
         !segments.is_empty(),
@@ -309,7 +314,7 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
         .iter()
         .map(|(&clip, segments)| {
             let Clip { id, class, .. } = &data.clips[clip];
-            (id.clone(), class_of[*class], combine(segments.iter().copied()))
+            (id.clone(), class_of[*class], ensemble.song(segments.iter().copied()))
         })
         .collect();
     Ok(TestJudgements {
@@ -350,15 +355,18 @@ fn source_of(sources: &BTreeMap<&str, usize>) -> String {
     each.join(" and ")
 }
 
-/// Where a clip's windows came from, and the ensemble's log-probabilities for each of its segments;
-/// none for silent ones.
+/// Log-probabilities of a segment, by each network.
+type Members = Vec<Vec<f32>>;
+
+/// Where a clip's windows came from, and what the networks say of each of its segments; none for silent
+/// ones.
 fn judge(
     clip: &Clip,
     analyser: &mut Analyser,
     models: &[ModelEntry],
     origin: Origin,
     keep_silent: bool,
-) -> Result<(&'static str, Vec<Option<Vec<f32>>>)> {
+) -> Result<(&'static str, Vec<Option<Members>>)> {
     // What is kept as arrays, tables or pictures does for all networks, or audio has to.
     if origin != Origin::Audio {
         let origin = if origin == Origin::Both { Origin::Auto } else { origin };
@@ -382,8 +390,8 @@ fn judge(
                 members.push(logits.chunks_exact(classes).map(log_softmax).collect::<Vec<_>>());
             }
             let count = members.iter().map(Vec::len).min().unwrap_or_default();
-            let ensemble = |s| Some(combine(members.iter().filter_map(|m| m.get(s)).map(Vec::as_slice)));
-            return Ok((first.origin, (0..count).map(ensemble).collect()));
+            let of_segment = |s: usize| Some(members.iter().filter_map(|m| m.get(s)).cloned().collect());
+            return Ok((first.origin, (0..count).map(of_segment).collect()));
         }
     }
     let path = match (&clip.audio, origin) {
@@ -394,7 +402,7 @@ fn judge(
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
     let segments = analyser.segments(signal.len());
     let judged = pollster::block_on(analyser.judge(&signal, &segments))?;
-    let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j| j.ensemble)).collect();
+    let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j| j.members)).collect();
     if !keep_silent {
         judged.retain(Option::is_some);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::Module as _;
 use burn::store::ModuleSnapshot as _;
-use cratedigger_zoo::{Manifest, ModelEntry};
+use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
 
 use crate::display::progress_bar;
 use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics, open_data};
@@ -70,6 +70,8 @@ pub fn command(command: &Command) -> Result<()> {
     manifest.models.retain(|m| m.name != entry.name);
     manifest.models.push(entry.clone());
     manifest.models.sort_by(|a, b| a.name.cmp(&b.name));
+    // A rule that was fitted to other members says nothing about these.
+    manifest.ensemble = EnsembleRule::default();
     let weights = loaded.weights.first().context("a run has one model")?;
     write(&to.join(&entry.weights), weights)?;
     write(&to.join(format!("{}.md", entry.name)), card(&entry, &evaluations).as_bytes())?;

@@ -5,9 +5,10 @@ use std::ops::Range;
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
 
+use crate::ensemble::of_members;
 use crate::{
-    Extractor, LoadError, LogMel, LogMelPlan, Manifest, Model, ModelEntry, Recipe, RecipeError, SILENCE,
-    combine, golden_signal, log_softmax, probabilities,
+    Decision, EnsembleRule, Extractor, LoadError, LogMel, LogMelPlan, Manifest, Model, ModelEntry, Recipe,
+    RecipeError, SILENCE, golden_signal, log_softmax, probabilities,
 };
 
 /// What can go wrong while judging.
@@ -58,6 +59,8 @@ pub struct Verdict {
     pub members: Vec<Vec<f32>>,
     /// Probabilities of the ensemble.
     pub ensemble: Vec<f32>,
+    /// What it comes to: a class, or that it is none of them.
+    pub decision: Decision,
 }
 
 /// All networks of a manifest, on one device, with their planned inputs.
@@ -65,6 +68,7 @@ pub struct Analyser {
     classes: Vec<String>,
     recipe: Recipe,
     members: Vec<Member>,
+    rule: EnsembleRule,
     /// One for each different input, so that networks with the same one share its windows.
     extractors: Vec<Extractor>,
     drawing: LogMelPlan,
@@ -108,6 +112,7 @@ impl Analyser {
             classes: manifest.classes.clone(),
             recipe: first.recipe.clone(),
             members,
+            rule: manifest.ensemble.clone(),
             extractors,
             drawing,
         })
@@ -183,7 +188,8 @@ impl Analyser {
             }
         }
         for judgement in &mut judged {
-            judgement.ensemble = combine(judgement.members.iter().map(Vec::as_slice));
+            let members: Vec<&[f32]> = judgement.members.iter().map(Vec::as_slice).collect();
+            judgement.ensemble = self.rule.combine(&members);
         }
         let mut judged = judged.into_iter();
         Ok(segments.iter().map(|s| if is_audible(signal, s) { judged.next() } else { None }).collect())
@@ -195,12 +201,11 @@ impl Analyser {
         if judgements.is_empty() {
             return None;
         }
-        let members: Vec<Vec<f32>> = (0..self.members.len())
-            .map(|m| combine(judgements.iter().filter_map(|j| j.members.get(m)).map(Vec::as_slice)))
-            .collect();
-        let ensemble = combine(members.iter().map(Vec::as_slice));
+        let members = of_members(judgements.iter().map(|judgement| judgement.members.as_slice()));
+        let ensemble = self.rule.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
         Some(Verdict {
             members: members.iter().map(|m| probabilities(m)).collect(),
+            decision: self.rule.decide(&ensemble),
             ensemble: probabilities(&ensemble),
         })
     }

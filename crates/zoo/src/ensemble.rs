@@ -204,11 +204,28 @@ impl EnsembleRule {
         at_temperature(&log_softmax(&logits), self.temperature)
     }
 
+    /// Log-probabilities of a song, of whose every segment the members' are given: each member makes up
+    /// its mind about the whole song first, by [`combine`], and then the rule combines the members. A
+    /// rule is fitted to, and calibrated for, songs.
+    ///
+    /// Empty for no segments.
+    pub fn song<'a>(&self, segments: impl IntoIterator<Item = &'a [Vec<f32>]>) -> Vec<f32> {
+        let members = of_members(segments);
+        self.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
     /// What these log-probabilities of the ensemble come to.
     pub fn decide(&self, log_probabilities: &[f32]) -> Decision {
         let (class, confidence) = likeliest(log_probabilities);
         Decision { class, confidence, none: self.none_below.is_some_and(|least| confidence < least) }
     }
+}
+
+/// Each member's log-probabilities of a song, from all members' of every segment.
+pub(crate) fn of_members<'a>(segments: impl IntoIterator<Item = &'a [Vec<f32>]>) -> Vec<Vec<f32>> {
+    let segments: Vec<&[Vec<f32>]> = segments.into_iter().collect();
+    let count = segments.iter().map(|members| members.len()).min().unwrap_or(0);
+    (0..count).map(|m| combine(segments.iter().map(|members| members[m].as_slice()))).collect()
 }
 
 /// Index and probability of the likeliest class, the first of equals.
@@ -274,6 +291,18 @@ mod tests {
         let powers = [0.7_f32.powi(3) * 0.1, 0.2_f32.powi(3) * 0.8, 0.1_f32.powi(4)].map(|p| p.powf(0.25));
         let total: f32 = powers.iter().sum();
         assert_close(&result(&rule(Combination::Product, &[3.0, 1.0]), &members), &powers.map(|p| p / total));
+    }
+
+    #[test]
+    fn a_song_is_what_its_members_say_of_all_of_it() {
+        let segments = [logs(&[&[0.9, 0.1], &[0.3, 0.7]]), logs(&[&[0.5, 0.5], &[0.2, 0.8]])];
+        // Roots of 0.9·0.5 and 0.1·0.5 are as 3 to 1, of 0.3·0.2 and 0.7·0.8 as 1 to 3.055.
+        let second = 1.0 / (1.0 + (0.56_f32 / 0.06).sqrt());
+        let sum = rule(Combination::Sum, &[]);
+        let found = probabilities(&sum.song(segments.iter().map(Vec::as_slice)));
+        let first = 0.5 * (0.75 + second);
+        assert_close(&found, &[first, 1.0 - first]);
+        assert!(sum.song([]).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Architecture, Preparation, Recipe};
+use crate::{Architecture, EnsembleRule, Preparation, Recipe};
 
 /// The manifest format that this code reads and writes.
 pub const FORMAT: u32 = 2;
@@ -18,6 +18,9 @@ pub struct Manifest {
     /// Figures of the whole ensemble.
     #[serde(default)]
     pub metrics: Vec<Metric>,
+    /// How they decide together.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub ensemble: EnsembleRule,
     /// Its networks.
     pub models: Vec<ModelEntry>,
 }
@@ -124,6 +127,10 @@ pub enum ManifestError {
     Inconsistent(String),
 }
 
+fn is_plain(rule: &EnsembleRule) -> bool {
+    *rule == EnsembleRule::default()
+}
+
 fn is_identity(preparation: &Preparation) -> bool {
     preparation.steps.is_empty()
 }
@@ -169,6 +176,9 @@ impl Manifest {
                     model.name, first.name
                 ));
             }
+        }
+        if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
+            return inconsistent(reason);
         }
         Ok(manifest)
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use cratedigger_zoo::{Analyser, LoadError, Manifest, Model, SILENCE, golden_signal};
+use cratedigger_zoo::{Analyser, EnsembleRule, LoadError, Manifest, Model, SILENCE, golden_signal};
 
 fn shipped() -> (Manifest, Vec<Vec<u8>>) {
     // Asked for when it runs: a test that was built in another checkout must not read that one's.
@@ -95,4 +95,25 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
     let verdict = analyser.verdict(together.iter().flatten()).unwrap();
     assert!((verdict.ensemble.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     assert!(analyser.verdict([]).is_none());
+}
+
+/// A manifest's rule is checked when it is read, and decides from then on.
+#[test]
+fn a_manifest_says_how_its_networks_decide() {
+    let (mut manifest, weights) = shipped();
+    let members = manifest.models.len();
+    manifest.ensemble = EnsembleRule { temperatures: vec![2.0; members + 1], ..Default::default() };
+    let error = Manifest::parse(&serde_json::to_vec(&manifest).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("temperatures"), "{error}");
+
+    manifest.ensemble = EnsembleRule { temperature: 50.0, none_below: Some(0.9), ..Default::default() };
+    let manifest = Manifest::parse(&serde_json::to_vec(&manifest).unwrap()).unwrap();
+    let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
+    let song = golden_signal(analyser.sample_rate(), manifest.models[0].recipe.segment_seconds);
+    let segments = analyser.segments(song.len());
+    let judged = pollster::block_on(analyser.judge(&song, &segments)).unwrap();
+    let verdict = analyser.verdict(judged.iter().flatten()).unwrap();
+    // At 50 degrees nothing is sure.
+    assert!(verdict.decision.none && verdict.decision.confidence < 0.5, "{:?}", verdict.decision);
+    assert_eq!(verdict.ensemble[verdict.decision.class], verdict.decision.confidence);
 }
