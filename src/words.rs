@@ -577,7 +577,7 @@ static ENGLISH: Words = Words {
     tones_high: "high tones",
     tones_highest: "the highest tones",
     traits_title: "What it is like",
-    traits_caption: "The song beside the middle eight tenths of {0} training clips of {1}.",
+    traits_caption: "The song beside the middle eight tenths of the training clips of {1} ({0} clips in all genres).",
     traits_picture: "Radar of six traits; the table beside it has the same figures.",
     trait_names: ["Tempo", "Brightness", "Noisiness", "Harmony", "Loudness", "Dynamics"],
     trait_units: [
@@ -843,7 +843,7 @@ static GERMAN: Words = Words {
     tones_high: "hohe Töne",
     tones_highest: "die höchsten Töne",
     traits_title: "Wie es ist",
-    traits_caption: "Das Stück neben den mittleren acht Zehnteln von {0} Trainingsclips aus {1}.",
+    traits_caption: "Das Stück neben den mittleren acht Zehnteln der Trainingsclips von {1} ({0} Clips in allen Genres).",
     traits_picture: "Netzdiagramm aus sechs Eigenschaften; die Tabelle daneben hat dieselben Werte.",
     trait_names: ["Tempo", "Helligkeit", "Rauigkeit", "Harmonie", "Lautstärke", "Dynamik"],
     trait_units: [

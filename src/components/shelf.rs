@@ -97,7 +97,7 @@ pub fn Shelf(page: Page) -> impl IntoView {
                         order.update(|(now, falling)| {
                             *falling = *now == column && !*falling;
                             *now = column;
-                        })
+                        });
                     }
                 >
                     {move || name(w())}

@@ -27,7 +27,7 @@ const ARGUMENTS = [
 const NOT_OURS = [/No available adapters/, /GPU stall due to ReadPixels/, /AudioContext encountered an error/];
 
 /** For what takes a moment on a fast machine, and may take long on a busy one. */
-export const SOON = 60_000;
+export const SOON = 45_000;
 
 /** Runs one test in a browser of its own; fails it if the console has an error in it. */
 export async function drive(options, act) {

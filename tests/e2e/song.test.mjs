@@ -207,6 +207,6 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     const traits = await part(page, "traits").innerText();
     assert.match(traits, /\d+ beats a minute/);
     assert.match(traits, /kHz/);
-    assert.match(traits, /443 training clips/);
+    assert.match(traits, /443 clips/);
     await accessible(page, "why");
   }));

@@ -313,7 +313,7 @@ impl BranchedConfig {
 
 /// A body of a [`Branched`] network.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a network has a few of them")]
+#[allow(clippy::large_enum_variant, reason = "a network has a few of them; on 32 bits they are small")]
 pub enum Branch {
     /// Convolutions.
     Conv(ConvBody),
