@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
+use cratedigger_zoo::nets::parameter_count;
 use cratedigger_zoo::{
     Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry,
     golden_signal, log_softmax, probabilities, sha256_hex,
@@ -84,7 +85,7 @@ impl Loaded {
             .init(&shapes, classes.len(), &device)
             .try_load_record(run.best_weights()?)
             .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
-        let parameters = network.num_params() as u64;
+        let parameters = parameter_count(&network) as u64;
         let weights = network
             .map(&mut HalfPrecision)
             .into_record()
