@@ -209,10 +209,14 @@ async fn worker_agrees(page: &Page, name: &str, device: &str, song: &Song) -> Re
         Ok(classes.iter().cloned().zip(values).collect())
     };
     let native = page.native(song)?;
-    let (waves, judged): (Vec<&Value>, Vec<&Value>) =
-        events[1..events.len() - 1].iter().partition(|event| event["type"] == "waveform");
+    let (mut inner, traits): (Vec<&Value>, Vec<&Value>) =
+        events[1..events.len() - 1].iter().partition(|event| event["type"] != "traits");
+    let tempo = traits.first().and_then(|event| event["traits"]["tempo"].as_f64());
+    ensure!(traits.len() == 1 && tempo.is_some_and(|bpm| (30.0..320.0).contains(&bpm)), "{traits:?}");
+    let waves: Vec<&Value> = inner.iter().filter(|event| event["type"] == "waveform").copied().collect();
+    inner.retain(|event| event["type"] != "waveform");
     let (audible, silent): (Vec<&Value>, Vec<&Value>) =
-        judged.into_iter().partition(|event| event["type"] == "segment");
+        inner.into_iter().partition(|event| event["type"] == "segment");
     // The waveform, without gaps, from the first sample to the last.
     let mut slices = 0;
     let mut step = 0.0;

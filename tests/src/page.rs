@@ -154,8 +154,9 @@ impl Page {
     /// It isn't.
     pub async fn open_only(&self) -> Result<()> {
         // What an earlier visit left would answer instead of the site and of what lies over it.
-        let forget = "for (const one of await navigator.serviceWorker?.getRegistrations() ?? []) await one.unregister();
-             for (const name of await globalThis.caches?.keys() ?? []) await caches.delete(name);";
+        let forget = "if (!location.protocol.startsWith('http')) return;
+             for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister();
+             for (const name of await caches.keys()) await caches.delete(name);";
         self.browser.run_async(forget, Vec::new()).await?;
         self.browser.goto(&self.site.url()).await?;
         self.browser.wait("the page", "document.querySelector('main[data-state]')", SOON).await?;

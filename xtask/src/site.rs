@@ -4,29 +4,37 @@
 //! the folder's own and read which requests came.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
-use tiny_http::{Header, Method, Request, Response, Server};
+use anyhow::{Context as _, Result};
 
-/// A page, its script, its module and a worker's are fetched side by side.
-const THREADS: usize = 4;
+/// The longest request that a browser of this site sends, cookies of other servers on this
+/// computer included.
+const LONGEST_HEAD: usize = 64 * 1024;
+/// How long a browser may take to send a request. It opens some connections only in case.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; dropping it stops it.
+///
+/// Each connection has a thread and one request. A browser opens six at once and keeps them: with
+/// fewer threads, or with requests one after the other, some would wait for those that idle.
 pub struct Site {
     address: SocketAddr,
-    server: Arc<Server>,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     root: PathBuf,
     overlay: Mutex<BTreeMap<String, Vec<u8>>>,
     requests: Mutex<Vec<String>>,
+    stopped: AtomicBool,
 }
 
 /// What a lock guards stays usable after a panic elsewhere: it is only ever replaced as a whole.
@@ -40,27 +48,29 @@ impl Site {
     /// # Errors
     /// The port is taken.
     pub fn start(root: &Path, port: u16) -> Result<Self> {
-        let server = Server::http(("127.0.0.1", port))
-            .map_err(|error| anyhow!(error))
+        let listener = TcpListener::bind(("127.0.0.1", port))
             .with_context(|| format!("port {port} cannot be used; name another with --port"))?;
-        let address = server.server_addr().to_ip().context("the server has no address")?;
-        let server = Arc::new(server);
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             root: root.to_path_buf(),
             overlay: Mutex::default(),
             requests: Mutex::default(),
+            stopped: AtomicBool::new(false),
         });
-        let threads = (0..THREADS)
-            .map(|_| {
-                let (server, shared) = (Arc::clone(&server), Arc::clone(&shared));
-                std::thread::spawn(move || {
-                    while let Ok(request) = server.recv() {
-                        shared.answer(request);
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                for stream in listener.incoming() {
+                    if shared.stopped.load(Ordering::SeqCst) {
+                        break;
                     }
-                })
-            })
-            .collect();
-        Ok(Self { address, server, shared, threads })
+                    let (Ok(stream), shared) = (stream, Arc::clone(&shared)) else { continue };
+                    // A browser that went away in between is nobody's concern.
+                    std::thread::spawn(move || shared.answer(stream));
+                }
+            }
+        });
+        Ok(Self { address, shared, thread: Some(thread) })
     }
 
     /// Its address, with a slash at the end.
@@ -80,7 +90,7 @@ impl Site {
 
     /// Serves until the program is ended.
     pub fn run(mut self) {
-        for thread in std::mem::take(&mut self.threads) {
+        if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so itself.
             let _ = thread.join();
         }
@@ -89,41 +99,51 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        for _ in &self.threads {
-            self.server.unblock();
-        }
-        for thread in std::mem::take(&mut self.threads) {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take() {
+            self.shared.stopped.store(true, Ordering::SeqCst);
+            // It waits for a connection: this is the last one. Without it, it ends with the program.
+            if TcpStream::connect(self.address).is_ok() {
+                let _ = thread.join();
+            }
         }
     }
 }
 
 impl Shared {
-    fn answer(&self, request: Request) {
-        lock(&self.requests).push(format!("{} {}", request.method(), request.url()));
-        let (status, mime, body) = match request.method() {
-            Method::Get | Method::Head => match self.find(request.url()) {
-                Some((mime, body)) => (200, mime, body),
-                None => (404, "text/plain; charset=utf-8", b"not found".to_vec()),
-            },
-            _ => (405, "text/plain; charset=utf-8", b"only GET and HEAD".to_vec()),
-        };
-        let mut response = Response::from_data(body)
-            .with_status_code(status)
-            // Otherwise long bodies go without a length.
-            .with_chunked_threshold(usize::MAX);
-        for (name, value) in [
-            ("Content-Type", mime),
-            // Workers and weights keep their names from build to build.
-            ("Cache-Control", "no-cache"),
-            ("X-Content-Type-Options", "nosniff"),
-        ] {
-            if let Ok(header) = Header::from_bytes(name, value) {
-                response.add_header(header);
+    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut head = Vec::new();
+        let mut piece = [0; 4096];
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            let read = stream.read(&mut piece)?;
+            head.extend_from_slice(piece.get(..read).unwrap_or_default());
+            if read == 0 || head.len() > LONGEST_HEAD {
+                return Ok(());
             }
         }
-        // A browser that went away in between is nobody's concern.
-        let _ = request.respond(response);
+        let head = String::from_utf8_lossy(&head);
+        let mut words = head.split_whitespace();
+        let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        lock(&self.requests).push(format!("{method} {url}"));
+        let (status, mime, body) = match method {
+            "GET" | "HEAD" => match self.find(url) {
+                Some((mime, body)) => ("200 OK", mime, body),
+                None => ("404 Not Found", "text/plain; charset=utf-8", b"not found".to_vec()),
+            },
+            _ => ("405 Method Not Allowed", "text/plain; charset=utf-8", b"only GET and HEAD".to_vec()),
+        };
+        // Workers and weights keep their names from build to build, so nothing may be taken from a
+        // cache unasked.
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: {mime}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+            body.len()
+        )?;
+        if method != "HEAD" {
+            stream.write_all(&body)?;
+        }
+        stream.flush()
     }
 
     fn find(&self, url: &str) -> Option<(&'static str, Vec<u8>)> {
