@@ -202,7 +202,8 @@ fn character(state: State, song: Song, traits: Traits) -> impl IntoView {
         <div class="character" data-testid="traits" data-class=best.to_string()>
             {usual.map(|usual| radar(w.traits_picture, &w.trait_names, &values, usual))}
             <table>
-                <caption>{text::fill(w.traits_caption, &[&clips, &genre])}</caption>
+                // Of classes that a developer made nothing was measured.
+                {usual.map(|_| view! { <caption>{text::fill(w.traits_caption, &[&clips, &genre])}</caption> })}
                 <tbody>{rows}</tbody>
             </table>
         </div>
