@@ -384,12 +384,15 @@ impl Config {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let mut config = Self::parse(&text, overrides).with_context(|| format!("{}", path.display()))?;
-        // A file that a file names lies beside it.
-        if let (Some(index), Some(folder)) = (&mut config.data.index, path.parent())
-            && index.is_relative()
-            && !overrides.iter().any(|o| o.starts_with("data.index="))
-        {
-            *index = folder.join(&index);
+        if let Some(index) = &mut config.data.index {
+            // A file that a file names lies beside it, one named on the command line where one is. The
+            // run keeps the whole path, since it will be read from elsewhere.
+            let named_here = overrides.iter().any(|change| change.starts_with("data.index="));
+            if let (false, Some(folder)) = (named_here, path.parent()) {
+                *index = folder.join(&index);
+            }
+            *index = std::path::absolute(&index)
+                .with_context(|| format!("{} is no path of a file", index.display()))?;
         }
         Ok(config)
     }

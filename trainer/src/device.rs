@@ -65,7 +65,6 @@ fn device(name: &str) -> Result<Device> {
 }
 
 #[cfg(feature = "vulkan")]
-#[expect(clippy::unnecessary_wraps, reason = "as without the feature")]
 fn vulkan(number: usize) -> Result<Device> {
     Ok(Device::vulkan(burn::tensor::DeviceKind::DiscreteGpu(number)))
 }
@@ -76,7 +75,6 @@ fn vulkan(_number: usize) -> Result<Device> {
 }
 
 #[cfg(feature = "cuda")]
-#[expect(clippy::unnecessary_wraps, reason = "as without the feature")]
 fn cuda(number: usize) -> Result<Device> {
     Ok(Device::cuda(number))
 }

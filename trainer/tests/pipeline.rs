@@ -377,6 +377,14 @@ fn unknown_keys_and_senseless_values_are_refused_by_name() {
     for bad in ["training.epocs=7", "inputs.3.columns=3", "name.x=1", "nothing"] {
         assert!(parse(CONFIG, &[bad]).is_err(), "{bad}");
     }
+    // A file that a configuration names lies beside it, and is found from anywhere.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tiny.toml");
+    fs::write(&file, CONFIG.replace("[data]", "[data]\nindex = \"parts.json\"")).unwrap();
+    let config = Config::read(&file, &[]).unwrap();
+    assert_eq!(config.data.index, Some(folder.path().join("parts.json")));
+    let config = Config::read(&file, &["data.index=here.json".to_owned()]).unwrap();
+    assert_eq!(config.data.index, Some(std::env::current_dir().unwrap().join("here.json")));
     // The shipped recipes are what they say, and what is written out reads back the same.
     for entry in
         fs::read_dir(Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("recipes")).unwrap()
