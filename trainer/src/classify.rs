@@ -11,11 +11,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use crate::data::{is_audio, mono};
+use crate::data::{audio_below, mono};
 use crate::display::progress_bar;
 use crate::evaluate::Loaded;
 use crate::train::argmax;
-use walkdir::WalkDir;
 
 /// Segments judged in one go, which bounds the memory that a long file needs.
 const BATCH: usize = 16;
@@ -212,12 +211,9 @@ fn audio_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let before = files.len();
-        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => {
-                    files.push(entry.into_path());
-                }
-                Ok(_) => {}
+        for found in audio_below(path) {
+            match found {
+                Ok(file) => files.push(file),
                 // A link to nowhere among thousands of files; the folder itself must be readable.
                 Err(error) if error.depth() > 0 => files.extend(error.path().map(Path::to_path_buf)),
                 Err(error) => {

@@ -457,10 +457,6 @@ impl Config {
         ensure!((0.0..=1.0).contains(&a.low_pass), "low_pass is a share, 0…1");
         if let Some(audio) = &a.audio {
             audio.validate()?;
-            ensure!(
-                d.split != Protocol::Segment || (audio.stretch == 0.0 && audio.shift_seconds == 0.0),
-                "under the segment protocol stretch and shift_seconds would move sound of tested segments into trained ones"
-            );
         }
         ensure!(self.preparation.select != Some(0), "select must keep at least one feature");
         match self.preparation.pca {

@@ -1,6 +1,6 @@
 //! Data sets as they lie on disk: which clips there are, and what is known of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use walkdir::WalkDir;
 
 use crate::audio;
 use crate::partition::{Part, fault_filtered};
+use crate::prepare::Labels;
 
 /// Column spacing of the array layout: 387 of 1292 frames of hop 512.
 pub const ARRAY_FRAMES_PER_COLUMN: [u32; 2] = [1291, 386];
@@ -199,12 +200,9 @@ impl Listing {
     /// `<class>/…/<file>`.
     fn add_folders(&mut self, root: &Path) -> Result<()> {
         let mut files = Vec::new();
-        for entry in WalkDir::new(root).min_depth(2).follow_links(true).sort_by_file_name() {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() && is_audio(entry.path()) => {
-                    files.push(entry.into_path());
-                }
-                Ok(_) => {}
+        for found in audio_below(root) {
+            match found {
+                Ok(path) => files.push(path),
                 Err(error) => {
                     let path = error.path().unwrap_or(root).display().to_string();
                     self.skipped.push((path, error.to_string()));
@@ -214,11 +212,12 @@ impl Listing {
         for path in files {
             let below = path.strip_prefix(root).unwrap_or(&path).with_extension("");
             let names: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
-            let ([class, middle @ .., stem], true) = (names.as_slice(), names.len() == below.iter().count())
-            else {
+            if names.len() != below.iter().count() {
                 self.skipped.push((path.display().to_string(), "its name is not readable text".into()));
                 continue;
-            };
+            }
+            // A file beside the folders of the classes belongs to none.
+            let [class, middle @ .., stem] = names.as_slice() else { continue };
             // GTZAN names the class in the file's name, and its tables use that name.
             let id =
                 if stem.starts_with(&format!("{class}.")) { (*stem).to_owned() } else { names.join("/") };
@@ -348,8 +347,8 @@ impl Listing {
     }
 
     fn finish(self, folder: &Path) -> Result<Dataset> {
-        let names: BTreeSet<&String> = self.clips.values().map(|(class, _)| class).collect();
-        let classes: Vec<String> = names.into_iter().cloned().collect();
+        let labels = Labels::of(self.clips.values().map(|(class, _)| class.as_str()));
+        let classes = labels.names().to_vec();
         ensure!(
             classes.len() > 1,
             "{} holds no data set: a folder for each class with audio in it is needed, or genres_original/<genre>/*.wav, or clips.csv with mel128.npz",
@@ -358,7 +357,7 @@ impl Listing {
         let clips = self
             .clips
             .into_values()
-            .filter_map(|(class, clip)| Some(Clip { class: classes.binary_search(&class).ok()?, ..clip }))
+            .filter_map(|(class, clip)| Some(Clip { class: labels.index(&class).ok()?, ..clip }))
             .collect();
         Ok(Dataset { classes, clips, skipped: self.skipped })
     }
@@ -369,6 +368,19 @@ pub fn is_audio(path: &Path) -> bool {
     let hidden = path.file_name().and_then(|n| n.to_str()).is_some_and(|name| name.starts_with('.'));
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     !hidden && extension.is_some_and(|e| AUDIO_EXTENSIONS.contains(&e.as_str()))
+}
+
+/// The audio files in a folder and below it, in the order of their names; of a file that is named
+/// itself that one, whatever it is called. What cannot be looked at is an error in its place.
+pub fn audio_below(path: &Path) -> impl Iterator<Item = walkdir::Result<PathBuf>> {
+    let all = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+    all.filter_map(|entry| match entry {
+        Ok(entry) => {
+            let wanted = entry.file_type().is_file() && (entry.depth() == 0 || is_audio(entry.path()));
+            wanted.then(|| Ok(entry.into_path()))
+        }
+        Err(error) => Some(Err(error)),
+    })
 }
 
 /// A file's samples as one channel at a rate, and its length in seconds.

@@ -21,9 +21,8 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
-use crate::data::mono;
+use crate::data::{AUDIO_EXTENSIONS, audio_below, mono};
 use crate::display::progress_bar;
 
 /// What makes a table.
@@ -116,9 +115,6 @@ struct Done {
     error: Option<String>,
 }
 
-/// Extensions that are looked at in folders. A file that is named itself may have any.
-const EXTENSIONS: [&str; 7] = ["wav", "au", "mp3", "flac", "ogg", "oga", "wave"];
-
 /// A file up to this much longer than a window is one window: clips "of 30 s" have 30.0 to 30.7 s,
 /// and the tables hold one row for each.
 const SLACK: f64 = 1.05;
@@ -141,23 +137,19 @@ fn collect(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Unreadable>)> {
     let (mut files, mut unreadable) = (BTreeSet::new(), Vec::new());
     for path in paths {
         ensure!(path.exists(), "{} is not there", path.display());
-        for entry in WalkDir::new(path).follow_links(true) {
-            let entry = match entry {
-                Ok(entry) => entry,
+        for found in audio_below(path) {
+            match found {
+                Ok(file) => {
+                    files.insert(whole_path(&file));
+                }
                 // A link to nowhere, or a folder of somebody else's, among thousands of files.
                 Err(error) if error.depth() > 0 => {
                     let file = error.path().unwrap_or(path).display().to_string();
                     unreadable.push(Unreadable { file, error: error.to_string() });
-                    continue;
                 }
                 Err(error) => {
                     return Err(error).with_context(|| format!("{} cannot be read", path.display()));
                 }
-            };
-            let extension = entry.path().extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-            let is_audio = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
-            if entry.file_type().is_file() && (is_audio || entry.depth() == 0) {
-                files.insert(whole_path(entry.path()));
             }
         }
     }
@@ -266,7 +258,7 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
     }
     let format = Format::of(&options.out)?;
     let (files, mut unreadable) = collect(paths)?;
-    ensure!(!files.is_empty(), "there is no audio in what was named ({})", EXTENSIONS.join(", "));
+    ensure!(!files.is_empty(), "there is no audio in what was named ({})", AUDIO_EXTENSIONS.join(", "));
 
     let settings = Settings { revision: REVISION, window: options.window, hop: options.hop };
     let part = kept_beside(&options.out);

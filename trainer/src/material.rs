@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio;
 use crate::data::{Clip, Columns, Dataset, columns_of, mono_of};
-use crate::split::Protocol;
+use crate::prepare::sequences;
 
 /// What the inputs are made from where a data set has several things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -247,7 +247,7 @@ impl Loader<'_> {
         data: &Dataset,
         materials: &mut BTreeMap<usize, Material>,
         train: &[usize],
-        protocol: Protocol,
+        clips_apart: bool,
         variation: Option<(&AudioAugmentation, u64)>,
         progress: impl Fn(usize) + Sync,
     ) -> Result<()> {
@@ -275,7 +275,7 @@ impl Loader<'_> {
             let segments = material.versions.first().map_or(0, |first| first.segments(self.recipe));
             material.versions.extend(versions.unwrap_or_default().into_iter().filter(|version| {
                 // Where segments are apart, a version must have the same ones: no less, no others.
-                protocol != Protocol::Segment || version.segments(self.recipe) == segments
+                clips_apart || version.segments(self.recipe) == segments
             }));
         }
         Ok(())
@@ -387,10 +387,9 @@ fn table_rows(clip: &Clip, recipe: &Recipe) -> Option<Vec<Vec<f32>>> {
         [Input::Features(_)] if is(3.0) && !clip.rows.is_empty() => {
             Some(clip.rows.iter().map(|row| row.to_vec()).collect())
         }
-        // A clip that lacks its last segments repeats the last one that is there.
         [Input::Sequence(s)] if is(3.0 * s.steps as f64) && !clip.rows.is_empty() => {
-            let row = |step: usize| clip.rows.get(step.min(clip.rows.len() - 1));
-            Some(vec![(0..s.steps).filter_map(row).flatten().copied().collect()])
+            let sequences = sequences(&vec![clip.id.as_str(); clip.rows.len()], s.steps).ok()?;
+            sequences.iter().map(|sequence| sequence.values(&clip.rows).ok()).collect()
         }
         _ => None,
     }

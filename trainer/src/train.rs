@@ -75,6 +75,8 @@ struct Session<'a> {
     preparation: Preparation,
     shapes: Vec<[usize; 3]>,
     split: Split,
+    /// Whether the split keeps whole clips apart, so that a window may begin anywhere in a clip.
+    clips_apart: bool,
     /// Weight of each class in the loss.
     class_weights: Vec<f32>,
     folder: RunFolder,
@@ -101,18 +103,23 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     let mut state = State::default();
 
     let folder = session.folder.clone();
-    if RunFolder::is_run(folder.path()) {
-        if let Some(earlier) = resumed(options, &folder, &record)? {
+    let begun = RunFolder::is_run(folder.path());
+    let earlier = if begun { resumed(options, &folder, &record)? } else { None };
+    match (earlier, &config.training.weights) {
+        (Some(earlier), _) => {
             state = earlier;
             let failed = |e| anyhow::anyhow!("checkpoint {} is damaged: {e}", state.epochs_done);
             let weights = ModuleRecord::load(folder.last(state.epochs_done)).map_err(failed)?;
             learner = learner.try_load_record(weights).map_err(failed)?;
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;
         }
-    } else {
-        if let Some(path) = &config.training.weights {
+        // Also where a run was stopped before its first epoch was over.
+        (None, Some(path)) => {
             learner.network = import(&config.network, learner.network, session.classes.len(), path)?.0;
         }
+        (None, None) => {}
+    }
+    if !begun {
         begin(&session, &record, data, &options.devices)?;
     }
     // After loading: what is frozen is no part of a checkpoint.
@@ -137,7 +144,7 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
             learning_rate: outcome.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };
-        let better = advance(&mut state, &metrics, config);
+        let better = advance(&mut state, &metrics, &session);
         save(&folder, &learner, &optimizer, &state, &metrics, better)?;
         display.epoch(&metrics, better);
         log(&folder, &metrics, config.training.epochs, better)?;
@@ -198,10 +205,15 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
     ensure!(!split.train.is_empty(), "the {} split leaves no clip to train on", plan.describe());
     ensure!(!split.valid.is_empty(), "the {} split leaves no clip to validate with", plan.describe());
     let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
+    let clips_apart = split.check_clips_apart(&data.clips).is_ok();
 
     let variation = config.augmentation.audio.as_ref().map(|how| (how, config.seed));
+    ensure!(
+        clips_apart || variation.is_none_or(|(how, _)| how.stretch == 0.0 && how.shift_seconds == 0.0),
+        "where segments of a clip are apart, stretch and shift_seconds would move sound of tested segments into trained ones"
+    );
     let bar = crate::display::progress_bar(train_clips.len() as u64, "versions of clips");
-    loader.vary(data, &mut materials, &train_clips, plan.protocol, variation, |done| {
+    loader.vary(data, &mut materials, &train_clips, clips_apart, variation, |done| {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
@@ -246,6 +258,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         preparation,
         shapes,
         split,
+        clips_apart,
         class_weights,
         folder: RunFolder::new(&options.folder),
         cancelled: Arc::clone(&options.cancelled),
@@ -269,8 +282,7 @@ fn fit(
     for &(clip, segment) in train {
         let Some(version) = materials.get(&clip).and_then(|m| m.versions.first()) else { continue };
         let raw = version.segment(recipe, segment);
-        for (input, range) in recipe.inputs.iter().zip(part_ranges(recipe)).filter(|(i, _)| i.is_prepared()) {
-            let _ = input;
+        for (_, range) in recipe.inputs.iter().zip(part_ranges(recipe)).filter(|(i, _)| i.is_prepared()) {
             for row in raw.get(range).unwrap_or_default().chunks_exact(columns) {
                 rows.push(row.to_vec());
                 labels.push(class_of[&clip]);
@@ -332,13 +344,10 @@ fn optimizer(config: &Config) -> ModuleOptimizer {
 }
 
 /// Takes an epoch's figures into the state; whether it is the best so far.
-fn advance(state: &mut State, metrics: &EpochMetrics, config: &Config) -> bool {
-    let training = &config.training;
-    let accuracy = if config.data.split == Protocol::Segment && config.data.index.is_none() {
-        metrics.valid_segment_accuracy
-    } else {
-        metrics.valid_track_accuracy
-    };
+fn advance(state: &mut State, metrics: &EpochMetrics, session: &Session<'_>) -> bool {
+    let training = &session.config.training;
+    let accuracy =
+        if session.clips_apart { metrics.valid_track_accuracy } else { metrics.valid_segment_accuracy };
     let loss = metrics.valid_loss;
     let better =
         accuracy > state.best_accuracy || (accuracy == state.best_accuracy && loss < state.best_loss);
@@ -462,9 +471,9 @@ struct Draw {
 /// The windows of an epoch, in random order.
 fn draws(session: &Session<'_>, rng: &mut ChaCha8Rng) -> Result<Vec<Draw>> {
     let train = &session.split.train;
-    let crops = session.config.training.crops_per_clip;
     // Where segments are apart, a crop could reach into one that is tested with.
-    let mut all: Vec<Draw> = match crops.filter(|_| session.config.data.split != Protocol::Segment) {
+    let crops = session.config.training.crops_per_clip.filter(|_| session.clips_apart);
+    let mut all: Vec<Draw> = match crops {
         Some(crops) => clips_of(train)
             .into_iter()
             .flat_map(|clip| std::iter::repeat_n(Draw { clip, segment: None }, crops))
