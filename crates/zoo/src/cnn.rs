@@ -10,7 +10,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::nets::{Freeze, Freezer};
+use crate::nets::{Freeze, Freezer, convolve, max_pool, normalise};
 
 /// One block: 3 × 3 convolution, batch normalisation, ReLU, max-pooling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,9 +150,9 @@ impl Cnn {
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let mut x = parts[0].clone();
         for ((convolution, norm), pool) in self.convolutions.iter().zip(&self.norms).zip(&self.pools) {
-            x = relu(norm.forward(convolution.forward(x)));
+            x = relu(normalise(norm, convolve(convolution, x)));
             if let Some(pool) = pool {
-                x = pool.forward(x);
+                x = max_pool(pool, x);
             }
         }
         let [batch, channels, ..] = x.dims();

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
-use super::layers::{ConvNorm, Start, Window, average, conv};
+use super::layers::{ConvNorm, Start, Window, average, conv, convolve, max_pool, normalise};
 use super::trace::{Trace, check_dropout, check_length};
 
 /// Where a block is batch-normalised.
@@ -222,10 +222,10 @@ struct Residual {
 impl ConvBlock {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let normed = |norm: &Option<BatchNorm>, x: Tensor<4>| match norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => normalise(norm, x),
             None => x,
         };
-        let mut x = relu(normed(&self.conv_norm, self.conv.forward(input.clone())));
+        let mut x = relu(normed(&self.conv_norm, convolve(&self.conv, input.clone())));
         if let Some(residual) = &self.residual {
             let around = match &residual.short_cut {
                 Some(conv) => conv.forward(input),
@@ -234,7 +234,7 @@ impl ConvBlock {
             x = relu(residual.second.forward(x) + around);
         }
         if let Some(pool) = &self.pool {
-            x = pool.forward(x);
+            x = max_pool(pool, x);
         }
         self.dropout.forward(normed(&self.pool_norm, x))
     }
@@ -245,7 +245,7 @@ impl ConvBody {
     /// `[batch, channels, rows, columns]` → `[batch, values]`
     pub(crate) fn forward(&self, part: Tensor<4>) -> Tensor<2> {
         let x = match &self.input_norm {
-            Some(norm) => norm.forward(part),
+            Some(norm) => normalise(norm, part),
             None => part,
         };
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));

@@ -2,8 +2,12 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
+
+#[cfg(feature = "training")]
+use super::cpu;
 
 /// What a convolution or a pooling looks at, over rows and columns.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +107,33 @@ pub(crate) fn conv(
     conv
 }
 
+/// What a convolution makes of maps.
+pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if let Some(y) = cpu::convolve(conv, &x) {
+        return y;
+    }
+    conv.forward(x)
+}
+
+/// What a batch normalisation makes of them.
+pub(crate) fn normalise(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if let Some(y) = cpu::normalise(norm, &x) {
+        return y;
+    }
+    norm.forward(x)
+}
+
+/// What a max-pooling makes of them.
+pub(crate) fn max_pool(pool: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if let Some(y) = cpu::max_pool(pool, &x) {
+        return y;
+    }
+    pool.forward(x)
+}
+
 /// A dense layer.
 pub(crate) fn linear(inputs: usize, outputs: usize, start: Start, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(inputs, outputs)
@@ -141,7 +172,7 @@ impl ConvNorm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+        normalise(&self.norm, convolve(&self.conv, x))
     }
 }
 

@@ -17,6 +17,8 @@
 
 mod branched;
 mod conv;
+#[cfg(feature = "training")]
+mod cpu;
 mod dense;
 mod freeze;
 mod inception;
@@ -35,6 +37,7 @@ pub(crate) use freeze::Freezer;
 pub use inception::{InceptionV3, InceptionV3Config};
 pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
 pub use layers::parameter_count;
+pub(crate) use layers::{convolve, max_pool, normalise};
 pub use recurrent::{Cell, Gru, Lstm, RecurrentBody, RecurrentConfig, Summary};
 pub use transformer::{TransformerBody, TransformerConfig};
 pub use vgg::{Vgg19, Vgg19Config};

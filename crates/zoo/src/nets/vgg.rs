@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
-use super::layers::{Start, Window, conv, linear};
+use super::layers::{Start, Window, conv, convolve, linear, max_pool};
 use super::trace::{Trace, check_dropout};
 
 /// Convolutions of each of the five stages that end in a pooling: number and channels.
@@ -124,9 +124,9 @@ impl Vgg19 {
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let mut x = parts[0].clone();
         for (conv, pool) in self.features.iter().zip(&self.pools) {
-            x = relu(conv.forward(x));
+            x = relu(convolve(conv, x));
             if let Some(pool) = pool {
-                x = pool.forward(x);
+                x = max_pool(pool, x);
             }
         }
         let x: Tensor<2> = self.pool.forward(x).flatten(1, 3);
