@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::evaluate::{Evaluation, Loaded};
 use crate::report::{self, ModelReport};
-use crate::run::RunFolder;
+use crate::run::{RunFolder, clips_used};
 use crate::split::Protocol;
 
 /// What a report says of a model, measured under one protocol; with the course of its training if
@@ -28,10 +28,7 @@ pub fn model_report(
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let training = &first.training;
     fact("command", training.command.clone());
-    fact(
-        "trained on",
-        format!("{} clips, selected on {}", training.data.train_clips, training.data.valid_clips),
-    );
+    fact("trained on", clips_used(&training.data));
     fact("data SHA-256", training.data.sha256.clone());
     fact("best epoch", training.epoch.to_string());
     if let Some(environment) = run.map(RunFolder::environment).transpose()?.flatten() {
@@ -108,7 +105,8 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn table(header: &[&str]) -> Table {
+/// A table for the terminal.
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);

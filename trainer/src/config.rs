@@ -166,6 +166,9 @@ pub struct DataConfig {
     pub test_share: f64,
     /// Share that validates.
     pub valid_share: f64,
+    /// Learn from the validation clips, too, and keep the last epoch: once a recipe has been chosen by
+    /// them, they are worth more as examples. What is measured of them then says nothing about new songs.
+    pub learn_from_validation: bool,
     /// Whether clips that repeat another one are left out; see `cratedigger inspect`.
     pub drop_duplicates: bool,
     /// What is done about classes of unequal size.
@@ -184,6 +187,7 @@ impl Default for DataConfig {
             group: Group::Track,
             test_share: 0.2,
             valid_share: 0.1,
+            learn_from_validation: false,
             drop_duplicates: false,
             balance: Balance::None,
         }
@@ -451,6 +455,10 @@ impl Config {
             ensure!(d.fold < folds, "fold {} of {folds}: they are counted from 0", d.fold);
             ensure!(d.split == Protocol::Track, "folds need split = \"track\"");
         }
+        ensure!(
+            !(d.learn_from_validation && t.schedule == Schedule::Plateau),
+            "with learn_from_validation nothing is left that could tell a plateau: take another schedule"
+        );
         let a = &self.augmentation;
         ensure!(a.tilt_db >= 0.0 && a.level_db >= 0.0, "tilt_db and level_db must not be negative");
         ensure!(a.noise >= 0.0, "noise must not be negative");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{model_report, write_report};
 use crate::data::Dataset;
 use crate::display::progress_bar;
-use crate::evaluate::{Evaluation, Loaded, Measure, judge_test, open_data};
+use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
 use crate::metrics::{FoldScore, Judged, Scores, mean_and_deviation};
 use crate::run::{RunFolder, read_json, write_atomically};
 use crate::split::Protocol;
@@ -118,7 +118,7 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
         bar.set_position(done as u64);
     };
     let measure = Measure { plan: &plan, origin: options.config.data.source, progress: &progress };
-    let judged = judge_test(&loaded, &mut dataset, &measure)?;
+    let judged = judge_part(&loaded, &mut dataset, &measure, Evaluated::Test)?;
     bar.finish_and_clear();
     let named = |(id, truth, log): (String, usize, Vec<f32>)| Judged {
         id,

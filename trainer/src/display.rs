@@ -12,7 +12,7 @@ use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::train::{EpochMetrics, in_words};
+use crate::run::EpochMetrics;
 
 /// A bar on the terminal; nothing where there is none.
 pub fn progress_bar(length: u64, prefix: &str) -> ProgressBar {
@@ -26,7 +26,6 @@ pub fn progress_bar(length: u64, prefix: &str) -> ProgressBar {
 
 /// A run under way.
 pub struct Display {
-    epochs: usize,
     bar: ProgressBar,
     tui: Option<Tui>,
 }
@@ -41,7 +40,7 @@ struct Tui {
 impl Display {
     /// Of a run of so many epochs, of which some are done.
     pub fn new(tui: bool, epochs: usize, done: usize) -> Self {
-        Self { epochs, bar: ProgressBar::hidden(), tui: tui.then(|| Tui::new(epochs, done)) }
+        Self { bar: ProgressBar::hidden(), tui: tui.then(|| Tui::new(epochs, done)) }
     }
 
     /// An epoch begins.
@@ -68,9 +67,9 @@ impl Display {
         }
     }
 
-    /// It is over and was validated.
+    /// It is over and was validated; `line` says so.
     #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
-    pub fn epoch(&mut self, metrics: &EpochMetrics, better: bool) {
+    pub fn epoch(&mut self, metrics: &EpochMetrics, line: &str) {
         match &mut self.tui {
             Some(tui) => {
                 tui.renderer.end_split();
@@ -86,7 +85,7 @@ impl Display {
             }
             None => {
                 self.bar.finish_and_clear();
-                eprintln!("{}", in_words(metrics, self.epochs, better));
+                eprintln!("{line}");
             }
         }
     }

@@ -214,7 +214,7 @@ pub fn open_data(loaded: &Loaded, folder: &Path) -> Result<Dataset> {
 /// # Errors
 /// The data do not fit the networks, the test part is empty, or a network fails.
 pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<Evaluation> {
-    let judged = judge_test(loaded, data, measure)?;
+    let judged = judge_part(loaded, data, measure, Evaluated::Test)?;
     let Manifest { models, classes, .. } = &loaded.manifest;
     let named = |(id, class, log): &(String, usize, Vec<f32>)| Judged {
         id: id.clone(),
@@ -234,8 +234,26 @@ pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> R
     })
 }
 
-/// What networks say of the test part: id, class (in the model's order), log-probabilities.
-pub struct TestJudgements {
+/// Which part of a split is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluated {
+    /// The one that figures are of.
+    Test,
+    /// The one that things are chosen by.
+    Valid,
+}
+
+impl Evaluated {
+    fn of(self, split: Split) -> Vec<SegmentId> {
+        match self {
+            Self::Test => split.test,
+            Self::Valid => split.valid,
+        }
+    }
+}
+
+/// What networks say of a part: id, class (in the model's order), log-probabilities.
+pub struct Judgements {
     /// Segment by segment.
     pub segments: Vec<(String, usize, Vec<f32>)>,
     /// Clip by clip.
@@ -248,11 +266,16 @@ pub struct TestJudgements {
     pub skipped: usize,
 }
 
-/// Judges the test part of a split.
+/// Judges a part of a split.
 ///
 /// # Errors
 /// See [`evaluate`].
-pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<TestJudgements> {
+pub fn judge_part(
+    loaded: &Loaded,
+    data: &mut Dataset,
+    measure: &Measure<'_>,
+    part: Evaluated,
+) -> Result<Judgements> {
     let Manifest { models, classes, ensemble, .. } = &loaded.manifest;
     let plan = measure.plan;
     // The data set may have its classes in another order, or fewer of them.
@@ -274,9 +297,9 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
         (0..data.clips.len()).collect()
     } else {
         let ones = vec![1; data.clips.len()];
-        clips_of(&Split::new(plan, &data.clips, &ones)?.test)
+        clips_of(&part.of(Split::new(plan, &data.clips, &ones)?))
     };
-    ensure!(!wanted.is_empty(), "the {} split has no test clips in this data set", plan.protocol.name());
+    ensure!(!wanted.is_empty(), "the {} split has no such clips in this data set", plan.protocol.name());
     let mut judged: BTreeMap<usize, Vec<Option<Members>>> = BTreeMap::new();
     let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
     for (done, &index) in wanted.iter().enumerate() {
@@ -294,10 +317,10 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
     }
 
     let counts: Vec<usize> = (0..data.clips.len()).map(|c| judged.get(&c).map_or(0, Vec::len)).collect();
-    let test = Split::new(plan, &data.clips, &counts)?.test;
+    let wanted_segments = part.of(Split::new(plan, &data.clips, &counts)?);
     let mut by_clip: BTreeMap<usize, Vec<&[Vec<f32>]>> = BTreeMap::new();
     let mut segments = Vec::new();
-    for &(clip, segment) in &test {
+    for &(clip, segment) in &wanted_segments {
         let Some(members) = judged.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref) else {
             continue;
         };
@@ -306,11 +329,7 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
         segments.push((format!("{id}#{segment}"), class_of[*class], together));
         by_clip.entry(clip).or_default().push(members);
     }
-    ensure!(
-        !segments.is_empty(),
-        "none of the {} split's test clips could be measured",
-        plan.protocol.name()
-    );
+    ensure!(!segments.is_empty(), "none of the {} split's clips could be measured", plan.protocol.name());
     let tracks = by_clip
         .iter()
         .map(|(&clip, segments)| {
@@ -318,11 +337,11 @@ pub fn judge_test(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) ->
             (id.clone(), class_of[*class], ensemble.song(segments.iter().copied()))
         })
         .collect();
-    Ok(TestJudgements {
+    Ok(Judgements {
         segments,
         tracks,
         source: source_of(&sources),
-        seen: seen(models, data, &test)?,
+        seen: seen(models, data, &wanted_segments)?,
         skipped: wanted.len() - judged.len(),
     })
 }

@@ -12,7 +12,7 @@ use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
 use crate::display::progress_bar;
 use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics, open_data};
 use crate::material::Origin;
-use crate::run::RunFolder;
+use crate::run::{RunFolder, clips_used, kept_epoch};
 use crate::split::Protocol;
 
 /// What `cratedigger export` was asked for.
@@ -190,16 +190,15 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
     }
     card += &format!(
         "\n## How it was made\n\n\
-         * `{}`, best epoch {}\n* seed {}, {} clips to learn from, {} to select by\n\
+         * `{}`, {}\n* seed {}, {}\n\
          * SHA-256 of the data: `{}`\n* SHA-256 of the weights: `{}`\n* recipe hash: `{}`\n\n\
          ## What it is not\n\n\
          It knows {} classes ({}) and names one of them for whatever it hears. It knows music only as far\n\
          as its training data go.\n",
         training.command,
-        training.epoch,
+        kept_epoch(training),
         training.seed,
-        training.data.train_clips,
-        training.data.valid_clips,
+        clips_used(&training.data),
         training.data.sha256,
         entry.sha256,
         entry.recipe_hash,

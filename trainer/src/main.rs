@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum as _};
+use cratedigger_trainer::calibrate::Kind;
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
 use cratedigger_trainer::material::{self, Origin};
 use cratedigger_trainer::split::{Group, IndexFile, Protocol, Split, SplitPlan};
-use cratedigger_trainer::{classify, compare, crossval, evaluate, export, features, inspect, train};
+use cratedigger_trainer::{classify, combine, compare, crossval, evaluate, export, features, inspect, train};
 
 /// Train, measure, ship and use genre networks.
 #[derive(Parser)]
@@ -131,6 +132,28 @@ enum Command {
         /// Folder of the manifest
         #[arg(long, default_value = "models")]
         to: PathBuf,
+    },
+    /// Decide how the networks of a folder decide together, and when the answer is none of the classes
+    Combine {
+        /// The folder of their manifest.json
+        #[arg(default_value = "models")]
+        models: PathBuf,
+        /// The data set: the rule is fitted to its validation clips, and measured on its test clips
+        #[arg(long)]
+        data: PathBuf,
+        /// The rule [default: the one that does best on validation clips left out]
+        #[arg(long, value_enum)]
+        rule: Option<Kind>,
+        /// A run to fit by, in place of the exported network of the same name, which learned from the
+        /// validation clips; may be repeated
+        #[arg(long = "twin", value_name = "RUN")]
+        twins: Vec<PathBuf>,
+        /// Share of the music that may be refused at most, as none of the classes
+        #[arg(long, default_value_t = 0.05)]
+        refuse: f64,
+        /// Seed of the sounds that are no music
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features {
@@ -299,11 +322,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             let mut dataset = Dataset::open(&data)?;
             let state = train::train(&options, &mut dataset)?;
             evaluate::report_skipped(&dataset);
+            let what = if options.config.data.learn_from_validation {
+                format!("learned from all but the test clips for {} epochs", state.epochs_done)
+            } else {
+                let (best, done) = (state.best_epoch, state.epochs_done);
+                format!(
+                    "best epoch {best} of {done}: validation accuracy {:.1} %",
+                    100.0 * state.best_accuracy
+                )
+            };
             eprintln!(
-                "best epoch {} of {}: validation accuracy {:.1} %; measure it with: cratedigger evaluate {} --data {}",
-                state.best_epoch,
-                state.epochs_done,
-                100.0 * state.best_accuracy,
+                "{what}; measure it with: cratedigger evaluate {} --data {}",
                 options.folder.display(),
                 data.display()
             );
@@ -332,6 +361,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Export { run, data, to } => {
             export::command(&export::Command { run, to, data })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Combine { models, data, rule, twins, refuse, seed } => {
+            combine::command(&combine::Command { models, data, kind: rule, twins, refuse, seed })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {

@@ -311,3 +311,17 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(&temporary, bytes).with_context(|| format!("{} cannot be written", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("{} cannot be written", path.display()))
 }
+
+/// How many clips a network learned from, and how many chose its epoch.
+pub fn clips_used(data: &DataRecord) -> String {
+    match data.valid_clips {
+        0 => format!("{} clips to learn from, none to select by", data.train_clips),
+        select => format!("{} clips to learn from, {select} to select by", data.train_clips),
+    }
+}
+
+/// Which of its epochs a network's weights are from.
+pub fn kept_epoch(training: &Training) -> String {
+    let chosen = if training.data.valid_clips == 0 { "last" } else { "best" };
+    format!("{chosen} epoch {}", training.epoch)
+}

@@ -146,8 +146,9 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         };
         let better = advance(&mut state, &metrics, &session);
         save(&folder, &learner, &optimizer, &state, &metrics, better)?;
-        display.epoch(&metrics, better);
-        log(&folder, &metrics, config.training.epochs, better)?;
+        let line = in_words(&metrics, config, better);
+        display.epoch(&metrics, &line);
+        log(&folder, &line)?;
         if display.is_stopped() {
             break;
         }
@@ -204,8 +205,12 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
     }
     ensure!(!split.train.is_empty(), "the {} split leaves no clip to train on", plan.describe());
     ensure!(!split.valid.is_empty(), "the {} split leaves no clip to validate with", plan.describe());
-    let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
     let clips_apart = split.check_clips_apart(&data.clips).is_ok();
+    if config.data.learn_from_validation {
+        split.train.extend(&split.valid);
+        split.train.sort_unstable();
+    }
+    let (train_clips, valid_clips) = (clips_of(&split.train), clips_of(&split.valid));
 
     let variation = config.augmentation.audio.as_ref().map(|how| (how, config.seed));
     ensure!(
@@ -244,7 +249,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         data: DataRecord {
             sha256: cratedigger_zoo::sha256_hex(lines.as_bytes()),
             train_clips: train_clips.len(),
-            valid_clips: valid_clips.len(),
+            valid_clips: if config.data.learn_from_validation { 0 } else { valid_clips.len() },
             ids: if plan.protocol == Protocol::FaultFiltered { Vec::new() } else { ids.collect() },
         },
         split: plan,
@@ -345,12 +350,13 @@ fn optimizer(config: &Config) -> ModuleOptimizer {
 
 /// Takes an epoch's figures into the state; whether it is the best so far.
 fn advance(state: &mut State, metrics: &EpochMetrics, session: &Session<'_>) -> bool {
-    let training = &session.config.training;
+    let Config { training, data, .. } = session.config;
     let accuracy =
         if session.clips_apart { metrics.valid_track_accuracy } else { metrics.valid_segment_accuracy };
     let loss = metrics.valid_loss;
-    let better =
-        accuracy > state.best_accuracy || (accuracy == state.best_accuracy && loss < state.best_loss);
+    let better = data.learn_from_validation
+        || accuracy > state.best_accuracy
+        || (accuracy == state.best_accuracy && loss < state.best_loss);
     state.epochs_done = metrics.epoch;
     if better {
         state.best_epoch = metrics.epoch;
@@ -739,21 +745,24 @@ fn save(
 }
 
 /// An epoch's figures in a line.
-pub fn in_words(metrics: &EpochMetrics, epochs: usize, better: bool) -> String {
+fn in_words(metrics: &EpochMetrics, config: &Config, better: bool) -> String {
+    let learned = config.data.learn_from_validation;
     format!(
-        "epoch {:3}/{epochs}  loss {:.3}  accuracy {:.1} %  valid: clips {:.1} % segments {:.1} % loss {:.3}  {:.1} s{}",
+        "epoch {:3}/{}  loss {:.3}  accuracy {:.1} %  {}: clips {:.1} % segments {:.1} % loss {:.3}  {:.1} s{}",
         metrics.epoch,
+        config.training.epochs,
         metrics.train_loss,
         100.0 * metrics.train_accuracy,
+        if learned { "learned from" } else { "valid" },
         100.0 * metrics.valid_track_accuracy,
         100.0 * metrics.valid_segment_accuracy,
         metrics.valid_loss,
         metrics.seconds,
-        if better { "  best" } else { "" }
+        if better && !learned { "  best" } else { "" }
     )
 }
 
-fn log(folder: &RunFolder, metrics: &EpochMetrics, epochs: usize, better: bool) -> Result<()> {
+fn log(folder: &RunFolder, line: &str) -> Result<()> {
     let mut log = fs::OpenOptions::new().create(true).append(true).open(folder.file("log.txt"))?;
-    Ok(writeln!(log, "{}", in_words(metrics, epochs, better))?)
+    Ok(writeln!(log, "{line}")?)
 }

@@ -1,0 +1,353 @@
+//! How the networks of a folder decide together: a rule fitted to validation clips, and the confidence
+//! under which the answer is *none of these*.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use comfy_table::CellAlignment;
+use cratedigger_zoo::{EnsembleRule, Manifest};
+use plotters::prelude::{
+    BLACK, ChartBuilder, Circle, IntoDrawingArea as _, LineSeries, RGBColor, SVGBackend, ShapeStyle,
+};
+use serde::Serialize;
+
+use crate::calibrate::{Kind, Predictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood};
+use crate::compare::table;
+use crate::display::progress_bar;
+use crate::evaluate::{Evaluated, Loaded, Measure, evaluate, judge_part, metrics, open_data, plan_of};
+use crate::material::Origin;
+use crate::other;
+use crate::split::SplitPlan;
+use crate::train::argmax;
+
+/// Parts that the validation clips are cut into to compare rules on clips they were not fitted to.
+const FOLDS: usize = 5;
+/// Seconds of each sound that is no music.
+const OTHER_SECONDS: f64 = 12.0;
+/// Sounds of each kind.
+const OTHER_EACH: usize = 12;
+
+/// What `cratedigger combine` was asked for.
+pub struct Command {
+    /// Folder of the manifest.
+    pub models: PathBuf,
+    /// The data set.
+    pub data: PathBuf,
+    /// The rule; none for the one that does best on validation clips left out.
+    pub kind: Option<Kind>,
+    /// Runs to fit by in place of exported networks that learned from the validation clips.
+    pub twins: Vec<PathBuf>,
+    /// Share of the music that may be refused at most.
+    pub refuse: f64,
+    /// Seed of the sounds that are no music.
+    pub seed: u64,
+}
+
+/// How a rule does on validation clips that it was not fitted to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Candidate {
+    /// The rule.
+    pub kind: Kind,
+    /// Share named rightly.
+    pub accuracy: f64,
+    /// Mean negative log-likelihood, in nats.
+    pub loss: f64,
+}
+
+/// What was found out, as `combine.json` keeps it.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    split: SplitPlan,
+    clips: usize,
+    fitted_by: Vec<String>,
+    candidates: &'a [Candidate],
+    rule: &'a EnsembleRule,
+    refuse_at_most: f64,
+    seed: u64,
+    threshold: &'a Threshold,
+    refused_by_kind: BTreeMap<&'static str, f64>,
+}
+
+/// `cratedigger combine`: fits the rule, chooses the threshold, measures all networks together on the
+/// test clips, and writes what came out into the manifest. `combine.json` beside it has the figures,
+/// and `none-of-these.svg` the curve.
+///
+/// # Errors
+/// There is no manifest, a network has learned from the validation clips and no twin of it was named,
+/// or the data do not fit.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
+pub fn command(command: &Command) -> Result<()> {
+    ensure!((0.0..1.0).contains(&command.refuse), "--refuse is a share, 0…1");
+    let manifest_path = command.models.join("manifest.json");
+    let shipped = Loaded::open(&manifest_path)?;
+    let plan = plan_of(&shipped, None, None)?;
+    let fitting = with_twins(&shipped, &command.twins)?;
+    let mut data = open_data(&shipped, &command.data)?;
+
+    let mut members = Vec::new();
+    let mut truth: Option<Vec<(String, usize)>> = None;
+    for (entry, weights) in fitting.manifest.models.iter().zip(&fitting.weights) {
+        let manifest = Manifest {
+            models: vec![entry.clone()],
+            ensemble: EnsembleRule::default(),
+            ..fitting.manifest.clone()
+        };
+        let alone = Loaded { manifest, weights: vec![weights.clone()] };
+        let bar = progress_bar(1, &format!("asking {}", entry.name));
+        let progress = |done: usize, of: usize| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        };
+        let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &progress };
+        let judged = judge_part(&alone, &mut data, &measure, Evaluated::Valid)?;
+        bar.finish_and_clear();
+        let clips: Vec<(String, usize)> =
+            judged.tracks.iter().map(|(id, class, _)| (id.clone(), *class)).collect();
+        ensure!(
+            truth.get_or_insert_with(|| clips.clone()) == &clips,
+            "{} could not judge the same clips as the networks before it",
+            entry.name
+        );
+        members.push(judged.tracks.into_iter().map(|(_, _, log)| log).collect::<Vec<Vec<f32>>>());
+    }
+    let labels: Vec<usize> = truth.unwrap_or_default().into_iter().map(|(_, class)| class).collect();
+    let classes = shipped.manifest.classes.len();
+
+    let candidates = candidates(&members, &labels, classes)?;
+    let best = candidates.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).context("there are rules")?.kind;
+    let kind = command.kind.unwrap_or(best);
+    let mut rule = fit_rule(kind, &Predictions { members: &members, labels: &labels, classes })?;
+
+    let music: Vec<f32> = (0..labels.len())
+        .map(|clip| {
+            let of_clip: Vec<&[f32]> = members.iter().map(|m| m[clip].as_slice()).collect();
+            rule.decide(&rule.combine(&of_clip)).confidence
+        })
+        .collect();
+    let (kinds, other) = confidences_of_other(&fitting, &rule, command.seed)?;
+    let threshold = fit_threshold(&music, &other, command.refuse)?;
+    rule.none_below = Some(threshold.chosen.threshold);
+
+    let mut manifest = shipped.manifest.clone();
+    manifest.ensemble = rule;
+    let together = Loaded { manifest: manifest.clone(), weights: shipped.weights.clone() };
+    let bar = progress_bar(1, "measuring all networks together");
+    let progress = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &progress };
+    let evaluation = evaluate(&together, &mut data, &measure)?;
+    bar.finish_and_clear();
+    manifest.metrics = metrics(&evaluation);
+
+    let mut refused: BTreeMap<&'static str, Vec<bool>> = BTreeMap::new();
+    for (kind, confidence) in kinds.iter().zip(&other) {
+        refused.entry(kind).or_default().push(*confidence < threshold.chosen.threshold);
+    }
+    let share = |of: &Vec<bool>| of.iter().filter(|refused| **refused).count() as f64 / of.len() as f64;
+    let record = Record {
+        split: plan,
+        clips: labels.len(),
+        fitted_by: fitting.manifest.models.iter().map(|m| m.training.command.clone()).collect(),
+        candidates: &candidates,
+        rule: &manifest.ensemble,
+        refuse_at_most: command.refuse,
+        seed: command.seed,
+        threshold: &threshold,
+        refused_by_kind: refused.iter().map(|(kind, of)| (*kind, share(of))).collect(),
+    };
+    let mut json = serde_json::to_vec_pretty(&manifest)?;
+    json.push(b'\n');
+    Manifest::parse(&json)?;
+    write(&command.models.join("none-of-these.svg"), draw(&threshold)?.as_bytes())?;
+    write(&command.models.join("combine.json"), &serde_json::to_vec_pretty(&record)?)?;
+    write(&manifest_path, &json)?;
+
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut table = table(&["rule", "accuracy", "loss"]);
+    for candidate in &candidates {
+        table.add_row([
+            format!("{}{}", name(candidate.kind), if candidate.kind == kind { " (taken)" } else { "" }),
+            percent(candidate.accuracy),
+            format!("{:.3}", candidate.loss),
+        ]);
+    }
+    for column in 1..3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("{table}\nof {} validation clips, each left out of the fit that judged it", labels.len());
+    println!(
+        "none of these below {:.3}: refuses {} of the music and {} of {} other sounds (area under the curve {:.3})",
+        threshold.chosen.threshold,
+        percent(threshold.chosen.music_refused),
+        percent(threshold.chosen.other_refused),
+        other.len(),
+        threshold.area,
+    );
+    for (kind, share) in &record.refused_by_kind {
+        println!("  {kind}: {}", percent(*share));
+    }
+    let track = &evaluation.track;
+    println!(
+        "{}: {} of {} clips (95 %: {} to {}), {} of {} segments",
+        evaluation.split.describe(),
+        percent(track.accuracy),
+        track.n,
+        percent(track.interval[0]),
+        percent(track.interval[1]),
+        percent(evaluation.segment.accuracy),
+        evaluation.segment.n
+    );
+    if evaluation.seen_in_training > 0 {
+        eprintln!("warning: {} of these clips were learned from", evaluation.seen_in_training);
+    }
+    Ok(())
+}
+
+/// The networks to fit the rule by: those of the manifest, or runs that differ in nothing but that they
+/// left the validation clips alone.
+fn with_twins(shipped: &Loaded, twins: &[PathBuf]) -> Result<Loaded> {
+    let mut fitting = shipped.clone();
+    let mut by_name: BTreeMap<String, Loaded> = BTreeMap::new();
+    for path in twins {
+        let twin = Loaded::open(path)?;
+        let name = twin.manifest.models.first().context("a run has one model")?.name.clone();
+        ensure!(by_name.insert(name.clone(), twin).is_none(), "two of the twins are called {name}");
+    }
+    for (entry, weights) in fitting.manifest.models.iter_mut().zip(&mut fitting.weights) {
+        if let Some(twin) = by_name.remove(&entry.name) {
+            let model = twin.manifest.models.into_iter().next().context("a run has one model")?;
+            ensure!(
+                model.recipe == entry.recipe && model.architecture == entry.architecture,
+                "{}: the twin is another network",
+                entry.name
+            );
+            *entry = model;
+            *weights = twin.weights.into_iter().next().context("a run has weights")?;
+        }
+        ensure!(
+            entry.training.data.valid_clips > 0,
+            "{} learned from the validation clips, and a rule fitted to them would believe it too much; train it again without data.learn_from_validation, and name that run by --twin",
+            entry.name
+        );
+    }
+    if let Some(name) = by_name.keys().next() {
+        bail!("no network of the manifest is called {name}, as one of the twins is");
+    }
+    Ok(fitting)
+}
+
+/// How each rule does on validation clips that it was not fitted to.
+fn candidates(members: &[Vec<Vec<f32>>], labels: &[usize], classes: usize) -> Result<Vec<Candidate>> {
+    let kinds: &[Kind] = if members.len() > 1 {
+        &[Kind::Sum, Kind::Product, Kind::Vote, Kind::Stack]
+    } else {
+        // Of one network, all but the combiner are its own temperature.
+        &[Kind::Product, Kind::Stack]
+    };
+    kinds
+        .iter()
+        .map(|&kind| {
+            let mut combined = vec![Vec::new(); labels.len()];
+            for fold in 0..FOLDS {
+                // Clips come in the order of their classes: every fold has some of each.
+                let out = |clip: usize| clip % FOLDS == fold;
+                let pick = |wanted: bool| (0..labels.len()).filter(move |clip| out(*clip) == wanted);
+                let kept: Vec<Vec<Vec<f32>>> =
+                    members.iter().map(|m| pick(false).map(|clip| m[clip].clone()).collect()).collect();
+                let of_kept: Vec<usize> = pick(false).map(|clip| labels[clip]).collect();
+                let rule = fit_rule(kind, &Predictions { members: &kept, labels: &of_kept, classes })?;
+                for clip in pick(true) {
+                    combined[clip] =
+                        rule.combine(&members.iter().map(|m| m[clip].as_slice()).collect::<Vec<_>>());
+                }
+            }
+            let right = combined.iter().zip(labels).filter(|(log, label)| argmax(log) == **label).count();
+            Ok(Candidate {
+                kind,
+                accuracy: right as f64 / labels.len() as f64,
+                loss: negative_log_likelihood(&combined, labels, 1.0),
+            })
+        })
+        .collect()
+}
+
+/// How sure the networks are of sounds that are no music, and what these are.
+fn confidences_of_other(
+    loaded: &Loaded,
+    rule: &EnsembleRule,
+    seed: u64,
+) -> Result<(Vec<&'static str>, Vec<f32>)> {
+    let mut analyser = loaded.analyser()?;
+    let sounds = other::sounds(analyser.sample_rate(), OTHER_SECONDS, OTHER_EACH, seed);
+    let bar = progress_bar(sounds.len() as u64, "sounds that are no music");
+    let (mut kinds, mut confidences) = (Vec::new(), Vec::new());
+    for sound in sounds {
+        let segments = analyser.segments(sound.samples.len());
+        let judged = pollster::block_on(analyser.judge(&sound.samples, &segments))?;
+        let members: Vec<Vec<Vec<f32>>> = judged.into_iter().flatten().map(|j| j.members).collect();
+        bar.inc(1);
+        if members.is_empty() {
+            continue; // silence: refused before any network hears it
+        }
+        kinds.push(sound.kind);
+        confidences.push(rule.decide(&rule.song(members.iter().map(Vec::as_slice))).confidence);
+    }
+    bar.finish_and_clear();
+    Ok((kinds, confidences))
+}
+
+/// The share of the other sounds that is refused over the share of the music that is.
+fn draw(threshold: &Threshold) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (520, 420)).into_drawing_area();
+        let failed = |e: &dyn std::fmt::Display| anyhow::anyhow!("the curve cannot be drawn: {e}");
+        area.fill(&RGBColor(255, 255, 255)).map_err(|e| failed(&e))?;
+        let mut chart = ChartBuilder::on(&area)
+            .margin(16)
+            .x_label_area_size(44)
+            .y_label_area_size(56)
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)
+            .map_err(|e| failed(&e))?;
+        let percent = |share: &f64| format!("{:.0} %", 100.0 * share);
+        chart
+            .configure_mesh()
+            .x_desc("music refused")
+            .y_desc("other sounds refused")
+            .x_label_formatter(&percent)
+            .y_label_formatter(&percent)
+            .light_line_style(RGBColor(240, 240, 240))
+            .draw()
+            .map_err(|e| failed(&e))?;
+        let grey = ShapeStyle::from(&RGBColor(170, 170, 170)).stroke_width(1);
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], grey)).map_err(|e| failed(&e))?;
+        let curve = threshold.curve.iter().map(|point| (point.music_refused, point.other_refused));
+        let blue = ShapeStyle::from(&RGBColor(31, 90, 168)).stroke_width(2);
+        chart.draw_series(LineSeries::new(curve, blue)).map_err(|e| failed(&e))?;
+        let chosen = (threshold.chosen.music_refused, threshold.chosen.other_refused);
+        chart
+            .draw_series([Circle::new(chosen, 5, ShapeStyle::from(&BLACK).filled())])
+            .map_err(|e| failed(&e))?;
+        area.present().map_err(|e| failed(&e))?;
+    }
+    Ok(svg)
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sum => "sum",
+        Kind::Product => "product",
+        Kind::Vote => "vote",
+        Kind::Stack => "stack",
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
+}
