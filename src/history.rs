@@ -1,7 +1,7 @@
 //! What was heard before: results, never sound. Kept in the browser's own database, if the visitor
 //! lets it; and the same records, written to files.
 
-use cratedigger_protocol::{DeviceKind, MemberOutput, Traits};
+use cratedigger_protocol::{DeviceKind, MemberOutput, ModelSet, Traits};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -29,6 +29,12 @@ pub struct Record {
     milliseconds_to_first: f64,
     classes: Vec<String>,
     probabilities: Vec<f32>,
+    /// Whether that was too little to name a genre. Records of earlier versions don't say.
+    #[serde(default)]
+    none: bool,
+    /// Which networks judged it.
+    #[serde(default)]
+    networks: ModelSet,
     members: Vec<MemberOutput>,
     segments: Vec<RecordSegment>,
     /// Records of earlier versions have none.
@@ -61,6 +67,8 @@ impl Record {
             milliseconds_to_first: outcome.milliseconds_to_first,
             classes,
             probabilities: outcome.verdict.probabilities,
+            none: outcome.none,
+            networks: outcome.set,
             members: outcome.verdict.members,
             traits: song.traits.get_untracked(),
             segments: song.segments.with_untracked(|all| {
@@ -117,6 +125,8 @@ impl Record {
                     })
                     .collect(),
             },
+            none: self.none,
+            set: self.networks,
             device: self.device,
             milliseconds: self.milliseconds,
             milliseconds_to_first: self.milliseconds_to_first,
@@ -211,13 +221,14 @@ fn records(state: State) -> Vec<Record> {
 }
 
 fn csv(classes: &[String], records: &[Record]) -> String {
-    let head = ["song", "genre", "seconds", "added"].map(String::from);
+    let head = ["song", "genre", "sure_enough", "seconds", "added"].map(String::from);
     let mut table = head.into_iter().chain(classes.iter().cloned()).collect::<Vec<_>>().join(",") + "\r\n";
     for record in records {
         let added = js_sys::Date::new(&JsValue::from_f64(record.added)).to_iso_string();
         let cells = [
             text::csv_cell(&record.name),
             text::csv_cell(&record.genre),
+            if record.none { "no".into() } else { "yes".into() },
             format!("{:.2}", record.seconds),
             String::from(added),
         ];

@@ -45,7 +45,8 @@ pub fn of(state: State, song: Song) -> Option<HtmlCanvasElement> {
     };
     let column = 640.0;
     words(&song.title(), &format!("30px {BODY}"), SOFT, MARGIN, 112.0, column - 40.0);
-    let name = text::heading(&state.genre(best));
+    let name =
+        if outcome.none { state.words_now().none_of_these.into() } else { text::heading(&state.genre(best)) };
     words(&name, &format!("750 150px {DISPLAY}"), INK, MARGIN, 262.0, column - 40.0);
     context.set_fill_style_str(&colour(best));
     context.fill_rect(MARGIN, 292.0, 132.0, 14.0);

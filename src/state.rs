@@ -1,6 +1,6 @@
 //! What the page knows, as signals. The engine writes, the components read.
 
-use cratedigger_protocol::{DeviceKind, Event, MemberOutput, ModelInfo, Traits};
+use cratedigger_protocol::{DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, Rule, Traits};
 use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
@@ -90,6 +90,10 @@ impl Verdict {
 pub struct Outcome {
     /// For the whole song.
     pub verdict: Verdict,
+    /// Whether it is none of the classes: the confidence is too little to name one.
+    pub none: bool,
+    /// Which networks judged it.
+    pub set: ModelSet,
     /// Who computed it.
     pub device: DeviceKind,
     /// In all.
@@ -232,9 +236,19 @@ impl Song {
             Event::Silent { index, start, end, .. } => {
                 self.place(Segment { index, start, end, verdict: None, revision: 0 });
             }
-            Event::Finished { probabilities, members, milliseconds, milliseconds_to_first, .. } => {
+            Event::Finished {
+                probabilities,
+                members,
+                none,
+                set,
+                milliseconds,
+                milliseconds_to_first,
+                ..
+            } => {
                 self.outcome.set(Some(Outcome {
                     verdict: Verdict { probabilities, members },
+                    none,
+                    set,
                     device,
                     milliseconds,
                     milliseconds_to_first,
@@ -243,7 +257,7 @@ impl Song {
             }
             Event::Traits { traits, .. } => self.traits.set(Some(traits)),
             Event::Cancelled { .. } => self.status.set(Status::Cancelled),
-            Event::Ready { .. } | Event::Explained { .. } | Event::Failed { .. } => {}
+            Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Failed { .. } => {}
         }
     }
 
@@ -327,6 +341,35 @@ pub enum Sheet {
     Settings,
 }
 
+/// How the full set of networks stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Full {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one, and it was not asked for.
+    Offered,
+    /// It is being fetched and checked.
+    Loading,
+    /// It judges the next song.
+    Ready,
+    /// It could not be loaded.
+    Failed,
+}
+
+impl Full {
+    /// Its name in the page's test hooks.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Offered => "offered",
+            Self::Loading => "loading",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// All of it; copies are handles to the same signals.
 #[derive(Clone, Copy)]
 pub struct State {
@@ -342,6 +385,14 @@ pub struct State {
     pub classes: RwSignal<Vec<String>>,
     /// The networks.
     pub models: RwSignal<Vec<ModelInfo>>,
+    /// Figures of all networks together.
+    pub together: RwSignal<Vec<Metric>>,
+    /// Which networks the visitor wants, once they are there.
+    pub wanted: RwSignal<ModelSet>,
+    /// How they shall decide; none for as they were measured.
+    pub rule: RwSignal<Option<Rule>>,
+    /// How the full set stands.
+    pub full: RwSignal<Full>,
     /// The visitor's choice of device.
     pub mode: RwSignal<Mode>,
     /// How the CPU stands.
@@ -384,6 +435,10 @@ impl State {
             // Until the worker names those of its networks: so that the crate stands there at once.
             classes: RwSignal::new(GENRES.map(String::from).into()),
             models: RwSignal::new(Vec::new()),
+            together: RwSignal::new(Vec::new()),
+            wanted: RwSignal::new(ModelSet::Full),
+            rule: RwSignal::new(None),
+            full: RwSignal::new(Full::None),
             mode: RwSignal::new(Mode::default()),
             cpu: RwSignal::new(DeviceState::Off),
             gpu: RwSignal::new(DeviceState::Off),

@@ -31,6 +31,12 @@ pub fn Announcer(page: Page) -> impl IntoView {
             .get()
             .and_then(|outcome| {
                 let (class, share) = *text::ranked(&outcome.verdict.probabilities).first()?;
+                if outcome.none {
+                    return Some(text::fill(
+                        w().none_words,
+                        &[&state.genre(class), &text::percent(share.into())],
+                    ));
+                }
                 Some(text::fill(w().announce_result, &[&state.genre(class), &text::percent(share.into())]))
             })
             .unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! The words about the song: what to do while there is none, what goes on, the genre, large.
 
-use cratedigger_protocol::DeviceKind;
+use cratedigger_protocol::{DeviceKind, ModelSet};
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
@@ -9,7 +9,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::{icon, icons};
 use crate::app::Page;
 use crate::engine::policy::DeviceState;
-use crate::state::{Ear, Song, State, Status};
+use crate::state::{Ear, Full, Song, State, Status};
 use crate::words::Words;
 use crate::{ear, example, glue, picture, text};
 
@@ -311,21 +311,25 @@ fn verdict(page: Page, song: Song) -> impl IntoView {
             &[&text::duration(outcome.milliseconds), &text::duration(outcome.milliseconds_to_first)],
         )
     });
+    let none = outcome.as_ref().is_some_and(|outcome| outcome.none);
+    let fast = outcome.as_ref().is_some_and(|outcome| outcome.set == ModelSet::Fast);
     let id = state.class(best);
-    let name = text::heading(&state.genre(best));
+    let name = if none { w().none_of_these.into() } else { text::heading(&state.genre(best)) };
     let long = name.chars().count() > 7;
     view! {
         {title(song)}
         <h1
             class="genre"
             class:long=long
+            class:none=none
             data-testid="result-genre"
             data-genre=id
-            data-class=best.to_string()
+            data-none=none.to_string()
+            data-class=(!none).then(|| best.to_string())
         >
             <span class="genre-name">{name}</span>
         </h1>
-        <p class="sure" data-testid="sure">{sureness(state, w(), &ranked)}</p>
+        <p class="sure" data-testid="sure">{sureness(state, w(), &ranked, none)}</p>
         <p class="timing">
             <span data-testid="device-used" data-device=device>
                 {device_words}
@@ -333,6 +337,25 @@ fn verdict(page: Page, song: Song) -> impl IntoView {
             " · "
             <span data-testid="timing">{timing}</span>
         </p>
+        {move || {
+            let all = state.full.get() == Full::Ready && state.wanted.get() == ModelSet::Full;
+            (fast && all && song.audible)
+                .then(|| {
+                    view! {
+                        <p class="quiet-words">
+                            {w().judged_fast} " "
+                            <button
+                                type="button"
+                                class="link"
+                                data-testid="ask-all"
+                                on:click=move |_| page.engine(|engine| engine.ask_all(song.id))
+                            >
+                                {text::fill(w().ask_all, &[&state.models.with(Vec::len).to_string()])}
+                            </button>
+                        </p>
+                    }
+                })
+        }}
         <div class="actions">
             <button
                 type="button"
@@ -373,8 +396,11 @@ fn keep_picture(page: Page, song: Song, copy: bool) {
 }
 
 /// How sure, in words, with the figures that the words stand for.
-fn sureness(state: State, words: &'static Words, ranked: &[(usize, f32)]) -> String {
+fn sureness(state: State, words: &'static Words, ranked: &[(usize, f32)], none: bool) -> String {
     let Some((class, first)) = ranked.first().copied() else { return String::new() };
+    if none {
+        return text::fill(words.none_words, &[&state.genre(class), &text::percent(first.into())]);
+    }
     let (other, second) = ranked.get(1).copied().unwrap_or_default();
     let values = [
         &*text::percent(first.into()),

@@ -33,6 +33,21 @@ pub fn icon(path: &'static str) -> impl IntoView {
     }
 }
 
+/// A small button that is not the main thing.
+pub fn small_button(
+    testid: &'static str,
+    symbol: Option<&'static str>,
+    words: impl Fn() -> &'static str + Send + 'static,
+    act: impl Fn() + 'static,
+) -> impl IntoView {
+    view! {
+        <button type="button" class="button quiet small" data-testid=testid on:click=move |_| act()>
+            {symbol.map(icon)}
+            {words}
+        </button>
+    }
+}
+
 /// The paths of the icons, on a grid of 24.
 pub mod icons {
     pub const FILE: &str =

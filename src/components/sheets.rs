@@ -1,6 +1,6 @@
 //! What lies over the page when asked for: about the model, and settings.
 
-use cratedigger_protocol::{Metric, ModelInfo};
+use cratedigger_protocol::{Metric, ModelInfo, ModelSet, Rule};
 use leptos::html::Dialog;
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -9,10 +9,10 @@ use super::{icon, icons};
 use crate::app::Page;
 use crate::engine::policy::{DeviceState, Mode};
 use crate::settings::Theme;
-use crate::state::{Sheet, State};
+use crate::state::{Full, Sheet, State};
 use crate::trouble::Notice;
 use crate::words::{Language, Words};
-use crate::{glue, history, settings, text};
+use crate::{engine, glue, history, settings, text};
 
 /// A modal dialog that is open while the state says so.
 fn dialog(
@@ -85,10 +85,13 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
             .iter()
             .flat_map(|model| model.metrics.iter().map(|metric| metric_row(w, &model.name, metric)))
             .collect_view();
+        // Of one network, the ensemble's figures are its own.
+        let together = if models.len() > 1 { state.together.get() } else { Vec::new() };
+        let of_all = together.iter().map(|metric| metric_row(w, w.all_together, metric)).collect_view();
         let networks = models.iter().map(|model| network(w, model)).collect_view();
-        let confusion = models
+        let confusion = together
             .iter()
-            .flat_map(|model| &model.metrics)
+            .chain(models.iter().flat_map(|model| &model.metrics))
             .find_map(|metric| Some((metric, metric.confusion.as_ref()?)))
             .map(|(metric, counts)| confusion(state, metric, counts));
         view! {
@@ -97,7 +100,7 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
                 .then(|| {
                     view! {
                         <h3>{w.how_often}</h3>
-                        {headline(w, &models).map(|words| view! { <p>{words}</p> })}
+                        {headline(w, &models, &together).map(|words| view! { <p>{words}</p> })}
                         <div class="scroll" tabindex="0" role="region" aria-label=w.how_often>
                             <table>
                                 <thead>
@@ -108,7 +111,7 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
                                         <th scope="col">{w.interval}</th>
                                     </tr>
                                 </thead>
-                                <tbody>{rows}</tbody>
+                                <tbody>{of_all} {rows}</tbody>
                             </table>
                         </div>
                     }
@@ -141,12 +144,12 @@ fn network(w: &'static Words, model: &ModelInfo) -> impl IntoView + use<> {
 }
 
 /// One sentence, from the strictest protocol only.
-fn headline(w: &'static Words, models: &[ModelInfo]) -> Option<String> {
-    let strict: Vec<&Metric> = models
-        .iter()
-        .flat_map(|model| &model.metrics)
-        .filter(|metric| metric.protocol == "fault-filtered" && metric.level == "track")
-        .collect();
+fn headline(w: &'static Words, models: &[ModelInfo], together: &[Metric]) -> Option<String> {
+    let is_strict = |metric: &&Metric| metric.protocol == "fault-filtered" && metric.level == "track";
+    let strict: Vec<&Metric> = models.iter().flat_map(|model| &model.metrics).filter(is_strict).collect();
+    if let Some(all) = together.iter().find(is_strict) {
+        return Some(text::fill(w.headline_all, &[&all.n.to_string(), &text::percent(all.accuracy)]));
+    }
     let n = strict.first()?.n;
     if strict.iter().any(|metric| metric.n != n) {
         // Figures on different clips don't belong into one sentence; the table has them.
@@ -301,6 +304,44 @@ pub fn SettingsSheet(page: Page) -> impl IntoView {
             move || settings::set_language(state, one),
         )
     };
+    let sets = move |set: ModelSet| {
+        let name = move || match set {
+            ModelSet::Fast => w().networks_fast,
+            ModelSet::Full => w().networks_full,
+        };
+        choice(
+            "networks",
+            format!("networks-{}", engine::set_id(set)),
+            name,
+            move || state.wanted.get() == set,
+            move || page.engine(|engine| engine.set_networks(set, state.rule.get_untracked())),
+        )
+    };
+    let rules = move |rule: Option<Rule>| {
+        let name = move || match rule {
+            None => w().rule_measured,
+            Some(Rule::Sum) => w().rule_sum,
+            Some(Rule::Product) => w().rule_product,
+            Some(Rule::Vote) => w().rule_vote,
+        };
+        choice(
+            "rule",
+            format!("rule-{}", engine::rule_id(rule)),
+            name,
+            move || state.rule.get() == rule,
+            move || page.engine(|engine| engine.set_networks(state.wanted.get_untracked(), rule)),
+        )
+    };
+    let full = move || match state.full.get() {
+        Full::None | Full::Offered => w().networks_hint.to_string(),
+        Full::Loading => w().device_loading.into(),
+        Full::Ready => {
+            let (count, bytes) =
+                state.models.with(|all| (all.len(), all.iter().map(|m| m.bytes).sum::<u64>().div_ceil(1000)));
+            text::fill(w().networks_ready, &[&count.to_string(), &bytes.to_string()])
+        }
+        Full::Failed => w().networks_failed.into(),
+    };
     let copy = move |_| {
         let words = diagnostics(state);
         spawn_local(async move {
@@ -318,6 +359,17 @@ pub fn SettingsSheet(page: Page) -> impl IntoView {
                 <Line state name="WebGPU" testid="device-status-gpu" device=state.gpu />
             </dl>
         </fieldset>
+        <Show when=move || state.full.get() != Full::None>
+            <fieldset data-testid="networks" data-state=move || state.full.get().id()>
+                <legend>{move || w().networks}</legend>
+                <div class="choices">{[ModelSet::Fast, ModelSet::Full].map(sets).collect_view()}</div>
+                <p class="quiet-words">{full}</p>
+                <div class="choices" role="group" aria-label=move || w().rule_title>
+                    {engine::RULES.map(rules).collect_view()}
+                </div>
+                <p class="quiet-words">{move || w().rule_hint}</p>
+            </fieldset>
+        </Show>
         <fieldset>
             <legend>{move || w().theme_title}</legend>
             <div class="choices">{Theme::ALL.map(themes).collect_view()}</div>
@@ -479,13 +531,16 @@ fn diagnostics(state: State) -> String {
             .collect()
     });
     format!(
-        "Cratedigger {}\nbrowser: {}\nscreen: {screen}\ndevice: {}\nCPU: {}\nWebGPU: {}\nnetworks: {}\nlast songs:\n{}",
+        "Cratedigger {}\nbrowser: {}\nscreen: {screen}\ndevice: {}\nCPU: {}\nWebGPU: {}\nnetworks: {}; {} set {}, rule {}\nlast songs:\n{}",
         env!("CARGO_PKG_VERSION"),
         window.navigator().user_agent().unwrap_or_default(),
         state.mode.get().id(),
         device(state.cpu.get()),
         device(state.gpu.get()),
         networks.join(", "),
+        engine::set_id(state.wanted.get()),
+        state.full.get().id(),
+        engine::rule_id(state.rule.get()),
         times.join("\n"),
     )
 }

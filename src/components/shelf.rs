@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use leptos::prelude::*;
 
-use super::{icon, icons};
+use super::{icon, icons, small_button};
 use crate::app::Page;
 use crate::state::{Song, State, Status};
 use crate::{history, text};
@@ -126,33 +126,25 @@ pub fn Shelf(page: Page) -> impl IntoView {
                     </p>
                     <div class="shelf-tools">
                         <Show when=move || open.get().gt(&0)>
-                            <button
-                                type="button"
-                                class="button quiet small"
-                                data-testid="cancel-all"
-                                on:click=move |_| page.engine(|engine| engine.cancel_all())
-                            >
-                                {move || w().cancel_all}
-                            </button>
+                            {small_button(
+                                "cancel-all",
+                                None,
+                                move || w().cancel_all,
+                                move || page.engine(|engine| engine.cancel_all()),
+                            )}
                         </Show>
-                        <button
-                            type="button"
-                            class="button quiet small"
-                            data-testid="export-json"
-                            on:click=move |_| history::export_json(state)
-                        >
-                            {icon(icons::SAVE)}
-                            "JSON"
-                        </button>
-                        <button
-                            type="button"
-                            class="button quiet small"
-                            data-testid="export-csv"
-                            on:click=move |_| history::export_csv(state)
-                        >
-                            {icon(icons::SAVE)}
-                            "CSV"
-                        </button>
+                        {small_button(
+                            "export-json",
+                            Some(icons::SAVE),
+                            || "JSON",
+                            move || history::export_json(state),
+                        )}
+                        {small_button(
+                            "export-csv",
+                            Some(icons::SAVE),
+                            || "CSV",
+                            move || history::export_csv(state),
+                        )}
                     </div>
                 </div>
                 <table data-testid="shelf">
@@ -181,6 +173,9 @@ fn row(page: Page, id: u32) -> impl IntoView {
     let status = song.status;
     let is_best = Memo::new(move |_| best(&song));
     let genre = move || match (status.get(), is_best.get()) {
+        (_, Some(_)) if song.outcome.with(|o| o.as_ref().is_some_and(|o| o.none)) => {
+            view! { <span class="row-status">{w().none_of_these}</span> }.into_any()
+        }
         (_, Some((class, _))) => view! {
             <span class="row-genre">
                 <span class="swatch"></span>

@@ -4,6 +4,7 @@ use cratedigger_protocol::Traits;
 use leptos::ev;
 use leptos::prelude::*;
 
+use super::small_button;
 use crate::app::Page;
 use crate::state::{Explained, Segment, Song, State, Tiles};
 use crate::{text, typical};
@@ -110,14 +111,12 @@ fn closer(page: Page, song: Song) -> impl IntoView {
                     {move || w().why_ask}
                 </button>
                 <Show when=move || asked().is_some()>
-                    <button
-                        type="button"
-                        class="button quiet small"
-                        data-testid="why-stop"
-                        on:click=move |_| page.engine(|engine| engine.stop_explaining())
-                    >
-                        {move || w().why_stop}
-                    </button>
+                    {small_button(
+                        "why-stop",
+                        None,
+                        move || w().why_stop,
+                        move || page.engine(|engine| engine.stop_explaining()),
+                    )}
                 </Show>
             </div>
             <div aria-live="polite" class="closer-answer">{answer}</div>

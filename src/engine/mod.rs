@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cratedigger_protocol::{DeviceKind, Event, FailureKind, Request};
+use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet, Request, Rule};
 use js_sys::{Float32Array, Function, Promise, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -19,7 +19,7 @@ use web_sys::{File, Url};
 use self::client::{Client, Report};
 use self::policy::{DeviceState, Mode, Recovery, Step};
 use crate::decode::{self, Decoded};
-use crate::state::{Explained, Segment, Song, State, Status, Tiles, Verdict};
+use crate::state::{Explained, Full, Segment, Song, State, Status, Tiles, Verdict};
 use crate::trouble::{Notice, Reason, Trouble};
 use crate::{history, store};
 
@@ -28,6 +28,12 @@ use crate::{history, store};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Under which the chosen [`Mode`] is remembered.
 const STORED_MODE: &str = "cratedigger.device";
+/// Under which it is remembered that the fast network is enough, and another rule than the measured one.
+const STORED_SET: &str = "cratedigger.networks";
+const STORED_RULE: &str = "cratedigger.rule";
+
+/// Which networks, and how they decide.
+type Networks = (ModelSet, Option<Rule>);
 
 /// One try at a song.
 struct Job {
@@ -51,6 +57,11 @@ struct Slot {
     generation: Cell<u32>,
     /// The job that it was told to stop and hasn't answered for.
     stopping: Cell<Option<u32>>,
+    /// The networks that it has, with their rule; those that it was asked for last, which are others
+    /// until it has answered; and those that it could not load.
+    has: Cell<Option<Networks>>,
+    asked: Cell<Option<Networks>>,
+    refused: Cell<Option<Networks>>,
 }
 
 /// Owns the workers and the files; everything it learns goes into the [`State`].
@@ -77,6 +88,13 @@ impl Engine {
         if let Some(mode) = store::get(STORED_MODE).as_deref().and_then(Mode::from_id) {
             state.mode.set(mode);
         }
+        if store::get(STORED_SET).as_deref() == Some(set_id(ModelSet::Fast)) {
+            state.wanted.set(ModelSet::Fast);
+        }
+        let stored = store::get(STORED_RULE);
+        state
+            .rule
+            .set(RULES.into_iter().flatten().find(|rule| stored.as_deref() == Some(rule_id(Some(*rule)))));
         let engine = Rc::new(Self {
             state,
             base: base_url().unwrap_or_default(),
@@ -181,6 +199,62 @@ impl Engine {
             self.state.gpu.set(DeviceState::Off);
         }
         self.consider_gpu();
+    }
+
+    /// The visitor chose the networks, or how they decide. A song under way is not touched.
+    pub fn set_networks(self: &Rc<Self>, set: ModelSet, rule: Option<Rule>) {
+        self.state.wanted.set(set);
+        self.state.rule.set(rule);
+        store::set(STORED_SET, set_id(set));
+        store::set(STORED_RULE, rule_id(rule));
+        // Choosing them is asking to try again.
+        if self.state.full.get_untracked() == Full::Failed {
+            self.state.full.set(Full::Offered);
+        }
+        self.cpu.refused.set(None);
+        self.gpu.refused.set(None);
+        self.consider_networks();
+    }
+
+    /// Has a song judged again that only the fast network has heard.
+    pub fn ask_all(self: &Rc<Self>, id: u32) {
+        if let Some(song) =
+            self.state.find(id).filter(|song| song.audible && !song.status.get_untracked().is_open())
+        {
+            song.status.set(Status::Waiting);
+            self.next();
+        }
+    }
+
+    /// Asks the workers for the networks that are wanted, if they have others. Not while a song is
+    /// under way, which would wait for it.
+    fn consider_networks(self: &Rc<Self>) {
+        let state = self.state;
+        if self.job.borrow().is_some() {
+            return;
+        }
+        let offered = state.full.get_untracked() != Full::None;
+        let set = if offered { state.wanted.get_untracked() } else { ModelSet::Fast };
+        let wanted = (set, state.rule.get_untracked());
+        for kind in [DeviceKind::Cpu, DeviceKind::WebGpu] {
+            let slot = self.slot(kind);
+            let (has, refused) = (slot.has.get(), slot.refused.get());
+            let busy = has.is_none() || slot.asked.get() != has;
+            if busy || has == Some(wanted) || refused == Some(wanted) {
+                continue;
+            }
+            slot.asked.set(Some(wanted));
+            if set == ModelSet::Full && state.full.get_untracked() == Full::Offered {
+                state.full.set(Full::Loading);
+            }
+            if let Err(error) = self.send(kind, &self.load(wanted), &[]) {
+                self.lose(kind, FailureKind::Device, &describe(&error));
+            }
+        }
+    }
+
+    fn load(&self, (set, rule): Networks) -> Request {
+        Request::Load { models: format!("{}models/", self.base), set, rule }
     }
 
     /// Has a piece of live sound judged, unless the last one still is: then this one is let go,
@@ -340,6 +414,7 @@ impl Engine {
             song.status.set(status);
         }
         self.next();
+        self.consider_networks();
     }
 
     /// Forgets the job, and tells its worker.
@@ -379,7 +454,11 @@ impl Engine {
         };
         let started = Client::start(kind, &self.base, report).and_then(|client| {
             *slot.client.borrow_mut() = Some(client);
-            self.send(kind, &Request::Load { models: format!("{}models/", self.base) }, &[])
+            // The small set first, whatever is wanted: it answers first.
+            let first = (ModelSet::Fast, self.state.rule.get_untracked());
+            slot.has.set(None);
+            slot.asked.set(Some(first));
+            self.send(kind, &self.load(first), &[])
         });
         if let Err(error) = started {
             self.lose(kind, FailureKind::Device, &describe(&error));
@@ -398,8 +477,18 @@ impl Engine {
                     golden_difference,
                     golden_tolerance,
                     milliseconds_per_segment,
+                    set,
+                    more,
+                    metrics,
                     ..
                 } => {
+                    let slot = self.slot(kind);
+                    slot.has.set(slot.asked.get());
+                    match (set, more, self.state.full.get_untracked()) {
+                        (ModelSet::Full, ..) => self.state.full.set(Full::Ready),
+                        (ModelSet::Fast, true, Full::None) => self.state.full.set(Full::Offered),
+                        _ => {}
+                    }
                     self.set_device(
                         kind,
                         DeviceState::Ready {
@@ -412,9 +501,27 @@ impl Engine {
                     if self.state.classes.with_untracked(|old| *old != classes) {
                         self.state.classes.set(classes);
                     }
-                    self.state.models.set(models);
+                    // A GPU that comes later has the fast ones first, and nothing new to say of them.
+                    if set == ModelSet::Full
+                        || self.state.wanted.get_untracked() == set
+                        || self.state.models.with_untracked(Vec::is_empty)
+                    {
+                        self.state.models.set(models);
+                        self.state.together.set(metrics);
+                    }
                     self.dispatch();
                     self.consider_gpu();
+                    self.consider_networks();
+                }
+                Event::Kept { set, detail } => {
+                    leptos::logging::warn!("{kind:?} worker keeps its networks: {detail}");
+                    let slot = self.slot(kind);
+                    slot.refused.set(slot.asked.get());
+                    slot.asked.set(slot.has.get());
+                    if set == ModelSet::Full && self.state.full.get_untracked() == Full::Loading {
+                        self.state.full.set(Full::Failed);
+                    }
+                    self.consider_networks();
                 }
                 Event::Failed { id: None, kind: failure, detail } => {
                     self.lose(kind, failure, &detail);
@@ -624,10 +731,31 @@ impl Engine {
     }
 }
 
+/// The rules that can be chosen, the measured one first.
+pub const RULES: [Option<Rule>; 4] = [None, Some(Rule::Sum), Some(Rule::Product), Some(Rule::Vote)];
+
+/// A rule's name in storage and in the page's test hooks.
+pub fn rule_id(rule: Option<Rule>) -> &'static str {
+    match rule {
+        None => "measured",
+        Some(Rule::Sum) => "sum",
+        Some(Rule::Product) => "product",
+        Some(Rule::Vote) => "vote",
+    }
+}
+
+/// The same of a set of networks.
+pub fn set_id(set: ModelSet) -> &'static str {
+    match set {
+        ModelSet::Fast => "fast",
+        ModelSet::Full => "full",
+    }
+}
+
 /// The job that an event is about.
 fn song_of(event: &Event) -> Option<u32> {
     match event {
-        Event::Ready { .. } => None,
+        Event::Ready { .. } | Event::Kept { .. } => None,
         Event::Failed { id, .. } => *id,
         Event::Started { id, .. }
         | Event::Waveform { id, .. }

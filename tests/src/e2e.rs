@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use cratedigger_tests::browser::Adapter;
-use cratedigger_tests::page::{End, Page, SHADERS, SOON, drive, ensure_same, ensure_same_probabilities};
+use cratedigger_tests::page::{
+    End, Networks, Page, SHADERS, SOON, drive, ensure_same, ensure_same_probabilities,
+};
 use cratedigger_tests::wav::Song;
 use serde_json::{Value, json};
 use xtask::site::Site;
@@ -49,6 +51,38 @@ fn a_dropped_song_gets_the_native_answer_on_the_cpu() -> Result<()> {
         page.wait("the GPU's absence", "device('gpu') === 'unavailable'", SOON).await?;
         let (_, words) = page.device("gpu").await?;
         ensure!(words.contains("not available"), "GPU: {words}");
+        page.ensure_no_errors().await
+    })
+}
+
+#[test]
+fn all_networks_together_give_the_native_answer_and_say_when_it_is_none() -> Result<()> {
+    drive(Adapter::None, async |page| {
+        page.open().await?;
+        let song = Song::band(16, 9.0, 44_100, 2);
+        let fast = page.drop_file("song.wav", &song.wav(), SOON).await?.done()?;
+        ensure_same(&fast, &page.native(&song)?)?;
+
+        // The others come later, and are asked about the same song.
+        page.browser().run("part('networks-full').click();", Vec::new()).await?;
+        page.wait("all networks", "part('networks').dataset.state === 'ready'", SOON).await?;
+        let before = page.browser().run("return states.length;", Vec::new()).await?;
+        page.wait("the offer", "part('ask-all') && (part('ask-all').click(), true)", SOON).await?;
+        let all = page.end_after(&before, SOON).await?.done()?;
+        ensure_same(&all, &page.native_with(Networks::Full, &song)?)?;
+        let votes = page
+            .browser()
+            .run("return document.querySelectorAll('[data-testid=votes] tbody tr').length;", Vec::new());
+        ensure!(votes.await?.as_u64() > Some(1), "no votes");
+
+        // Hiss is no music.
+        let hiss = Song::hiss(17, 6.0, 44_100);
+        let shown = page.drop_file("hiss.wav", &hiss.wav(), SOON).await?.done()?;
+        let native = page.native_with(Networks::Full, &hiss)?;
+        ensure!(native.none, "hiss was called {}", native.genre);
+        ensure_same(&shown, &native)?;
+        let words = page.browser().run("return part('result-genre').innerText;", Vec::new()).await?;
+        ensure!(words.as_str().is_some_and(|words| words.contains("None")), "{words}");
         page.ensure_no_errors().await
     })
 }
@@ -148,17 +182,40 @@ async fn load_worker(page: &Page, name: &str, models: &str) -> Result<(Value, Ve
     Ok(serde_json::from_value(answer)?)
 }
 
-/// Compares a worker's logits with those in models/manifest.json, and its answer to a song,
+/// Has a worker that was loaded fetch all networks, and returns its answer.
+async fn load_all(page: &Page) -> Result<(Value, Vec<f32>)> {
+    let answer = page
+        .browser()
+        .run_async(
+            "const [models] = arguments;
+             const [header, payload] = await new Promise((resolve, reject) => {
+               worker.onmessage = ({ data }) => resolve(data);
+               worker.onerror = ({ message }) => reject(message);
+               worker.postMessage([{ type: 'load', models, set: 'full' }]);
+             });
+             return [header, payload ? [...payload] : []];",
+            vec![json!(format!("{}models/", page.site().url()))],
+        )
+        .await?;
+    Ok(serde_json::from_value(answer)?)
+}
+
+/// Compares a worker's logits with those of the manifest, and its answer to a song,
 /// segment by segment, with the native program's.
-async fn worker_agrees(page: &Page, name: &str, device: &str, song: &Song) -> Result<()> {
+async fn worker_agrees(page: &Page, name: &str, device: &str, networks: Networks, song: &Song) -> Result<()> {
     open_blank(page).await?;
-    let (ready, logits) = load_worker(page, name, "models").await?;
+    let (mut ready, mut logits) = load_worker(page, name, "models").await?;
+    if networks == Networks::Full {
+        ensure!(ready["more"] == true, "no full set: {ready}");
+        (ready, logits) = load_all(page).await?;
+    }
+    ensure!(ready["set"] == networks.id(), "{name}: {ready}");
     ensure!(ready["type"] == "ready" && ready["device"] == device, "{name}: {ready}");
     let tolerance = ready["goldenTolerance"].as_f64().context("no tolerance")?;
     ensure!((0.0..0.0021).contains(&tolerance), "a tolerance of {tolerance}");
 
-    let manifest =
-        page.browser().run_async("return (await fetch('models/manifest.json')).json();", Vec::new()).await?;
+    let fetch = "return (await fetch(`models/${arguments[0]}`)).json();";
+    let manifest = page.browser().run_async(fetch, vec![json!(networks.manifest())]).await?;
     let golden: Vec<f64> = manifest["models"]
         .as_array()
         .context("no models")?
@@ -208,7 +265,7 @@ async fn worker_agrees(page: &Page, name: &str, device: &str, song: &Song) -> Re
         let values: Vec<f64> = serde_json::from_value(event["probabilities"].clone())?;
         Ok(classes.iter().cloned().zip(values).collect())
     };
-    let native = page.native(song)?;
+    let native = page.native_with(networks, song)?;
     let (mut inner, traits): (Vec<&Value>, Vec<&Value>) =
         events[1..events.len() - 1].iter().partition(|event| event["type"] != "traits");
     let tempo = traits.first().and_then(|event| event["traits"]["tempo"].as_f64());
@@ -251,14 +308,19 @@ fn the_cpu_worker_has_the_golden_logits() -> Result<()> {
     drive(Adapter::None, async |page| {
         let mut song = Song::band(6, 13.0, 32_000, 2);
         song.samples[2 * 96_000..4 * 96_000].fill(0);
-        worker_agrees(&page, "worker-cpu", "cpu", &song).await
+        for networks in [Networks::Fast, Networks::Full] {
+            worker_agrees(&page, "worker-cpu", "cpu", networks, &song).await?;
+        }
+        Ok(())
     })
 }
 
 #[test]
 fn the_gpu_worker_has_the_golden_logits() -> Result<()> {
     drive(Adapter::SwiftShader, async |page| {
-        worker_agrees(&page, "worker-gpu", "web-gpu", &Song::band(7, 6.0, 22_050, 1)).await
+        // The full set holds the fast network, too.
+        let song = Song::band(7, 6.0, 22_050, 1);
+        worker_agrees(&page, "worker-gpu", "web-gpu", Networks::Full, &song).await
     })
 }
 

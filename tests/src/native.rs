@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub struct Answer {
     /// The genre named.
     pub genre: String,
+    /// Whether that is too little to name it.
+    pub none: bool,
     /// Of every genre.
     pub probabilities: BTreeMap<String, f64>,
     /// The timeline, without its silent segments.
@@ -37,12 +39,13 @@ pub fn best(probabilities: &BTreeMap<String, f64>) -> Option<(&str, f64)> {
     Some((first.0, first.1 - ranked.get(1)?.1))
 }
 
-/// Has the native program judge a file.
+/// Has the native program judge a file, by the networks of a manifest.
 ///
 /// # Errors
 /// It fails, or says what can't be understood.
-pub fn classify(program: &Path, file: &Path) -> Result<Answer> {
-    let output = Command::new(program).args(["classify", "--json"]).arg(file).output()?;
+pub fn classify(program: &Path, manifest: &Path, file: &Path) -> Result<Answer> {
+    let mut command = Command::new(program);
+    let output = command.args(["classify", "--json", "--model"]).arg(manifest).arg(file).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         output.status.success(),

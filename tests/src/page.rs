@@ -38,7 +38,35 @@ pub struct Page {
     browser: Browser,
     site: Site,
     program: PathBuf,
+    models: PathBuf,
     folder: TempDir,
+}
+
+/// Which of the shipped networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Networks {
+    /// Those of `manifest.json`.
+    Fast,
+    /// Those of `full.json`.
+    Full,
+}
+
+impl Networks {
+    /// The file that names them.
+    pub fn manifest(self) -> &'static str {
+        match self {
+            Self::Fast => "manifest.json",
+            Self::Full => "full.json",
+        }
+    }
+
+    /// What the page calls them.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// What the page shows of a song that is done.
@@ -46,6 +74,8 @@ pub struct Page {
 pub struct Shown {
     /// The genre named.
     pub genre: String,
+    /// Whether it says that it is none of them.
+    pub none: bool,
     /// Of every genre, as the bars have it.
     pub probabilities: BTreeMap<String, f64>,
     /// The timeline.
@@ -109,6 +139,7 @@ pub fn drive<F: Future<Output = Result<()>>>(adapter: Adapter, case: impl FnOnce
         site: Site::start(&dist, 0)?,
         browser: runtime.block_on(Browser::start(adapter))?,
         program,
+        models: dist.join("models"),
         folder: tempfile::tempdir()?,
     });
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(case(Handle::clone(&page)))));
@@ -138,13 +169,27 @@ impl Page {
         &self.site
     }
 
-    /// Loads the page and waits until its CPU worker is ready.
+    /// Loads the page and waits until its CPU worker is ready. The fast network does the songs, so that
+    /// what is seen does not hang on when the others came; see [`Page::open_with`].
     ///
     /// # Errors
     /// It doesn't become ready.
     pub async fn open(&self) -> Result<()> {
+        self.open_with(Networks::Fast).await
+    }
+
+    /// The same, and waits for these networks.
+    ///
+    /// # Errors
+    /// They don't become ready.
+    pub async fn open_with(&self, networks: Networks) -> Result<()> {
         self.open_only().await?;
         self.wait("the CPU worker", "ready('cpu')", SOON).await?;
+        let choose = "part(`networks-${arguments[0]}`)?.click();";
+        self.browser.run(choose, vec![json!(networks.id())]).await?;
+        if networks == Networks::Full {
+            self.wait("all networks", "part('networks').dataset.state === 'ready'", SOON).await?;
+        }
         Ok(())
     }
 
@@ -158,6 +203,9 @@ impl Page {
              for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister();
              for (const name of await caches.keys()) await caches.delete(name);";
         self.browser.run_async(forget, Vec::new()).await?;
+        // A file of the same origin without the page in it, to set its choices from.
+        self.browser.goto(&format!("{}models/manifest.json", self.site.url())).await?;
+        self.browser.run("localStorage.setItem('cratedigger.networks', 'fast');", Vec::new()).await?;
         self.browser.goto(&self.site.url()).await?;
         self.browser.wait("the page", "document.querySelector('main[data-state]')", SOON).await?;
         // Every state of the page from now on, so that a wait can't take an old one for a new one.
@@ -252,6 +300,14 @@ impl Page {
         self.end(before, deadline).await
     }
 
+    /// Waits for the end of a song that began after so many states of the page.
+    ///
+    /// # Errors
+    /// Nothing comes of it.
+    pub async fn end_after(&self, states: &Value, deadline: Duration) -> Result<End> {
+        self.end(usize::try_from(states.as_u64().context("no states")?)?, deadline).await
+    }
+
     /// Waits until the song is done or has failed, in a state later than the first `before`.
     async fn end(&self, before: usize, deadline: Duration) -> Result<End> {
         let state = self
@@ -274,6 +330,7 @@ impl Page {
                  const bars = all('genre-bar').map((bar) => [bar.dataset.genre, Number(bar.dataset.probability)]);
                  return {
                    genre: part('result-genre').dataset.genre,
+                   none: part('result-genre').dataset.none === 'true',
                    probabilities: Object.fromEntries(bars),
                    segments: all('segment').map(({ dataset }) => ({
                      index: Number(dataset.index),
@@ -299,12 +356,21 @@ impl Page {
         Ok(path)
     }
 
-    /// What the native program says of a song.
+    /// What the native program says of a song by the fast network.
     ///
     /// # Errors
     /// It fails.
     pub fn native(&self, song: &Song) -> Result<Answer> {
-        native::classify(&self.program, &self.file("native.wav", song)?)
+        self.native_with(Networks::Fast, song)
+    }
+
+    /// The same by these networks.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn native_with(&self, networks: Networks, song: &Song) -> Result<Answer> {
+        let manifest = self.models.join(networks.manifest());
+        native::classify(&self.program, &manifest, &self.file("native.wav", song)?)
     }
 
     /// Fails unless the console is free of errors.
@@ -361,6 +427,7 @@ pub fn ensure_same(shown: &Shown, native: &Answer) -> Result<()> {
     ensure!(shown.probabilities.len() == 10, "{} bars", shown.probabilities.len());
     ensure_same_probabilities("song", &shown.probabilities, &native.probabilities)?;
     ensure!(shown.genre == native.genre, "genre {}, natively {}", shown.genre, native.genre);
+    ensure!(shown.none == native.none, "none: {}, natively {}", shown.none, native.none);
     let places: Vec<usize> = shown.segments.iter().map(|segment| segment.index).collect();
     ensure!(places.iter().copied().eq(0..places.len()), "segments {places:?}");
     let audible: Vec<(&ShownSegment, &str)> =

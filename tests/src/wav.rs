@@ -52,6 +52,14 @@ impl Song {
         Self { rate, channels: 1, samples: vec![0; (seconds * f64::from(rate)) as usize] }
     }
 
+    /// White noise.
+    pub fn hiss(seed: u32, seconds: f64, rate: u32) -> Self {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9) | 1);
+        let samples =
+            (0..(seconds * f64::from(rate)) as usize).map(|_| (dice.noise() * 12_000.0) as i16).collect();
+        Self { rate, channels: 1, samples }
+    }
+
     /// The song as a WAV file.
     pub fn wav(&self) -> Vec<u8> {
         let bytes = (self.samples.len() * 2) as u32;

@@ -28,6 +28,8 @@ pub struct Classification {
     pub seconds: f64,
     /// The most probable genre.
     pub genre: String,
+    /// Whether its probability is too little to name it: then it is none of the genres.
+    pub none: bool,
     /// All genres' probabilities.
     pub probabilities: Probabilities,
     /// What was judged one by one; silent segments are left out.
@@ -98,6 +100,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
         file: path.display().to_string(),
         seconds,
         genre,
+        none: verdict.decision.none,
         probabilities: named(verdict.ensemble, analyser.classes()),
         segments,
         models: analyser.models().map(|m| m.entry().name.clone()).collect(),
@@ -116,7 +119,10 @@ pub fn built_in() -> Result<Loaded> {
             .map(include_dir::File::contents)
             .with_context(|| format!("no {name} was built in"))
     };
-    let manifest = Manifest::parse(file("manifest.json")?)?;
+    let mut manifest = Manifest::parse(file("manifest.json")?)?;
+    if let Some(full) = &manifest.full {
+        manifest = Manifest::parse(file(full)?)?;
+    }
     let weights = manifest.models.iter().map(|m| Ok(file(&m.weights)?.to_vec())).collect::<Result<_>>()?;
     Ok(Loaded { manifest, weights })
 }
@@ -131,7 +137,8 @@ pub enum Format {
     Table,
     /// One JSON object a file, a line each.
     Json,
-    /// A row a file: `file,seconds,genre`, a column for each genre's probability, `error`.
+    /// A row a file: `file,seconds,genre`, a column for each genre's probability, `error`; the genre is
+    /// `none` where none is probable enough.
     Csv,
 }
 
@@ -271,7 +278,8 @@ impl Printer {
             (Self::Lines, Ok(result)) => println!("{}", in_words(&result)),
             (Self::Lines, Err(error)) => eprintln!("{file}: {error}"),
             (Self::Csv { writer, .. }, Ok(result)) => {
-                let cells = [file, format!("{:.2}", result.seconds), result.genre];
+                let genre = if result.none { "none".into() } else { result.genre };
+                let cells = [file, format!("{:.2}", result.seconds), genre];
                 let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
                 writer.write_record(cells.into_iter().chain(values).chain([String::new()]))?;
                 writer.flush()?;
@@ -285,6 +293,9 @@ impl Printer {
             (Self::Table(table), Ok(result)) => {
                 let ranked = ranked(&result);
                 let cell = |place: usize| match ranked.get(place) {
+                    Some((genre, p)) if place == 0 && result.none => {
+                        [format!("none ({genre})"), format!("{:.0} %", 100.0 * p)]
+                    }
                     Some((genre, p)) => [genre.clone(), format!("{:.0} %", 100.0 * p)],
                     None => [String::new(), String::new()],
                 };
@@ -319,5 +330,6 @@ fn ranked(result: &Classification) -> Vec<(String, f32)> {
 fn in_words(result: &Classification) -> String {
     let top: Vec<String> =
         ranked(result).iter().take(3).map(|(genre, p)| format!("{genre} {:.0} %", 100.0 * p)).collect();
-    format!("{}  {}", result.file, top.join(", "))
+    let none = if result.none { "none of these; nearest " } else { "" };
+    format!("{}  {none}{}", result.file, top.join(", "))
 }

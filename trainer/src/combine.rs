@@ -16,7 +16,9 @@ use serde::Serialize;
 use crate::calibrate::{Kind, Predictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood};
 use crate::compare::table;
 use crate::display::progress_bar;
-use crate::evaluate::{Evaluated, Loaded, Measure, evaluate, judge_part, metrics, open_data, plan_of};
+use crate::evaluate::{
+    Evaluated, Loaded, Measure, evaluate, judge_part, manifest_of, metrics, open_data, plan_of,
+};
 use crate::material::Origin;
 use crate::other;
 use crate::split::SplitPlan;
@@ -31,7 +33,7 @@ const OTHER_EACH: usize = 12;
 
 /// What `cratedigger combine` was asked for.
 pub struct Command {
-    /// Folder of the manifest.
+    /// The manifest, or its folder.
     pub models: PathBuf,
     /// The data set.
     pub data: PathBuf,
@@ -56,7 +58,7 @@ pub struct Candidate {
     pub loss: f64,
 }
 
-/// What was found out, as `combine.json` keeps it.
+/// What was found out, as it is kept beside the manifest.
 #[derive(Debug, Serialize)]
 struct Record<'a> {
     split: SplitPlan,
@@ -71,8 +73,8 @@ struct Record<'a> {
 }
 
 /// `cratedigger combine`: fits the rule, chooses the threshold, measures all networks together on the
-/// test clips, and writes what came out into the manifest. `combine.json` beside it has the figures,
-/// and `none-of-these.svg` the curve.
+/// test clips, and writes what came out into the manifest. Of `manifest.json`, `manifest-rule.json`
+/// beside it has the figures, and `manifest-none-of-these.svg` the curve.
 ///
 /// # Errors
 /// There is no manifest, a network has learned from the validation clips and no twin of it was named,
@@ -80,7 +82,7 @@ struct Record<'a> {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
 pub fn command(command: &Command) -> Result<()> {
     ensure!((0.0..1.0).contains(&command.refuse), "--refuse is a share, 0…1");
-    let manifest_path = command.models.join("manifest.json");
+    let manifest_path = manifest_of(&command.models);
     let shipped = Loaded::open(&manifest_path)?;
     let plan = plan_of(&shipped, None, None)?;
     let fitting = with_twins(&shipped, &command.twins)?;
@@ -162,8 +164,13 @@ pub fn command(command: &Command) -> Result<()> {
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
     Manifest::parse(&json)?;
-    write(&command.models.join("none-of-these.svg"), draw(&threshold)?.as_bytes())?;
-    write(&command.models.join("combine.json"), &serde_json::to_vec_pretty(&record)?)?;
+    // manifest.json: manifest-rule.json, so that two manifests of one folder do not share theirs.
+    let beside = |ending: &str| {
+        let stem = manifest_path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("manifest");
+        manifest_path.with_file_name(format!("{stem}-{ending}"))
+    };
+    write(&beside("none-of-these.svg"), draw(&threshold)?.as_bytes())?;
+    write(&beside("rule.json"), &serde_json::to_vec_pretty(&record)?)?;
     write(&manifest_path, &json)?;
 
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);

@@ -43,18 +43,14 @@ impl Loaded {
         if RunFolder::is_run(path) {
             return Self::of_run(&RunFolder::new(path));
         }
-        let (folder, only) = if path.is_dir() {
-            (path, None)
-        } else {
-            let name = path.file_name().and_then(|n| n.to_str());
-            (path.parent().unwrap_or(Path::new(".")), Some(name.unwrap_or_default()))
-        };
-        let file = folder.join("manifest.json");
+        let file = manifest_of(path);
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let only = (file != path && !path.is_dir()).then(|| path.file_name().and_then(|n| n.to_str()));
         let json = fs::read(&file).with_context(|| {
             format!("{}: neither a run nor a model: {} cannot be read", path.display(), file.display())
         })?;
         let mut manifest = Manifest::parse(&json).with_context(|| format!("{}", file.display()))?;
-        if let Some(name) = only.filter(|name| *name != "manifest.json") {
+        if let Some(name) = only.map(Option::unwrap_or_default) {
             manifest.models.retain(|m| m.weights == name);
             ensure!(!manifest.models.is_empty(), "{} names no model with weights {name}", file.display());
             manifest.metrics = manifest.models.iter().flat_map(|m| m.metrics.clone()).collect();
@@ -117,6 +113,7 @@ impl Loaded {
             classes,
             metrics: Vec::new(),
             ensemble: EnsembleRule::default(),
+            full: None,
             models: vec![entry],
         };
         Ok(Self { manifest, weights: vec![weights] })
@@ -173,6 +170,18 @@ pub struct Measure<'a> {
     pub origin: Origin,
     /// Called with the number of clips done and of all.
     pub progress: &'a dyn Fn(usize, usize),
+}
+
+/// The manifest that a path stands for: a `.json` file itself, `manifest.json` in a folder, or beside a
+/// file of weights.
+pub fn manifest_of(path: &Path) -> PathBuf {
+    if path.extension().is_some_and(|extension| extension == "json") {
+        path.to_owned()
+    } else if path.is_file() {
+        path.with_file_name("manifest.json")
+    } else {
+        path.join("manifest.json")
+    }
 }
 
 /// The split that a model was trained under, or another protocol's if one is asked for.

@@ -10,7 +10,7 @@ use burn::store::ModuleSnapshot as _;
 use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
 
 use crate::display::progress_bar;
-use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, metrics, open_data};
+use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, manifest_of, metrics, open_data};
 use crate::material::Origin;
 use crate::run::{RunFolder, clips_used, kept_epoch};
 use crate::split::Protocol;
@@ -19,7 +19,7 @@ use crate::split::Protocol;
 pub struct Command {
     /// The run.
     pub run: PathBuf,
-    /// Folder of the manifest.
+    /// The manifest, or its folder.
     pub to: PathBuf,
     /// The data set, to measure an ensemble with.
     pub data: Option<PathBuf>,
@@ -51,8 +51,9 @@ pub fn command(command: &Command) -> Result<()> {
     ensure!(!entry.metrics.is_empty(), "the run was only measured on clips that it was trained on");
     let entry = entry.clone();
 
+    let manifest_path = manifest_of(to);
+    let to = manifest_path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
-    let manifest_path = to.join("manifest.json");
     let mut manifest = match fs::read(&manifest_path) {
         Ok(json) => Manifest::parse(&json).with_context(|| format!("{}", manifest_path.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -77,7 +77,7 @@ enum Command {
     },
     /// Measure a model on the test clips of a data set
     Evaluate {
-        /// A run, one exported model (.bpk beside its manifest.json), or a folder with a manifest.json
+        /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder
         model: PathBuf,
         /// The data set's folder
         #[arg(long)]
@@ -129,13 +129,13 @@ enum Command {
         /// The data set, to measure several networks together
         #[arg(long)]
         data: Option<PathBuf>,
-        /// Folder of the manifest
+        /// The manifest (.json), or its folder
         #[arg(long, default_value = "models")]
         to: PathBuf,
     },
     /// Decide how the networks of a folder decide together, and when the answer is none of the classes
     Combine {
-        /// The folder of their manifest.json
+        /// Their manifest (.json), or its folder
         #[arg(default_value = "models")]
         models: PathBuf,
         /// The data set: the rule is fitted to its validation clips, and measured on its test clips
@@ -181,7 +181,7 @@ enum Command {
         /// How to print
         #[arg(long, value_enum, default_value_t = classify::Format::Lines)]
         format: classify::Format,
-        /// A folder with a manifest.json, one exported model, or a run [default: the networks built into this program]
+        /// A manifest (.json) or its folder, one exported model, or a run [default: the networks built into this program]
         #[arg(long)]
         model: Option<PathBuf>,
     },

@@ -25,15 +25,46 @@ pub enum DeviceKind {
     WebGpu,
 }
 
+/// Which of the networks are at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelSet {
+    /// Those of `manifest.json`: small, for the first answer.
+    #[default]
+    Fast,
+    /// Those of the manifest that it names as the full one.
+    Full,
+}
+
+/// How several networks decide together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// The mean of their probabilities.
+    Sum,
+    /// The geometric mean: each can veto.
+    Product,
+    /// Each votes for one genre, with its confidence.
+    Vote,
+}
+
 /// From the page to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Request {
-    /// The first message: fetch the manifest and the weights, load them, check them against
-    /// their golden logits and time them. Answered by [`Event::Ready`] or [`Event::Failed`].
+    /// Fetch a manifest and its weights, load them, check them against their golden logits and
+    /// time them. The first message, which is answered by [`Event::Ready`] or [`Event::Failed`]; and
+    /// again for other networks, which take the place of the first ones between two songs: answered
+    /// by [`Event::Ready`] or [`Event::Kept`].
     Load {
-        /// Absolute URL of the folder that holds `manifest.json`, with a slash at its end.
+        /// Absolute URL of the folder that holds the manifest, with a slash at its end.
         models: String,
+        /// Which networks.
+        #[serde(default)]
+        set: ModelSet,
+        /// How they decide together; none for what the manifest says.
+        #[serde(default)]
+        rule: Option<Rule>,
     },
     /// Analyse one song. Payload: one `Float32Array` a channel, all of the same length, samples
     /// nominally in −1…1 at the file's own rate. A worker that has a song under way queues this one.
@@ -165,6 +196,15 @@ pub enum Event {
         classes: Vec<String>,
         /// The networks loaded.
         models: Vec<ModelInfo>,
+        /// Which they are.
+        #[serde(default)]
+        set: ModelSet,
+        /// Whether there is a full set besides.
+        #[serde(default)]
+        more: bool,
+        /// Figures of all of them together, as the manifest has them.
+        #[serde(default)]
+        metrics: Vec<Metric>,
         /// Largest absolute difference between this device's logits and the golden ones.
         golden_difference: f32,
         /// Largest difference that would have been accepted.
@@ -172,6 +212,13 @@ pub enum Event {
         /// Time for the networks on one segment, in milliseconds: best of a few runs, after one
         /// that compiled what had to be compiled.
         milliseconds_per_segment: f64,
+    },
+    /// Other networks could not be loaded; those before stay at work.
+    Kept {
+        /// Which were asked for.
+        set: ModelSet,
+        /// Why not, for a developer.
+        detail: String,
     },
     /// Work on a song has begun.
     Started {
@@ -251,6 +298,10 @@ pub enum Event {
         id: u32,
         /// The ensemble's probabilities for the whole song, in the order of the classes.
         probabilities: Vec<f32>,
+        /// Whether the answer is that it is none of the classes: the confidence is too little.
+        none: bool,
+        /// Which networks judged it.
+        set: ModelSet,
         /// Each network's own for the whole song.
         members: Vec<MemberOutput>,
         /// From the request's arrival at the front of the queue to now, in milliseconds.

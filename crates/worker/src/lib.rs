@@ -18,8 +18,8 @@ mod wire;
 
 pub use device::Backend;
 
-use cratedigger_protocol::{Event, FailureKind, Metric, ModelInfo};
-use cratedigger_zoo::{Analyser, GOLDEN_TOLERANCE, Manifest, ModelEntry};
+use cratedigger_protocol::{Event, FailureKind, Metric, ModelInfo, ModelSet, Rule};
+use cratedigger_zoo::{Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -51,10 +51,38 @@ pub fn start(backend: Backend) {
     queue::listen(backend);
 }
 
-/// Fetches, loads, checks and times the networks; answers with [`Event::Ready`].
-pub(crate) async fn load(base: &str, backend: Backend) -> Result<Analyser, Failure> {
-    let manifest = fetch(&format!("{base}manifest.json")).await?;
-    let manifest = Manifest::parse(&manifest).map_err(|e| Failure::new(FailureKind::Models, e))?;
+/// Networks at work.
+pub(crate) struct Loaded {
+    pub(crate) analyser: Analyser,
+    pub(crate) set: ModelSet,
+}
+
+/// Fetches, loads, checks and times networks; answers with [`Event::Ready`].
+pub(crate) async fn load(
+    base: &str,
+    set: ModelSet,
+    rule: Option<Rule>,
+    backend: Backend,
+) -> Result<Loaded, Failure> {
+    let unreadable = |e| Failure::new(FailureKind::Models, e);
+    let first = fetch(&format!("{base}manifest.json")).await?;
+    let first = Manifest::parse(&first).map_err(unreadable)?;
+    let more = first.full.is_some();
+    let mut manifest = match (set, &first.full) {
+        (ModelSet::Fast, _) => first,
+        (ModelSet::Full, Some(name)) => {
+            let full = fetch(&format!("{base}{name}")).await?;
+            let full = Manifest::parse(&full).map_err(unreadable)?;
+            if full.classes != first.classes {
+                return Err(Failure::new(FailureKind::Models, "the full set has other classes"));
+            }
+            full
+        }
+        (ModelSet::Full, None) => return Err(Failure::new(FailureKind::Models, "there is no full set")),
+    };
+    if let Some(rule) = rule {
+        manifest.ensemble = plain(rule, &manifest.ensemble);
+    }
     let mut weights = Vec::with_capacity(manifest.models.len());
     for model in &manifest.models {
         // The hash in the URL makes a cached file of an older release another file.
@@ -83,13 +111,31 @@ pub(crate) async fn load(base: &str, backend: Backend) -> Result<Analyser, Failu
             device_name,
             classes: manifest.classes.clone(),
             models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
+            set,
+            more,
+            // They were measured under the manifest's own rule.
+            metrics: if rule.is_none() { figures(&manifest.metrics) } else { Vec::new() },
             golden_difference: difference,
             golden_tolerance: GOLDEN_TOLERANCE,
             milliseconds_per_segment,
         },
         Some(&logits),
     );
-    Ok(analyser)
+    Ok(Loaded { analyser, set })
+}
+
+/// Another rule, with the members' temperatures, which are theirs and not the rule's. What was fitted
+/// to the rule's own results is left out.
+fn plain(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
+    let combination = match rule {
+        Rule::Sum => Combination::Sum,
+        Rule::Product => Combination::Product,
+        Rule::Vote => Combination::Vote,
+    };
+    if fitted.combination == combination {
+        return fitted.clone();
+    }
+    EnsembleRule { combination, temperatures: fitted.temperatures.clone(), ..EnsembleRule::default() }
 }
 
 /// The best of up to three runs of one batch, within half a second, after one that compiled the
@@ -117,18 +163,22 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
         summary: model.architecture.summary(&model.recipe),
         parameters: model.parameters,
         bytes: model.bytes,
-        metrics: metrics
-            .iter()
-            .map(|m| Metric {
-                protocol: m.protocol.clone(),
-                level: m.level.clone(),
-                n: m.n,
-                accuracy: m.accuracy,
-                interval: m.interval,
-                confusion: m.confusion.clone(),
-            })
-            .collect(),
+        metrics: figures(metrics),
     }
+}
+
+fn figures(metrics: &[cratedigger_zoo::Metric]) -> Vec<Metric> {
+    metrics
+        .iter()
+        .map(|m| Metric {
+            protocol: m.protocol.clone(),
+            level: m.level.clone(),
+            n: m.n,
+            accuracy: m.accuracy,
+            interval: m.interval,
+            confusion: m.confusion.clone(),
+        })
+        .collect()
 }
 
 async fn fetch(url: &str) -> Result<Vec<u8>, Failure> {

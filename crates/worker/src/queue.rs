@@ -5,14 +5,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use cratedigger_protocol::{Event, FailureKind, Request};
-use cratedigger_zoo::Analyser;
 use js_sys::Float32Array;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{Backend, Failure, explain, song, wire};
+use crate::{Backend, Failure, Loaded, explain, song, wire};
 
 /// What is to be done with the sound of a job.
 #[derive(Clone, Copy)]
@@ -35,12 +34,25 @@ pub(crate) struct Shared {
     waiting: VecDeque<Job>,
     /// The song under way, if any, and whether it was cancelled.
     current: Option<(u32, bool)>,
-    /// Absent while loading, while a song is under way, and after a failed load.
-    analyser: Option<Analyser>,
-    loaded: bool,
+    /// Absent while loading, while a song is under way, and after a failed first load.
+    loaded: Option<Loaded>,
+    /// Takes its place between two songs.
+    next: Option<Loaded>,
+    /// Whether the first load was asked for, and whether any is under way.
+    begun: bool,
+    loading: bool,
 }
 
 impl Shared {
+    /// Puts networks to work: at once, or after the song under way.
+    fn install(&mut self, loaded: Loaded, first: bool) {
+        if first || self.loaded.is_some() {
+            self.loaded = Some(loaded);
+        } else {
+            self.next = Some(loaded);
+        }
+    }
+
     /// Whether the song under way was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.current.is_some_and(|(_, cancelled)| cancelled)
@@ -62,24 +74,29 @@ pub(crate) fn listen(backend: Backend) {
 
 fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, channels: Vec<Float32Array>) {
     match request {
-        Request::Load { models } => {
+        Request::Load { models, set, rule } => {
             let mut state = shared.borrow_mut();
-            if std::mem::replace(&mut state.loaded, true) {
-                wire::post(
-                    &Failure::new(FailureKind::BadRequest, "the networks are loaded once").event(None),
-                    None,
-                );
+            if std::mem::replace(&mut state.loading, true) {
+                let detail = "other networks are being loaded".to_owned();
+                wire::post(&Event::Kept { set, detail }, None);
                 return;
             }
+            let first = !std::mem::replace(&mut state.begun, true);
             drop(state);
             let shared = Rc::clone(shared);
             spawn_local(async move {
-                match crate::load(&models, backend).await {
-                    Ok(analyser) => {
-                        shared.borrow_mut().analyser = Some(analyser);
+                let outcome = crate::load(&models, set, rule, backend).await;
+                shared.borrow_mut().loading = false;
+                match outcome {
+                    Ok(loaded) => {
+                        shared.borrow_mut().install(loaded, first);
                         run(&shared, backend.batch).await;
                     }
-                    Err(failure) => wire::post(&failure.event(None), None),
+                    Err(failure) if first => {
+                        shared.borrow_mut().begun = false;
+                        wire::post(&failure.event(None), None);
+                    }
+                    Err(Failure { detail, .. }) => wire::post(&Event::Kept { set, detail }, None),
                 }
             });
         }
@@ -112,17 +129,20 @@ fn enqueue(shared: &Rc<RefCell<Shared>>, backend: Backend, job: Job) {
 
 /// Works through the queue, unless that is under way already or the networks are not there yet.
 async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
-    // Whoever holds the analyser is the one who runs.
-    let Some(mut analyser) = shared.borrow_mut().analyser.take() else { return };
+    // Whoever holds the networks is the one who runs.
+    let Some(mut loaded) = shared.borrow_mut().loaded.take() else { return };
     loop {
+        if let Some(next) = shared.borrow_mut().next.take() {
+            loaded = next;
+        }
         let job = shared.borrow_mut().waiting.pop_front();
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
         let outcome = match job.task {
-            Task::Analyse => song::analyse(&mut analyser, batch, &job, shared).await,
+            Task::Analyse => song::analyse(&mut loaded, batch, &job, shared).await,
             Task::Explain { class } => {
-                explain::explain(&mut analyser, batch, &job, class as usize, shared).await
+                explain::explain(&mut loaded.analyser, batch, &job, class as usize, shared).await
             }
         };
         shared.borrow_mut().current = None;
@@ -132,5 +152,5 @@ async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
             Err(failure) => wire::post(&failure.event(Some(id)), None),
         }
     }
-    shared.borrow_mut().analyser = Some(analyser);
+    shared.borrow_mut().loaded = Some(loaded);
 }

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, traits, wire};
+use crate::{Failure, Loaded, traits, wire};
 
 /// Samples of each channel that are taken out of JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
@@ -39,12 +39,13 @@ pub(crate) fn now() -> f64 {
 
 /// Analyses one song and posts its events; false if it was cancelled.
 pub(crate) async fn analyse(
-    analyser: &mut Analyser,
+    loaded: &mut Loaded,
     batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
+    let Loaded { analyser, set } = loaded;
     let mut source = Source::new(job, analyser.sample_rate())?;
     let seconds = source.frames as f64 / f64::from(job.sample_rate);
     if seconds < MIN_SECONDS {
@@ -123,6 +124,8 @@ pub(crate) async fn analyse(
         &Event::Finished {
             id: job.id,
             probabilities: verdict.ensemble,
+            none: verdict.decision.none,
+            set: *set,
             members: members(analyser, verdict.members),
             milliseconds: now() - started,
             milliseconds_to_first: to_first.unwrap_or_default(),

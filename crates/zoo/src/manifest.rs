@@ -21,6 +21,10 @@ pub struct Manifest {
     /// How they decide together.
     #[serde(default, skip_serializing_if = "is_plain")]
     pub ensemble: EnsembleRule,
+    /// Another manifest beside this one, with more networks, that may be loaded once these have
+    /// answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<String>,
     /// Its networks.
     pub models: Vec<ModelEntry>,
 }
@@ -176,6 +180,9 @@ impl Manifest {
                     model.name, first.name
                 ));
             }
+        }
+        if manifest.full.as_ref().is_some_and(|name| name.contains(['/', '\\']) || !name.ends_with(".json")) {
+            return inconsistent("`full` must be the name of a .json file beside it".into());
         }
         if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
             return inconsistent(reason);

@@ -8,12 +8,16 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, FloatDType, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Gradients, Tensor};
 use cratedigger_zoo::nets::{
     BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3Config, MobileNetV2Config, Vgg19Config,
     parameter_count,
 };
 use cratedigger_zoo::{Architecture, Network};
+
+mod common;
+
+use common::noise;
 
 const CLASSES: usize = 10;
 const LOG_MEL: [usize; 3] = [1, 128, 39];
@@ -25,17 +29,6 @@ const STACKED: [usize; 3] = [1, 187, 130];
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn noise(shape: [usize; 4], seed: u32, device: &Device) -> Tensor<4> {
-    let mut state = seed;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 fn inputs(parts: &[[usize; 3]], batch: usize, device: &Device) -> Vec<Tensor<4>> {

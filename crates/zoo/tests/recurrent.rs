@@ -3,24 +3,17 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{BiGruConfig, BiLstmConfig, GateController, GruConfig, LstmConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use cratedigger_zoo::nets::{Gru, Lstm};
+
+mod common;
+
+use common::noise;
 
 const STEPS: usize = 7;
 const BATCH: usize = 3;
 const INPUTS: usize = 5;
 const HIDDEN: usize = 4;
-
-fn noise<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
-    let mut state = seed;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
 
 /// Batch first, as burn has it.
 fn sequence(device: &Device) -> Tensor<3> {
