@@ -84,11 +84,18 @@ export async function until(what, ask, patience = SOON) {
   }
 }
 
-/** Opens the page; waits for the CPU worker, unless told not to. */
+/** Opens the page; waits for the CPU worker and all its networks, unless told not to. */
 export async function open(page, site, { ready = true, hash = "" } = {}) {
   await page.goto(site.url + hash);
   await page.locator("main[data-state]").waitFor();
-  if (ready) await cpuReady(page);
+  if (ready) await allReady(page);
+}
+
+/** Waits for the CPU worker, and for the full set of networks if there is one. */
+export async function allReady(page) {
+  await cpuReady(page);
+  const open = '[data-testid="networks"]:not([data-state="ready"]):not([data-state="failed"])';
+  await page.locator(open).waitFor({ state: "detached" });
 }
 
 export const cpuReady = (page) =>

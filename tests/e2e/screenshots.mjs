@@ -3,8 +3,8 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
-import { cpuReady, drive, drop, open, part, rows, state, until } from "./browser.mjs";
-import { song } from "./song.mjs";
+import { allReady, cpuReady, drive, drop, open, part, rows, state, until } from "./browser.mjs";
+import { hiss, song } from "./song.mjs";
 
 const folder = path.resolve(process.argv[2] ?? "screenshots");
 await mkdir(folder, { recursive: true });
@@ -35,6 +35,11 @@ for (const [size, options] of Object.entries(SIZES)) {
     letGo();
     await cpuReady(page);
     await state(page, "done");
+    await allReady(page);
+    if (await part(page, "ask-all").count()) {
+      await part(page, "ask-all").click();
+      await part(page, "votes").waitFor();
+    }
     await until("the spectrogram", () => part(page, "spectrogram").evaluate((canvas) => canvas.width > 1));
     await take("result");
     await part(page, "segment").nth(5).click();
@@ -55,7 +60,12 @@ for (const [size, options] of Object.entries(SIZES)) {
     await part(page, "open-settings").click();
     await take("settings");
     await part(page, "close-settings").click();
-    await part(page, "row").last().getByTestId("row-show").click();
+    await drop(page, [{ name: "Hiss.wav", buffer: hiss(6) }]);
+    await until("the hiss", async () => (await rows(page)).every(({ status }) => status !== "analysing"));
+    await part(page, "row").filter({ hasText: "Hiss" }).getByTestId("row-show").click();
+    await state(page, "done");
+    await take("none");
+    await part(page, "row").nth(1).getByTestId("row-show").click();
     await state(page, "done");
     await part(page, "conference").click();
     await take("conference");

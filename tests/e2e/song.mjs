@@ -8,11 +8,8 @@ function dice(seed) {
   };
 }
 
-/** A band of bass, chords and drums; a `Buffer` with a WAV file. */
-export function song(seed, seconds, { rate = 22050, silentFrom = Infinity, silentTo = Infinity } = {}) {
-  const next = dice(seed);
-  const tempo = 1.6 + next() * 0.8;
-  const roots = Array.from({ length: 8 }, () => 55 * 2 ** (Math.floor(next() * 12) / 12));
+/** A WAV file of one channel: `value` of each sample, within −1…1. */
+function wav(seconds, rate, value) {
   const length = Math.round(seconds * rate);
   const data = Buffer.alloc(44 + 2 * length);
   data.write("RIFF", 0);
@@ -28,17 +25,30 @@ export function song(seed, seconds, { rate = 22050, silentFrom = Infinity, silen
   data.write("data", 36);
   data.writeUInt32LE(2 * length, 40);
   for (let n = 0; n < length; n += 1) {
-    const t = n / rate;
+    data.writeInt16LE(Math.round(Math.max(-1, Math.min(1, value(n / rate))) * 32000), 44 + 2 * n);
+  }
+  return data;
+}
+
+/** White noise, which is no music. */
+export function hiss(seconds, rate = 22050) {
+  const next = dice(17);
+  return wav(seconds, rate, () => 0.75 * next() - 0.375);
+}
+
+/** A band of bass, chords and drums; a `Buffer` with a WAV file. */
+export function song(seed, seconds, { rate = 22050, silentFrom = Infinity, silentTo = Infinity } = {}) {
+  const next = dice(seed);
+  const tempo = 1.6 + next() * 0.8;
+  const roots = Array.from({ length: 8 }, () => 55 * 2 ** (Math.floor(next() * 12) / 12));
+  return wav(seconds, rate, (t) => {
     const beat = t * tempo;
     const since = (beat % 1) / tempo;
     const root = roots[Math.floor(beat / 4) % 8];
     const tone = (k) => Math.sin(2 * Math.PI * root * k * t);
     const noise = next() * 2 - 1;
     const snare = Math.floor(beat) % 2 ? noise * Math.exp(-18 * since) : 0;
-    const value =
-      0.3 * tone(1) * Math.exp(-4 * since) + 0.08 * (tone(4) + tone(5.04) + tone(5.99)) + 0.25 * snare + 0.01 * noise;
-    const quiet = t >= silentFrom && t < silentTo;
-    data.writeInt16LE(quiet ? 0 : Math.round(Math.max(-1, Math.min(1, value)) * 32000), 44 + 2 * n);
-  }
-  return data;
+    if (t >= silentFrom && t < silentTo) return 0;
+    return 0.3 * tone(1) * Math.exp(-4 * since) + 0.08 * (tone(4) + tone(5.04) + tone(5.99)) + 0.25 * snare + 0.01 * noise;
+  });
 }

@@ -51,10 +51,10 @@ impl FromStr for Devices {
 fn device(name: &str) -> Result<Device> {
     let (kind, number) = match name.split_once(':') {
         Some((kind, number)) => match number.parse::<usize>() {
-            Ok(number) => (kind, number),
+            Ok(number) => (kind, Some(number)),
             Err(_) => bail!("--device {name}: a number is needed after the colon"),
         },
-        None => (name, 0),
+        None => (name, None),
     };
     match kind {
         "flex" => Ok(Device::flex()),
@@ -65,21 +65,23 @@ fn device(name: &str) -> Result<Device> {
 }
 
 #[cfg(feature = "vulkan")]
-fn vulkan(number: usize) -> Result<Device> {
-    Ok(Device::vulkan(burn::tensor::DeviceKind::DiscreteGpu(number)))
+fn vulkan(number: Option<usize>) -> Result<Device> {
+    use burn::tensor::DeviceKind;
+    // Without a number, whatever the system thinks best: it may have no card of its own.
+    Ok(Device::vulkan(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
 }
 
 #[cfg(not(feature = "vulkan"))]
-fn vulkan(_number: usize) -> Result<Device> {
+fn vulkan(_number: Option<usize>) -> Result<Device> {
     bail!("this program was built without Vulkan: build it with --features vulkan")
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(number: usize) -> Result<Device> {
-    Ok(Device::cuda(number))
+fn cuda(number: Option<usize>) -> Result<Device> {
+    Ok(Device::cuda(number.unwrap_or_default()))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_number: usize) -> Result<Device> {
+fn cuda(_number: Option<usize>) -> Result<Device> {
     bail!("this program was built without CUDA: build it with --features cuda")
 }

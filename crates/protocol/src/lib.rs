@@ -299,8 +299,10 @@ pub enum Event {
         /// The ensemble's probabilities for the whole song, in the order of the classes.
         probabilities: Vec<f32>,
         /// Whether the answer is that it is none of the classes: the confidence is too little.
+        #[serde(default)]
         none: bool,
         /// Which networks judged it.
+        #[serde(default)]
         set: ModelSet,
         /// Each network's own for the whole song.
         members: Vec<MemberOutput>,
