@@ -45,6 +45,8 @@ pub struct Command {
     pub refuse: f64,
     /// Seed of the sounds that are no music.
     pub seed: u64,
+    /// A manifest beside it, of which it becomes the full one.
+    pub full_of: Option<PathBuf>,
 }
 
 /// How a rule does on validation clips that it was not fitted to.
@@ -117,7 +119,9 @@ pub fn command(command: &Command) -> Result<()> {
     let labels: Vec<usize> = truth.unwrap_or_default().into_iter().map(|(_, class)| class).collect();
     let classes = shipped.manifest.classes.len();
 
-    let candidates = candidates(&members, &labels, classes)?;
+    // A stack is fitted to one network's own confusions, and those of its twin are others.
+    let stack = command.twins.is_empty() && members.len() > 1;
+    let candidates = candidates(&members, &labels, classes, stack)?;
     let best = candidates.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).context("there are rules")?.kind;
     let kind = command.kind.unwrap_or(best);
     let mut rule = fit_rule(kind, &Predictions { members: &members, labels: &labels, classes })?;
@@ -172,6 +176,9 @@ pub fn command(command: &Command) -> Result<()> {
     write(&beside("none-of-these.svg"), draw(&threshold)?.as_bytes())?;
     write(&beside("rule.json"), &serde_json::to_vec_pretty(&record)?)?;
     write(&manifest_path, &json)?;
+    if let Some(path) = &command.full_of {
+        name_as_full(path, &manifest_path, &manifest)?;
+    }
 
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut table = table(&["rule", "accuracy", "loss"]);
@@ -216,6 +223,19 @@ pub fn command(command: &Command) -> Result<()> {
     Ok(())
 }
 
+/// Writes into a manifest that there is a fuller one beside it.
+fn name_as_full(path: &Path, full: &Path, of: &Manifest) -> Result<()> {
+    let path = manifest_of(path);
+    let read = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut first = Manifest::parse(&read).with_context(|| path.display().to_string())?;
+    ensure!(path.parent() == full.parent() && path != full, "--full-of names another manifest beside it");
+    ensure!(first.classes == of.classes, "{} has other classes", path.display());
+    first.full = full.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let mut json = serde_json::to_vec_pretty(&first)?;
+    json.push(b'\n');
+    write(&path, &json)
+}
+
 /// The networks to fit the rule by: those of the manifest, or runs that differ in nothing but that they
 /// left the validation clips alone.
 fn with_twins(shipped: &Loaded, twins: &[PathBuf]) -> Result<Loaded> {
@@ -250,12 +270,17 @@ fn with_twins(shipped: &Loaded, twins: &[PathBuf]) -> Result<Loaded> {
 }
 
 /// How each rule does on validation clips that it was not fitted to.
-fn candidates(members: &[Vec<Vec<f32>>], labels: &[usize], classes: usize) -> Result<Vec<Candidate>> {
-    let kinds: &[Kind] = if members.len() > 1 {
-        &[Kind::Sum, Kind::Product, Kind::Vote, Kind::Stack]
-    } else {
-        // Of one network, all but the combiner are its own temperature.
-        &[Kind::Product, Kind::Stack]
+fn candidates(
+    members: &[Vec<Vec<f32>>],
+    labels: &[usize],
+    classes: usize,
+    stack: bool,
+) -> Result<Vec<Candidate>> {
+    let kinds: &[Kind] = match (members.len(), stack) {
+        // Of one network, all of them are its own temperature.
+        (1, _) => &[Kind::Product],
+        (_, false) => &[Kind::Sum, Kind::Product, Kind::Vote],
+        (_, true) => &[Kind::Sum, Kind::Product, Kind::Vote, Kind::Stack],
     };
     kinds
         .iter()

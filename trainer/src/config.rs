@@ -312,6 +312,11 @@ pub struct TrainingConfig {
     pub weight_decay: f32,
     /// Share of the target spread evenly over all classes.
     pub label_smoothing: f32,
+    /// Windows of sounds that are no music beside the music's, as a share of these: their target is all
+    /// classes alike, so that the network learns to be unsure of them (Hendrycks, Mazeika and Dietterich
+    /// 2019, "Deep anomaly detection with outlier exposure"). See [`crate::other`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other: f32,
     /// α of the Beta(α, α) distribution that mixup's share is drawn from; 0 for none.
     pub mixup: f32,
     /// Weights to begin with instead of random ones, and to fine-tune: torchvision's (`.pth`,
@@ -320,6 +325,10 @@ pub struct TrainingConfig {
     pub weights: Option<PathBuf>,
     /// What of the network stays as it is: `"none"`, `"all-but-head"` or `{ blocks = N }`.
     pub freeze: Freeze,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl Default for TrainingConfig {
@@ -337,6 +346,7 @@ impl Default for TrainingConfig {
             plateau_patience: 5,
             weight_decay: 1e-2,
             label_smoothing: 0.0,
+            other: 0.0,
             mixup: 0.0,
             weights: None,
             freeze: Freeze::None,
@@ -440,6 +450,7 @@ impl Config {
         ensure!(t.crops_per_clip != Some(0), "crops_per_clip must be at least 1");
         ensure!(t.learning_rate > 0.0 && t.learning_rate <= 1.0, "learning_rate must be in 0…1");
         ensure!((0.0..1.0).contains(&t.label_smoothing), "label_smoothing must be in 0…1");
+        ensure!((0.0..=1.0).contains(&t.other), "other is a share, 0…1");
         ensure!(t.mixup >= 0.0 && t.weight_decay >= 0.0, "mixup and weight_decay must not be negative");
         ensure!(
             t.plateau_factor > 0.0 && t.plateau_factor < 1.0 && t.plateau_patience > 0,

@@ -154,6 +154,9 @@ enum Command {
         /// Seed of the sounds that are no music
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// A manifest beside it, for the first answer, of which this becomes the full one
+        #[arg(long, value_name = "MANIFEST")]
+        full_of: Option<PathBuf>,
     },
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features {
@@ -363,8 +366,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             export::command(&export::Command { run, to, data })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Combine { models, data, rule, twins, refuse, seed } => {
-            combine::command(&combine::Command { models, data, kind: rule, twins, refuse, seed })?;
+        Command::Combine { models, data, rule, twins, refuse, seed, full_of } => {
+            combine::command(&combine::Command { models, data, kind: rule, twins, refuse, seed, full_of })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {

@@ -24,7 +24,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::train::MultiDevicesTrainStep;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use cratedigger_zoo::{DataRecord, Input, Network, Preparation, Recipe, batch, combine};
+use cratedigger_zoo::{DataRecord, Extractor, Input, Network, Preparation, Recipe, batch, combine};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +36,7 @@ use crate::display::Display;
 use crate::import::import;
 use crate::inspect;
 use crate::material::{Loader, Material, part_ranges, prepared};
+use crate::other;
 use crate::prepare;
 use crate::run::{Environment, write_atomically};
 pub use crate::run::{EpochMetrics, RunFolder, RunRecord, State};
@@ -79,6 +80,8 @@ struct Session<'a> {
     clips_apart: bool,
     /// Weight of each class in the loss.
     class_weights: Vec<f32>,
+    /// Raw windows of sounds that are no music.
+    other: Vec<Vec<f32>>,
     folder: RunFolder,
     cancelled: Arc<AtomicBool>,
 }
@@ -254,6 +257,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         },
         split: plan,
     };
+    let other = if config.training.other > 0.0 { other_windows(&recipe, config.seed)? } else { Vec::new() };
     let session = Session {
         config,
         recipe,
@@ -265,6 +269,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         split,
         clips_apart,
         class_weights,
+        other,
         folder: RunFolder::new(&options.folder),
         cancelled: Arc::clone(&options.cancelled),
     };
@@ -622,6 +627,14 @@ fn make_batch(session: &Session<'_>, draws: &[Draw], rng: &mut ChaCha8Rng) -> Re
         target[session.class_of[&draw.clip]] += 1.0 - smoothing;
         targets.push(target);
     }
+    if !session.other.is_empty() {
+        for _ in 0..(config.training.other * draws.len() as f32).round() as usize {
+            let mut window = session.other[rng.random_range(0..session.other.len())].clone();
+            vary(&mut window, recipe, &config.augmentation, rng);
+            inputs.push(prepared(recipe, &session.preparation, &window)?);
+            targets.push(vec![1.0 / classes as f32; classes]);
+        }
+    }
     mix(&mut inputs, &mut targets, config.training.mixup, rng)?;
     let weight =
         |target: &Vec<f32>| target.iter().zip(&session.class_weights).map(|(t, w)| t * w).sum::<f32>();
@@ -632,6 +645,25 @@ fn make_batch(session: &Session<'_>, draws: &[Draw], rng: &mut ChaCha8Rng) -> Re
         targets: targets.concat(),
         classes,
     })
+}
+
+/// Sounds of each kind that is no music, and windows of each.
+const OTHER_EACH: usize = 24;
+const OTHER_WINDOWS: usize = 4;
+
+/// Windows of them. Not those that `cratedigger combine` chooses a threshold by: their seed is another.
+fn other_windows(recipe: &Recipe, seed: u64) -> Result<Vec<Vec<f32>>> {
+    let mut extractor = Extractor::new(recipe, &Preparation::default())?;
+    let seconds = recipe.segment_seconds * OTHER_WINDOWS as f64;
+    let sounds = other::sounds(recipe.sample_rate, seconds, OTHER_EACH, seed.wrapping_add(1 << 32));
+    let length = recipe.segment_samples();
+    let mut windows = Vec::with_capacity(sounds.len() * OTHER_WINDOWS);
+    for sound in &sounds {
+        for start in (0..OTHER_WINDOWS).map(|window| window * length) {
+            windows.push(extractor.raw_parts(&sound.samples, start)?.concat());
+        }
+    }
+    Ok(windows)
 }
 
 /// Noise where it means the same in every column: behind the scaling.

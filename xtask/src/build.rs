@@ -41,9 +41,11 @@ pub fn site(shell: &Shell, models: Option<&Path>) -> Result<()> {
     }
     println!("Building the site…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
+    let shipped = shell.dist().join("models");
     if let Some(folder) = models {
-        put_models(folder, &shell.dist().join("models"))?;
+        put_models(folder, &shipped)?;
     }
+    forget_how(&shipped)?;
     seal(shell)?;
     println!("The site is in {} after {:.0?}.", shell.dist().display(), start.elapsed());
     Ok(())
@@ -57,6 +59,17 @@ fn put_models(from: &Path, to: &Path) -> Result<()> {
         let wanted = ["json", "bpk", "md"].iter().any(|e| file.extension().is_some_and(|other| other == *e));
         if let (true, Some(name)) = (wanted, file.file_name()) {
             fs::copy(&file, to.join(name)).with_context(|| format!("{} cannot be copied", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of a folder of networks what says how they came about: a visitor doesn't need it.
+fn forget_how(models: &Path) -> Result<()> {
+    for file in files(models)? {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with("-rule.json") || name.ends_with(".svg") || name == "EXPERIMENTS.md" {
+            fs::remove_file(&file).with_context(|| format!("{} cannot be removed", file.display()))?;
         }
     }
     Ok(())
@@ -185,13 +198,17 @@ enum Part {
     Page,
     CpuWorker,
     GpuWorker,
+    /// Those of `manifest.json`.
     Networks,
+    /// Those that come later.
+    MoreNetworks,
 }
 
 impl Part {
-    fn of(path: &str) -> Self {
-        if path.starts_with("models/") {
-            Self::Networks
+    fn of(path: &str, first: &str) -> Self {
+        if let Some(name) = path.strip_prefix("models/") {
+            let first = name == "manifest.json" || first.contains(&format!("\"{name}\""));
+            if first { Self::Networks } else { Self::MoreNetworks }
         } else if path.starts_with("worker-cpu") {
             Self::CpuWorker
         } else if path.starts_with("worker-gpu") {
@@ -206,11 +223,14 @@ impl Part {
 pub fn print_sizes(shell: &Shell) -> Result<()> {
     println!("Weighing…");
     let dist = shell.dist();
+    // The files that it names are those of the first answer; but the fuller manifest is not.
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(dist.join("models/manifest.json"))?)?;
+    let first = manifest["models"].to_string();
     let mut weights = Vec::new();
     for file in files(&dist)? {
         let path = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
         let contents = fs::read(&file)?;
-        weights.push((Part::of(&path), contents.len(), compressed(&contents)?));
+        weights.push((Part::of(&path, &first), contents.len(), compressed(&contents)?));
     }
     let row = |name: &str, parts: &[Part]| {
         let (raw, sent) = weights
@@ -223,9 +243,10 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
     row("page", &[Part::Page]);
     row("worker for the CPU", &[Part::CpuWorker]);
     row("worker for WebGPU", &[Part::GpuWorker]);
-    row("networks", &[Part::Networks]);
+    row("network for the first answer", &[Part::Networks]);
+    row("networks that come later", &[Part::MoreNetworks]);
     row("to the first answer (no WebGPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
-    row("all", &[Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Networks]);
+    row("all", &[Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Networks, Part::MoreNetworks]);
     Ok(())
 }
 
