@@ -203,8 +203,9 @@ impl Page {
              for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister();
              for (const name of await caches.keys()) await caches.delete(name);";
         self.browser.run_async(forget, Vec::new()).await?;
-        // A file of the same origin without the page in it, to set its choices from.
-        self.browser.goto(&format!("{}models/manifest.json", self.site.url())).await?;
+        // Of the same origin, without the page in it, to set its choices from.
+        self.site.overlay("start.html", "<!doctype html><link rel=icon href=data:,><title>start</title>");
+        self.browser.goto(&format!("{}start.html", self.site.url())).await?;
         self.browser.run("localStorage.setItem('cratedigger.networks', 'fast');", Vec::new()).await?;
         self.browser.goto(&self.site.url()).await?;
         self.browser.wait("the page", "document.querySelector('main[data-state]')", SOON).await?;

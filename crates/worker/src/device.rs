@@ -1,5 +1,6 @@
 //! The devices that a build can compute on. Each binary names one; the other's code is not in it.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -20,6 +21,23 @@ pub struct Backend {
     pub(crate) batch: usize,
     /// Opens it.
     pub(crate) open: fn() -> Opening,
+}
+
+thread_local! {
+    /// The device, once it was opened: burn opens a GPU once, and other networks go to the same one.
+    static OPENED: RefCell<Option<(Device, String)>> = const { RefCell::new(None) };
+}
+
+impl Backend {
+    /// The device, and its name for people.
+    pub(crate) async fn device(self) -> Result<(Device, String), Failure> {
+        if let Some(opened) = OPENED.with_borrow(Clone::clone) {
+            return Ok(opened);
+        }
+        let opened = (self.open)().await?;
+        OPENED.set(Some(opened.clone()));
+        Ok(opened)
+    }
 }
 
 #[cfg(feature = "cpu")]

@@ -89,7 +89,7 @@ pub(crate) async fn load(
         let short = model.sha256.get(..16).unwrap_or_default();
         weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
     }
-    let (device, device_name) = (backend.open)().await?;
+    let (device, device_name) = backend.device().await?;
     let mut analyser =
         Analyser::load(&manifest, weights, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
 
