@@ -609,6 +609,7 @@ impl Engine {
             // Not here: this may run inside one of the client's own closures.
             spawn_local(async move { drop(client) });
         }
+        slot.has.set(None);
         self.set_device(kind, DeviceState::Failed(failure.into()));
         // Whichever worker had it: the next piece comes within a second.
         self.live.set(None);

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::evaluate::{Evaluation, Loaded};
 use crate::report::{self, ModelReport};
-use crate::run::{RunFolder, clips_used};
+use crate::run::{RunFolder, clips_used, kept_epoch};
 use crate::split::Protocol;
 
 /// What a report says of a model, measured under one protocol; with the course of its training if
@@ -30,7 +30,7 @@ pub fn model_report(
     fact("command", training.command.clone());
     fact("trained on", clips_used(&training.data));
     fact("data SHA-256", training.data.sha256.clone());
-    fact("best epoch", training.epoch.to_string());
+    fact("weights", kept_epoch(training));
     if let Some(environment) = run.map(RunFolder::environment).transpose()?.flatten() {
         fact("program", format!("cratedigger {}, burn {}", environment.version, environment.burn));
         if let Some(commit) = environment.commit {

@@ -73,6 +73,7 @@ pub fn command(command: &Command) -> Result<()> {
     manifest.models.sort_by(|a, b| a.name.cmp(&b.name));
     // A rule that was fitted to other members says nothing about these.
     manifest.ensemble = EnsembleRule::default();
+    ensure_unshared(&manifest_path, &entry)?;
     let weights = loaded.weights.first().context("a run has one model")?;
     write(&to.join(&entry.weights), weights)?;
     write(&to.join(format!("{}.md", entry.name)), card(&entry, &evaluations).as_bytes())?;
@@ -118,6 +119,27 @@ pub fn command(command: &Command) -> Result<()> {
         evaluation.track.n,
         evaluation.protocol
     );
+    Ok(())
+}
+
+/// Fails if another manifest of the folder names the file that is about to be written: tensors have
+/// random names, so that it holds other bytes each time, and the other manifest would refuse them.
+fn ensure_unshared(manifest_path: &Path, entry: &ModelEntry) -> Result<()> {
+    let folder = manifest_path.parent().unwrap_or(Path::new("."));
+    for file in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+        let path = file?.path();
+        if path == manifest_path || path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        // What is no manifest names no weights.
+        let Some(other) = fs::read(&path).ok().and_then(|json| Manifest::parse(&json).ok()) else { continue };
+        ensure!(
+            other.models.iter().all(|model| model.weights != entry.weights),
+            "{} names {}, too, and would not fit it any more: copy that manifest and go on with the copy, or remove it first",
+            path.display(),
+            entry.weights
+        );
+    }
     Ok(())
 }
 
@@ -194,8 +216,8 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
          * `{}`, {}\n* seed {}, {}\n\
          * SHA-256 of the data: `{}`\n* SHA-256 of the weights: `{}`\n* recipe hash: `{}`\n\n\
          ## What it is not\n\n\
-         It knows {} classes ({}) and names one of them for whatever it hears. It knows music only as far\n\
-         as its training data go.\n",
+         It knows {} classes ({}) and names one of them for whatever it hears, unless the manifest's rule finds\n\
+         it too unsure. It knows music only as far as its training data go.\n",
         training.command,
         kept_epoch(training),
         training.seed,
