@@ -24,6 +24,7 @@ use crate::metrics::{Judged, Scores};
 use crate::partition::Part;
 use crate::run::RunFolder;
 use crate::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
+use crate::train::argmax;
 
 /// Networks to measure or to use, with the bytes of their weights.
 #[derive(Clone, Debug)]
@@ -223,7 +224,11 @@ pub fn open_data(loaded: &Loaded, folder: &Path) -> Result<Dataset> {
 /// # Errors
 /// The data do not fit the networks, the test part is empty, or a network fails.
 pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> Result<Evaluation> {
-    let judged = judge_part(loaded, data, measure, Evaluated::Test)?;
+    evaluation_of(loaded, measure, &judge_part(loaded, data, measure, Evaluated::Test)?)
+}
+
+/// The figures of what was judged.
+fn evaluation_of(loaded: &Loaded, measure: &Measure<'_>, judged: &Judgements) -> Result<Evaluation> {
     let Manifest { models, classes, .. } = &loaded.manifest;
     let named = |(id, class, log): &(String, usize, Vec<f32>)| Judged {
         id: id.clone(),
@@ -233,7 +238,7 @@ pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> R
     Ok(Evaluation {
         protocol: measure.plan.protocol.name().into(),
         split: measure.plan.clone(),
-        source: judged.source,
+        source: judged.source.clone(),
         classes: classes.clone(),
         segment: Scores::of(classes, &judged.segments.iter().map(named).collect::<Vec<_>>())?,
         track: Scores::of(classes, &judged.tracks.iter().map(named).collect::<Vec<_>>())?,
@@ -480,6 +485,8 @@ pub struct Command {
     pub json: bool,
     /// Where to write a report.
     pub report: Option<PathBuf>,
+    /// Where to write what every clip and segment was called.
+    pub predictions: Option<PathBuf>,
 }
 
 /// `cratedigger evaluate`. What is measured of a run is kept in its folder.
@@ -500,7 +507,15 @@ pub fn command(command: &Command) -> Result<()> {
         bar.set_position(done as u64);
     };
     let measure = Measure { plan: &plan, origin: command.origin, progress: &progress };
-    let evaluation = evaluate(&loaded, &mut dataset, &measure)?;
+    let judged = judge_part(&loaded, &mut dataset, &measure, Evaluated::Test)?;
+    let evaluation = evaluation_of(&loaded, &measure, &judged)?;
+    if let Some(path) = &command.predictions {
+        // A split that keeps no clips to choose by has no such part.
+        let valid = judge_part(&loaded, &mut dataset, &measure, Evaluated::Valid).ok();
+        let parts = [("test", Some(judged)), ("valid", valid)];
+        write_predictions(path, &loaded.manifest.classes, &parts)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     bar.finish_and_clear();
     report_skipped(&dataset);
     if evaluation.seen_in_training > 0 {
@@ -522,6 +537,27 @@ pub fn command(command: &Command) -> Result<()> {
     } else {
         println!("{}", in_words(&evaluation));
     }
+    Ok(())
+}
+
+/// Writes a line for every clip and every segment: what it is, what it was called, and the probability
+/// of each class.
+fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Option<Judgements>)]) -> Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    let head = ["part", "level", "id", "truth", "named"].into_iter().map(str::to_owned);
+    writer.write_record(head.chain(classes.iter().map(|class| format!("p_{class}"))))?;
+    let name = |class: usize| classes.get(class).map(String::as_str).unwrap_or_default();
+    for (part, judged) in parts {
+        let Some(judged) = judged else { continue };
+        for (level, rows) in [("track", &judged.tracks), ("segment", &judged.segments)] {
+            for (id, truth, log) in rows {
+                let row = [part, level, id.as_str(), name(*truth), name(argmax(log))].map(str::to_owned);
+                let shares = probabilities(log).into_iter().map(|share| format!("{share:.6}"));
+                writer.write_record(row.into_iter().chain(shares))?;
+            }
+        }
+    }
+    writer.flush()?;
     Ok(())
 }
 

@@ -103,6 +103,10 @@ enum Command {
         /// Write a report with pictures, one HTML file
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        /// Write what each clip and segment was called, as CSV, of the test clips and of those that
+        /// things were chosen by
+        #[arg(long, value_name = "FILE")]
+        predictions: Option<PathBuf>,
     },
     /// Put what was measured of several runs beside each other
     Compare {
@@ -349,9 +353,19 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             crossval::command(options, &data, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Evaluate { model, data, split, index, seed, source, audio, json, report } => {
+        Command::Evaluate { model, data, split, index, seed, source, audio, json, report, predictions } => {
             let origin = if audio { Origin::Audio } else { source };
-            evaluate::command(&evaluate::Command { model, data, split, index, seed, origin, json, report })?;
+            evaluate::command(&evaluate::Command {
+                model,
+                data,
+                split,
+                index,
+                seed,
+                origin,
+                json,
+                report,
+                predictions,
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Compare { runs, json, report } => {

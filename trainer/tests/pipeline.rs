@@ -257,6 +257,85 @@ fn trains_resumes_evaluates_exports_and_classifies() {
 }
 
 #[test]
+fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+    data_set(folder.path());
+    fs::write(at("tiny.toml"), CONFIG).unwrap();
+    let data_folder = text(folder.path().to_path_buf());
+    // In processes of their own: random numbers come from one generator for all threads.
+    let train = |name: &str, changes: &[&str]| {
+        let (recipe, cache, to) = (text(at("tiny.toml")), text(at("cache")), text(at(name)));
+        let mut arguments = vec!["train", &recipe, "--data", &data_folder, "--cache", &cache, "--out", &to];
+        for change in ["training.epochs=5", "training.other=0.25"].iter().chain(changes) {
+            arguments.extend(["--set", change]);
+        }
+        let (code, _, err) = run(&arguments);
+        assert_eq!(code, 0, "{err}");
+    };
+    let clips = |run: &str| {
+        let record: Value = serde_json::from_slice(&fs::read(at(run).join("run.json")).unwrap()).unwrap();
+        ["train_clips", "valid_clips"].map(|name| record["data"][name].as_u64().unwrap())
+    };
+    train("twin", &[]);
+    train("all", &["data.learn_from_validation=true"]);
+    let state: Value = serde_json::from_slice(&fs::read(at("all").join("state.json")).unwrap()).unwrap();
+    assert_eq!(state["best_epoch"], 5, "nothing is left to choose an epoch by");
+    let [learned, chosen_by] = clips("twin");
+    assert_eq!(clips("all"), [learned + chosen_by, 0]);
+
+    let (models, run_folder) = (text(at("models")), text(at("all")));
+    let predictions = text(at("predictions.csv"));
+    let (code, out, err) =
+        run(&["evaluate", &run_folder, "--data", &data_folder, "--json", "--predictions", &predictions]);
+    assert_eq!(code, 0, "{err}");
+    let measured: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(measured["seen_in_training"], 0);
+    // Counted from its lines, the figure is the same.
+    for level in ["track", "segment"] {
+        let mut lines = csv::Reader::from_path(at("predictions.csv")).unwrap();
+        let right: Vec<bool> = lines
+            .records()
+            .map(Result::unwrap)
+            .filter(|line| &line[0] == "test" && &line[1] == level)
+            .map(|line| line[3] == line[4])
+            .collect();
+        let share = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
+        assert_eq!(measured[level]["n"], right.len());
+        assert!((measured[level]["accuracy"].as_f64().unwrap() - share).abs() < 1e-9, "{level}");
+    }
+    assert_eq!(run(&["export", &run_folder, "--to", &models]).0, 0);
+    let (code, _, err) = run(&["combine", &models, "--data", &data_folder]);
+    assert!(code == 1 && err.contains("--twin"), "fitted to clips that it learned from: {err}");
+    let (code, _, err) = run(&["combine", &models, "--data", &data_folder, "--twin", &text(at("twin"))]);
+    assert_eq!(code, 0, "{err}");
+    let json = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(at("models").join(name)).unwrap()).unwrap()
+    };
+    let record = json("manifest-rule.json");
+    assert_eq!(record["clips"], chosen_by);
+    let chosen = &record["threshold"]["chosen"];
+    assert!(chosen["music_refused"].as_f64().unwrap() <= 0.05, "{chosen}");
+    assert_eq!(json("manifest.json")["ensemble"]["none_below"], chosen["threshold"]);
+    assert!(fs::read_to_string(at("models/manifest-none-of-these.svg")).unwrap().contains("<svg"));
+
+    // A fuller manifest beside it, and weights that one of them would lose.
+    fs::copy(at("models/manifest.json"), at("models/full.json")).unwrap();
+    let full = text(at("models/full.json"));
+    let (code, _, err) =
+        run(&["combine", &full, "--data", &data_folder, "--twin", &text(at("twin")), "--full-of", &models]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(json("manifest.json")["full"], "full.json");
+    let (code, _, err) = run(&["export", &run_folder, "--to", &full]);
+    assert!(code == 1 && err.contains("manifest.json"), "{err}");
+    let good = text(at("genres_original/metal/metal.00001.wav"));
+    let (code, out, err) = run(&["classify", "--model", &full, "--json", &good]);
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && answer["none"].is_boolean(), "{out} {err}");
+}
+
+#[test]
 fn the_array_layout_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
