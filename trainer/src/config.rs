@@ -48,7 +48,7 @@ fn one() -> u64 {
 }
 
 /// Names of designs that are known by heart.
-pub const PRESETS: [&str; 18] = [
+pub const PRESETS: [&str; 19] = [
     "ann",
     "cnn-naive",
     "cnn-basic",
@@ -62,6 +62,7 @@ pub const PRESETS: [&str; 18] = [
     "fusion",
     "fusion-hybrid",
     "transformer",
+    "texture",
     "short-chunk-cnn",
     "vgg19",
     "mobilenet-v2",
@@ -109,6 +110,7 @@ impl Preset {
             "fusion" => branched(BranchedConfig::fusion()),
             "fusion-hybrid" => branched(BranchedConfig::fusion_hybrid()),
             "transformer" => branched(BranchedConfig::transformer()),
+            "texture" => branched(BranchedConfig::texture()),
             "short-chunk-cnn" => branched(BranchedConfig::short_chunk_cnn(self.width.unwrap_or(32))),
             "vgg19" => Architecture::Vgg19(Vgg19Config::default()),
             "mobilenet-v2" => Architecture::MobileNetV2(MobileNetV2Config::default()),

@@ -310,6 +310,13 @@ fn transformer() {
 }
 
 #[test]
+fn texture() {
+    // Changes of 32 bands, rates and contrast of 16, and what each two of these have in common.
+    let values = 3 * 32 + 8 * 16 + 16 * 15 / 2 + 4 * 16;
+    check(&branched(BranchedConfig::texture()), &[LOG_MEL], 2 * values + dense(values, CLASSES));
+}
+
+#[test]
 fn short_chunk_cnn() {
     let block = |inputs, outputs| 2 * conv_norm(inputs, outputs) + conv_norm(outputs, outputs);
     let parameters = |w: usize| {

@@ -10,6 +10,7 @@ use super::dense::{DenseBody, DenseConfig};
 use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, linear};
 use super::recurrent::{Cell, RecurrentBody, RecurrentConfig, Summary};
+use super::texture::{TextureBody, TextureConfig};
 use super::trace::{Trace, check_length};
 use super::transformer::{TransformerBody, TransformerConfig};
 
@@ -25,6 +26,8 @@ pub enum BranchConfig {
     Recurrent(RecurrentConfig),
     /// A transformer on its patches.
     Transformer(TransformerConfig),
+    /// Statistics of how its rows move.
+    Texture(TextureConfig),
 }
 
 impl BranchConfig {
@@ -37,6 +40,7 @@ impl BranchConfig {
             }
             Self::Recurrent(config) => config.trace(part, trace),
             Self::Transformer(config) => config.trace(part, trace),
+            Self::Texture(config) => config.trace(part, trace),
         }
     }
 
@@ -46,6 +50,7 @@ impl BranchConfig {
             Self::Dense(config) => Branch::Dense(config.init(part.iter().product(), device)),
             Self::Recurrent(config) => Branch::Recurrent(config.init(part, device)),
             Self::Transformer(config) => Branch::Transformer(config.init(part, device)),
+            Self::Texture(config) => Branch::Texture(config.init()),
         }
     }
 
@@ -55,6 +60,7 @@ impl BranchConfig {
             Self::Dense(config) => config.summary(),
             Self::Recurrent(config) => config.summary(),
             Self::Transformer(config) => config.summary(),
+            Self::Texture(config) => config.summary(),
         }
     }
 }
@@ -242,6 +248,14 @@ impl BranchedConfig {
         )
     }
 
+    /// A linear layer on the normalised statistics of a log-mel window's texture.
+    pub fn texture() -> Self {
+        Self::single(
+            BranchConfig::Texture(TextureConfig::default()),
+            DenseConfig { input_norm: true, ..Default::default() },
+        )
+    }
+
     /// Seven residual blocks that halve a log-mel window until one row is left, and the largest value
     /// of each map: the short-chunk CNN with residual connections of Won et al. 2020 ("Evaluation
     /// of CNN-based automatic music tagging models"), who found it the best of all from scratch. Their
@@ -323,6 +337,8 @@ pub enum Branch {
     Recurrent(RecurrentBody),
     /// A transformer.
     Transformer(TransformerBody),
+    /// Statistics, nothing of which is learned.
+    Texture(TextureBody),
 }
 
 impl Branch {
@@ -332,6 +348,7 @@ impl Branch {
             Self::Dense(body) => body.forward(part.flatten(1, 3)),
             Self::Recurrent(body) => body.forward(part),
             Self::Transformer(body) => body.forward(part),
+            Self::Texture(body) => body.forward(part),
         }
     }
 
@@ -341,6 +358,7 @@ impl Branch {
             Self::Dense(body) => body.blocks(),
             Self::Recurrent(body) => body.blocks(),
             Self::Transformer(body) => body.blocks(),
+            Self::Texture(_) => 0,
         }
     }
 
@@ -350,6 +368,7 @@ impl Branch {
             Self::Dense(body) => Self::Dense(body.frozen(freezer)),
             Self::Recurrent(body) => Self::Recurrent(body.frozen(freezer)),
             Self::Transformer(body) => Self::Transformer(body.frozen(freezer)),
+            Self::Texture(body) => Self::Texture(body),
         }
     }
 }

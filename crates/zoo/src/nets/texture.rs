@@ -1,0 +1,318 @@
+//! Statistics of a spectrogram's texture: nothing in them is learned.
+
+use std::f32::consts::PI;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::trace::Trace;
+
+/// Beside deviations and products of a spectrogram scaled to −1…1: what is smaller is as good as
+/// still. A quarter of a decibel of log-mel.
+const STILL: f32 = 1e-5;
+/// Beside mean magnitudes, before their logarithm.
+const QUIET: f32 = 3e-4;
+
+/// How the bands of a spectrogram move, and nothing of how loud they are: a recording that is made
+/// brighter or darker as a whole keeps nearly all of it. With a linear layer behind it, it learns
+/// from a few hundred clips, where convolutions learn their recordings by heart.
+///
+/// Bands are joined into groups by their mean, many narrow ones and a few wide ones. There are
+///
+/// * of each narrow group the mean size of the change from one column to the next, the mean of what
+///   grows, and the deviation of the change (the delta and variance-delta patterns of Seyerlehner et
+///   al. 2010, "Fusing block-level features for music similarity estimation");
+/// * of each wide group the modulation spectrum: the logarithm of the magnitudes of its course under a
+///   Hann window, in ranges of rates that widen geometrically (McKinney and Breebaart 2003, "Features
+///   for audio and music classification"; the fluctuation patterns of Pampalk 2006);
+/// * of each two wide groups the correlation of their courses (Seyerlehner's correlation pattern);
+/// * of each wide group how far its strongest band stands above its mean and its weakest below, as mean
+///   and deviation over time (the spectral contrast of Jiang et al. 2002, with extremes for
+///   percentiles).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextureConfig {
+    /// Narrow groups; they divide the rows.
+    pub narrow: usize,
+    /// Wide groups; they divide the rows.
+    pub wide: usize,
+    /// Ranges of modulation rates asked for; the lowest ones, which would share a rate, are joined.
+    pub rates: usize,
+}
+
+impl Default for TextureConfig {
+    fn default() -> Self {
+        Self { narrow: 32, wide: 16, rates: 9 }
+    }
+}
+
+impl TextureConfig {
+    /// Checks the design and returns how many values come out of a part of the input.
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+        trace.enter(part)?;
+        let [channels, rows, columns] = part;
+        if channels != 1 {
+            return Err(format!("texture is of one channel, not of {channels}"));
+        }
+        for (name, groups) in [("narrow", self.narrow), ("wide", self.wide)] {
+            if groups == 0 || !rows.is_multiple_of(groups) {
+                return Err(format!("{rows} rows don't make {groups} {name} groups of the same size"));
+            }
+        }
+        if !(4..=1 << 12).contains(&columns) {
+            return Err(format!("texture of {columns} columns, where 4 to 4096 can be"));
+        }
+        if !(1..=64).contains(&self.rates) {
+            return Err(format!("{} ranges of rates, where 1 to 64 can be", self.rates));
+        }
+        if self.wide > 256 {
+            return Err(format!("{} wide groups, where 256 at most can be", self.wide));
+        }
+        Ok(3 * self.narrow
+            + self.wide * self.ranges(columns).len()
+            + self.wide * (self.wide - 1) / 2
+            + 4 * self.wide)
+    }
+
+    pub(crate) fn init(&self) -> TextureBody {
+        TextureBody { config: self.clone() }
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        format!("texture of {} bands", self.narrow)
+    }
+
+    /// The ranges of whole cycles a window, first and end each.
+    fn ranges(&self, columns: usize) -> Vec<[usize; 2]> {
+        let most = (columns / 2 + 1) as f64;
+        let mut edges: Vec<usize> = (0..=self.rates)
+            .map(|edge| most.powf(edge as f64 / self.rates as f64).round() as usize)
+            .collect();
+        edges.dedup();
+        edges.windows(2).map(|edge| [edge[0], edge[1]]).collect()
+    }
+}
+
+/// The body of a [`TextureConfig`].
+#[derive(Module, Debug)]
+pub struct TextureBody {
+    #[module(skip)]
+    config: TextureConfig,
+}
+
+impl TextureBody {
+    /// # Shapes
+    /// `[batch, 1, rows, columns]` → `[batch, values]`
+    pub(crate) fn forward(&self, part: Tensor<4>) -> Tensor<2> {
+        let [batch, _, rows, columns] = part.dims();
+        let device = part.device();
+        let TextureConfig { narrow, wide, .. } = self.config;
+        let mean = |x: Tensor<3>| -> Tensor<2> { x.mean_dim(2).squeeze_dim(2) };
+        // The mean of squares around the mean, not corrected for the sample.
+        let deviation = |x: Tensor<3>| -> Tensor<2> {
+            let centred = x.clone() - x.mean_dim(2);
+            mean(centred.square()).add_scalar(STILL).sqrt()
+        };
+        let grouped =
+            |groups: usize| -> Tensor<4> { part.clone().reshape([batch, groups, rows / groups, columns]) };
+
+        let bands: Tensor<3> = grouped(narrow).mean_dim(2).squeeze_dim(2);
+        let change = bands.clone().narrow(2, 1, columns - 1) - bands.narrow(2, 0, columns - 1);
+        let mut values =
+            vec![mean(change.clone().abs()), mean(change.clone().clamp_min(0.0)), deviation(change)];
+
+        let groups = grouped(wide);
+        let course: Tensor<3> = groups.clone().mean_dim(2).squeeze_dim(2);
+        let course = course.clone() - course.mean_dim(2);
+        let waves = self.waves(columns, &device);
+        let [real, imaginary] = waves.map(|wave| course.clone().matmul(wave.unsqueeze_dim(0)));
+        let magnitude = (real.square() + imaginary.square()).sqrt();
+        values.push(
+            magnitude
+                .matmul(self.pooling(columns, &device).unsqueeze_dim(0))
+                .add_scalar(QUIET)
+                .log()
+                .flatten(1, 2),
+        );
+
+        let products = course.clone().matmul(course.clone().swap_dims(1, 2)).div_scalar(columns as f32);
+        let size = course.square().mean_dim(2).add_scalar(STILL).sqrt();
+        let correlation: Tensor<2> = (products / size.clone() / size.swap_dims(1, 2)).flatten(1, 2);
+        let pairs: Vec<i32> =
+            (0..wide).flat_map(|a| (a + 1..wide).map(move |b| (a * wide + b) as i32)).collect();
+        let pairs = Tensor::<1, Int>::from_data(TensorData::from(pairs.as_slice()), &device);
+        values.push(correlation.select(1, pairs));
+
+        let middle = groups.clone().mean_dim(2);
+        for contrast in [groups.clone().max_dim(2) - middle.clone(), middle - groups.min_dim(2)] {
+            let contrast: Tensor<3> = contrast.squeeze_dim(2);
+            values.push(mean(contrast.clone()));
+            values.push(deviation(contrast));
+        }
+        Tensor::cat(values, 1)
+    }
+
+    /// Cosines and sines of whole cycles a window, under a Hann window: `[columns, rates]` each.
+    fn waves(&self, columns: usize, device: &Device) -> [Tensor<2>; 2] {
+        let scale = (columns as f32).sqrt().recip();
+        let wave = |shape: fn(f32) -> f32| -> Tensor<2> {
+            let values: Vec<f32> = (0..columns)
+                .flat_map(|column| {
+                    let hann = (PI * column as f32 / (columns - 1) as f32).sin().powi(2) * scale;
+                    (1..=columns / 2).map(move |cycles| {
+                        // Whole turns are taken off before rounding can matter.
+                        let turn = (cycles * column % columns) as f32 / columns as f32;
+                        hann * shape(2.0 * PI * turn)
+                    })
+                })
+                .collect();
+            Tensor::from_data(TensorData::new(values, [columns, columns / 2]), device)
+        };
+        [wave(f32::cos), wave(f32::sin)]
+    }
+
+    /// The mean of each range of rates, as a matrix: `[rates, ranges]`.
+    fn pooling(&self, columns: usize, device: &Device) -> Tensor<2> {
+        let ranges = self.config.ranges(columns);
+        let values: Vec<f32> = (1..=columns / 2)
+            .flat_map(|cycles| {
+                ranges.iter().map(move |&[first, end]| {
+                    if (first..end).contains(&cycles) { 1.0 / (end - first) as f32 } else { 0.0 }
+                })
+            })
+            .collect();
+        Tensor::from_data(TensorData::new(values, [columns / 2, ranges.len()]), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The same values from plain loops in double precision.
+    fn by_hand(x: &[Vec<f64>], config: &TextureConfig) -> Vec<f64> {
+        let (rows, columns) = (x.len(), x[0].len());
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let deviation = |v: &[f64]| {
+            let m = mean(v);
+            (v.iter().map(|v| (v - m).powi(2)).sum::<f64>() / v.len() as f64 + f64::from(STILL)).sqrt()
+        };
+        let group = |groups: usize, g: usize, column: usize| -> Vec<f64> {
+            let height = rows / groups;
+            (g * height..(g + 1) * height).map(|row| x[row][column]).collect()
+        };
+        let courses = |groups: usize| -> Vec<Vec<f64>> {
+            (0..groups)
+                .map(|g| (0..columns).map(|column| mean(&group(groups, g, column))).collect())
+                .collect()
+        };
+        let changes: Vec<Vec<f64>> = courses(config.narrow)
+            .iter()
+            .map(|course| course.windows(2).map(|pair| pair[1] - pair[0]).collect())
+            .collect();
+        let mut values: Vec<f64> = Vec::new();
+        values.extend(changes.iter().map(|c| mean(&c.iter().map(|d| d.abs()).collect::<Vec<_>>())));
+        values.extend(changes.iter().map(|c| mean(&c.iter().map(|d| d.max(0.0)).collect::<Vec<_>>())));
+        values.extend(changes.iter().map(|c| deviation(c)));
+
+        let wide: Vec<Vec<f64>> = courses(config.wide)
+            .iter()
+            .map(|course| course.iter().map(|v| v - mean(course)).collect())
+            .collect();
+        // 1, 1.39, 1.95, 2.71, 3.78, 5.27, 7.35, 10.2, 14.3 and 20, rounded.
+        let edges = [1, 2, 3, 4, 5, 7, 10, 14, 20];
+        for course in &wide {
+            let magnitude = |cycles: usize| {
+                let (mut re, mut im) = (0.0, 0.0);
+                for (n, v) in course.iter().enumerate() {
+                    let hann =
+                        0.5 - 0.5 * (2.0 * std::f64::consts::PI * n as f64 / (columns - 1) as f64).cos();
+                    let angle = 2.0 * std::f64::consts::PI * (cycles * n) as f64 / columns as f64;
+                    re += v * hann * angle.cos();
+                    im += v * hann * angle.sin();
+                }
+                re.hypot(im) / (columns as f64).sqrt()
+            };
+            for edge in edges.windows(2) {
+                let range: Vec<f64> = (edge[0]..edge[1]).map(magnitude).collect();
+                values.push((mean(&range) + f64::from(QUIET)).ln());
+            }
+        }
+        let size = |v: &[f64]| (mean(&v.iter().map(|v| v * v).collect::<Vec<_>>()) + f64::from(STILL)).sqrt();
+        for a in 0..config.wide {
+            for b in a + 1..config.wide {
+                let product: Vec<f64> = wide[a].iter().zip(&wide[b]).map(|(a, b)| a * b).collect();
+                values.push(mean(&product) / size(&wide[a]) / size(&wide[b]));
+            }
+        }
+        let contrast = |of: &dyn Fn(&[f64]) -> f64| -> Vec<Vec<f64>> {
+            (0..config.wide)
+                .map(|g| (0..columns).map(|column| of(&group(config.wide, g, column))).collect())
+                .collect()
+        };
+        let above = |v: &[f64]| v.iter().copied().fold(f64::MIN, f64::max) - mean(v);
+        let below = |v: &[f64]| mean(v) - v.iter().copied().fold(f64::MAX, f64::min);
+        for contrast in [contrast(&above), contrast(&below)] {
+            values.extend(contrast.iter().map(|c| mean(c)));
+            values.extend(contrast.iter().map(|c| deviation(c)));
+        }
+        values
+    }
+
+    #[test]
+    fn values_are_what_the_formulas_say_and_forget_the_colour_of_the_recording() {
+        let config = TextureConfig::default();
+        // Partials that swell at several rates over noise.
+        let mut seed = 1_u32;
+        let mut noise = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(seed >> 8) / f64::from(1 << 24)
+        };
+        let x: Vec<Vec<f64>> = (0..128)
+            .map(|row| {
+                (0..39)
+                    .map(|column| {
+                        let swell = (f64::from(column) * (0.2 + f64::from(row % 7) * 0.3)).sin();
+                        0.3 * swell * f64::from(u8::from(row % 5 == 0)) + 0.4 * noise() - 0.3
+                    })
+                    .collect()
+            })
+            .collect();
+        let flat = |x: &[Vec<f64>], colour: f32| -> Vec<f32> {
+            x.iter()
+                .enumerate()
+                .flat_map(|(row, values)| values.iter().map(move |&v| v as f32 + colour * (row / 8) as f32))
+                .collect()
+        };
+        let device = Device::flex();
+        let mut both = flat(&x, 0.0);
+        both.extend(flat(&x, 0.02)); // 10 dB brighter from the lowest to the highest band, by steps
+        let part = Tensor::from_data(TensorData::new(both, [2, 1, 128, 39]), &device);
+        let values: Vec<f32> = config.init().forward(part).try_into_vec_as().unwrap();
+        let expected = by_hand(&x, &config);
+        assert_eq!(config.trace([1, 128, 39], &mut Trace::default()).unwrap(), expected.len());
+        assert_eq!(values.len(), 2 * expected.len());
+        let (plain, brighter) = values.split_at(expected.len());
+        for (index, ((&value, &same), expected)) in plain.iter().zip(brighter).zip(&expected).enumerate() {
+            let close = |value: f32| (f64::from(value) - expected).abs() < 1e-4 * (1.0 + expected.abs());
+            assert!(close(value), "value {index}: {value}, by hand {expected}");
+            assert!(close(same), "value {index}: {same} in other colours, {expected} before");
+        }
+    }
+
+    #[test]
+    fn silence_and_odd_shapes() {
+        let device = Device::flex();
+        let config = TextureConfig::default();
+        let still: Vec<f32> =
+            config.init().forward(Tensor::zeros([1, 1, 128, 39], &device)).try_into_vec_as().unwrap();
+        assert!(still.iter().all(|value| value.is_finite()));
+        let refused = |config: TextureConfig, part| config.trace(part, &mut Trace::default()).unwrap_err();
+        assert!(refused(config.clone(), [3, 128, 128]).contains("channel"));
+        assert!(refused(config.clone(), [1, 100, 39]).contains("narrow"));
+        assert!(refused(config.clone(), [1, 128, 3]).contains("columns"));
+        assert!(refused(TextureConfig { rates: 0, ..config }, [1, 128, 39]).contains("rates"));
+    }
+}
