@@ -16,12 +16,11 @@ use serde::Serialize;
 use crate::calibrate::{Kind, Predictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood};
 use crate::compare::table;
 use crate::display::progress_bar;
-use crate::evaluate::{
-    Evaluated, Loaded, Measure, evaluate, judge_part, manifest_of, metrics, open_data, plan_of,
-};
+use crate::evaluate::{Loaded, Measure, evaluate, manifest_of, metrics, open_data, plan_of};
 use crate::material::Origin;
 use crate::other;
 use crate::split::SplitPlan;
+use crate::together::{Opinions, opinions};
 use crate::train::argmax;
 
 /// Parts that the validation clips are cut into to compare rules on clips they were not fitted to.
@@ -90,33 +89,7 @@ pub fn command(command: &Command) -> Result<()> {
     let fitting = with_twins(&shipped, &command.twins)?;
     let mut data = open_data(&shipped, &command.data)?;
 
-    let mut members = Vec::new();
-    let mut truth: Option<Vec<(String, usize)>> = None;
-    for (entry, weights) in fitting.manifest.models.iter().zip(&fitting.weights) {
-        let manifest = Manifest {
-            models: vec![entry.clone()],
-            ensemble: EnsembleRule::default(),
-            ..fitting.manifest.clone()
-        };
-        let alone = Loaded { manifest, weights: vec![weights.clone()] };
-        let bar = progress_bar(1, &format!("asking {}", entry.name));
-        let progress = |done: usize, of: usize| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        };
-        let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &progress };
-        let judged = judge_part(&alone, &mut data, &measure, Evaluated::Valid)?;
-        bar.finish_and_clear();
-        let clips: Vec<(String, usize)> =
-            judged.tracks.iter().map(|(id, class, _)| (id.clone(), *class)).collect();
-        ensure!(
-            truth.get_or_insert_with(|| clips.clone()) == &clips,
-            "{} could not judge the same clips as the networks before it",
-            entry.name
-        );
-        members.push(judged.tracks.into_iter().map(|(_, _, log)| log).collect::<Vec<Vec<f32>>>());
-    }
-    let labels: Vec<usize> = truth.unwrap_or_default().into_iter().map(|(_, class)| class).collect();
+    let Opinions { members, labels } = opinions(&fitting, &mut data, &plan, Origin::Auto, false)?;
     let classes = shipped.manifest.classes.len();
 
     // A stack is fitted to one network's own confusions, and those of its twin are others.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::crossval::CrossValidation;
 use crate::evaluate::{Evaluation, Loaded};
 use crate::report::{self, ModelReport};
 use crate::run::{RunFolder, clips_used, kept_epoch};
@@ -89,16 +90,37 @@ pub fn write_report(path: &Path, title: &str, models: &[ModelReport]) -> Result<
 
 /// A model and everything that was measured of it.
 struct Measured {
-    loaded: Loaded,
+    /// Nothing but figures of what was kept as figures.
+    loaded: Option<Loaded>,
     run: Option<RunFolder>,
     evaluations: Vec<Evaluation>,
 }
 
 fn measured(path: &Path) -> Result<Measured> {
+    let crossed = path.join("crossval.json");
+    let kept = if crossed.is_file() { crossed } else { path.to_owned() };
+    if kept.is_file() && kept.extension().is_some_and(|extension| extension == "json") {
+        // What `evaluate --json` printed, or `crossval` kept.
+        let json = fs::read(&kept).with_context(|| format!("{} cannot be read", kept.display()))?;
+        let evaluation = serde_json::from_slice::<Evaluation>(&json)
+            .or_else(|_| serde_json::from_slice::<CrossValidation>(&json).map(|crossed| crossed.evaluation));
+        if let Ok(evaluation) = evaluation {
+            return Ok(Measured { loaded: None, run: None, evaluations: vec![evaluation] });
+        }
+    }
     let loaded = Loaded::open(path)?;
     let run = RunFolder::is_run(path).then(|| RunFolder::new(path));
     let evaluations = run.as_ref().map(RunFolder::evaluations).transpose()?.unwrap_or_default();
-    Ok(Measured { loaded, run, evaluations })
+    Ok(Measured { loaded: Some(loaded), run, evaluations })
+}
+
+/// All folds together are no single fold.
+fn protocol_of(evaluation: &Evaluation) -> String {
+    if evaluation.protocol == evaluation.split.protocol.name() {
+        evaluation.split.describe()
+    } else {
+        format!("{}, seed {}", evaluation.protocol, evaluation.split.seed)
+    }
 }
 
 fn percent(share: f64) -> String {
@@ -118,7 +140,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
 /// # Errors
 /// A run is damaged, or nothing was measured of one.
 #[expect(clippy::print_stdout, reason = "a command's output")]
-pub fn command(paths: &[PathBuf], json: bool, html: Option<&Path>) -> Result<()> {
+pub fn command(paths: &[PathBuf], json: bool, markdown: bool, html: Option<&Path>) -> Result<()> {
     let mut models = Vec::new();
     for path in paths {
         let measured = measured(path)?;
@@ -147,15 +169,22 @@ pub fn command(paths: &[PathBuf], json: bool, html: Option<&Path>) -> Result<()>
             "macro F1",
             "calibration error",
         ]);
+        if markdown {
+            rows.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+        }
         for model in &models {
-            let entries = &model.loaded.manifest.models;
+            let entries = model.loaded.as_ref().map(|loaded| loaded.manifest.models.as_slice());
             for evaluation in &model.evaluations {
                 let Evaluation { track, segment, .. } = evaluation;
+                // Evaluations of old runs don't say it.
+                let parameters = entries
+                    .map_or(evaluation.parameters, |entries| entries.iter().map(|m| m.parameters).sum());
+                let bytes = entries.map_or(evaluation.bytes, |entries| entries.iter().map(|m| m.bytes).sum());
                 rows.add_row([
                     evaluation.models.join(" + "),
-                    entries.iter().map(|m| m.parameters).sum::<u64>().to_string(),
-                    entries.iter().map(|m| m.bytes).sum::<u64>().to_string(),
-                    evaluation.split.describe(),
+                    parameters.to_string(),
+                    bytes.to_string(),
+                    protocol_of(evaluation),
                     track.n.to_string(),
                     percent(track.accuracy),
                     format!("{} to {}", percent(track.interval[0]), percent(track.interval[1])),
@@ -176,8 +205,9 @@ pub fn command(paths: &[PathBuf], json: bool, html: Option<&Path>) -> Result<()>
     if let Some(path) = html {
         let mut reports = Vec::new();
         for model in &models {
+            let Some(loaded) = &model.loaded else { continue };
             for evaluation in &model.evaluations {
-                reports.push(model_report(&model.loaded, evaluation, model.run.as_ref())?);
+                reports.push(model_report(loaded, evaluation, model.run.as_ref())?);
             }
         }
         write_report(path, "Comparison", &reports)?;

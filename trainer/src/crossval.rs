@@ -86,6 +86,8 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
             seen_in_training: 0,
             skipped,
             models: loaded.manifest.models.iter().map(|m| m.name.clone()).collect(),
+            parameters: loaded.manifest.models.iter().map(|m| m.parameters).sum(),
+            bytes: loaded.manifest.models.iter().map(|m| m.bytes).sum(),
         },
         track_accuracy: of(|f| f.track_accuracy),
         segment_accuracy: of(|f| f.segment_accuracy),

@@ -16,6 +16,7 @@ use cratedigger_zoo::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Kind;
 use crate::config::Config;
 use crate::data::{Clip, Dataset, mono};
 use crate::display::progress_bar;
@@ -24,6 +25,7 @@ use crate::metrics::{Judged, Scores};
 use crate::partition::Part;
 use crate::run::RunFolder;
 use crate::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
+use crate::together::{self, is_cross_validation};
 use crate::train::argmax;
 
 /// Networks to measure or to use, with the bytes of their weights.
@@ -161,6 +163,12 @@ pub struct Evaluation {
     pub skipped: usize,
     /// The networks.
     pub models: Vec<String>,
+    /// Parameters of all of them.
+    #[serde(default)]
+    pub parameters: u64,
+    /// Bytes of all of them in half precision.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// How to measure.
@@ -245,6 +253,8 @@ fn evaluation_of(loaded: &Loaded, measure: &Measure<'_>, judged: &Judgements) ->
         seen_in_training: judged.seen,
         skipped: judged.skipped,
         models: models.iter().map(|m| m.name.clone()).collect(),
+        parameters: models.iter().map(|m| m.parameters).sum(),
+        bytes: models.iter().map(|m| m.bytes).sum(),
     })
 }
 
@@ -469,8 +479,11 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
 
 /// What `cratedigger evaluate` was asked for.
 pub struct Command {
-    /// A run, an exported model or a folder with a manifest.
-    pub model: PathBuf,
+    /// A run, an exported model or a folder with a manifest; or several runs, or the folders of
+    /// cross-validations, which are judged as one.
+    pub models: Vec<PathBuf>,
+    /// How several decide together.
+    pub rule: Kind,
     /// The data set's folder.
     pub data: PathBuf,
     /// Another protocol than the model's own.
@@ -493,9 +506,16 @@ pub struct Command {
 ///
 /// # Errors
 /// As [`Loaded::open`], [`Dataset::open`] and [`evaluate`].
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
 pub fn command(command: &Command) -> Result<()> {
-    let loaded = Loaded::open(&command.model)?;
+    let model = match command.models.as_slice() {
+        [model] if !is_cross_validation(model) => model,
+        models => {
+            let (loaded, evaluation) =
+                together::measure(models, &command.data, command.origin, command.rule)?;
+            return finish(command, &loaded, &evaluation, None);
+        }
+    };
+    let loaded = Loaded::open(model)?;
     let mut dataset = open_data(&loaded, &command.data)?;
     let mut plan = plan_of(&loaded, command.split, command.seed)?;
     if let Some(index) = &command.index {
@@ -518,24 +538,35 @@ pub fn command(command: &Command) -> Result<()> {
     }
     bar.finish_and_clear();
     report_skipped(&dataset);
+    let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
+    if let Some(run) = &run {
+        run.keep_evaluation(&evaluation)?;
+    }
+    finish(command, &loaded, &evaluation, run.as_ref())
+}
+
+/// Says what was measured.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
+fn finish(
+    command: &Command,
+    loaded: &Loaded,
+    evaluation: &Evaluation,
+    run: Option<&RunFolder>,
+) -> Result<()> {
     if evaluation.seen_in_training > 0 {
         eprintln!(
             "warning: the model was trained or selected on {} of these {} clips; this is no measure of new songs",
             evaluation.seen_in_training, evaluation.track.n
         );
     }
-    if RunFolder::is_run(&command.model) {
-        RunFolder::new(&command.model).keep_evaluation(&evaluation)?;
-    }
     if let Some(path) = &command.report {
-        let run = RunFolder::is_run(&command.model).then(|| RunFolder::new(&command.model));
-        let model = crate::compare::model_report(&loaded, &evaluation, run.as_ref())?;
+        let model = crate::compare::model_report(loaded, evaluation, run)?;
         crate::compare::write_report(path, &model.name.clone(), &[model])?;
     }
     if command.json {
-        println!("{}", serde_json::to_string(&evaluation)?);
+        println!("{}", serde_json::to_string(evaluation)?);
     } else {
-        println!("{}", in_words(&evaluation));
+        println!("{}", in_words(evaluation));
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod split;
+pub mod together;
 pub mod train;
 pub mod variation;
 

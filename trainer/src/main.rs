@@ -77,11 +77,16 @@ enum Command {
     },
     /// Measure a model on the test clips of a data set
     Evaluate {
-        /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder
-        model: PathBuf,
+        /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder;
+        /// or several runs or folders of cross-validations, which are judged as one
+        #[arg(required = true)]
+        models: Vec<PathBuf>,
         /// The data set's folder
         #[arg(long)]
         data: PathBuf,
+        /// How several runs decide together; fitted to the clips that they left to choose by
+        #[arg(long, value_enum, default_value_t = Kind::Product)]
+        rule: Kind,
         /// Which clips to measure on [default: the protocol that the model was trained under]
         #[arg(long, value_enum)]
         split: Option<Protocol>,
@@ -110,12 +115,15 @@ enum Command {
     },
     /// Put what was measured of several runs beside each other
     Compare {
-        /// Runs
+        /// Runs, cross-validations, or files that `evaluate --json` printed
         #[arg(required = true)]
         runs: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Print the table as Markdown
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
         /// Write a report with pictures, one HTML file
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
@@ -353,10 +361,28 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             crossval::command(options, &data, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Evaluate { model, data, split, index, seed, source, audio, json, report, predictions } => {
+        Command::Evaluate {
+            models,
+            rule,
+            data,
+            split,
+            index,
+            seed,
+            source,
+            audio,
+            json,
+            report,
+            predictions,
+        } => {
             let origin = if audio { Origin::Audio } else { source };
+            anyhow::ensure!(
+                models.len() == 1
+                    || (split.is_none() && index.is_none() && seed.is_none() && predictions.is_none()),
+                "several runs are measured on the split that they were trained on"
+            );
             evaluate::command(&evaluate::Command {
-                model,
+                models,
+                rule,
                 data,
                 split,
                 index,
@@ -368,8 +394,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Compare { runs, json, report } => {
-            compare::command(&runs, json, report.as_deref())?;
+        Command::Compare { runs, json, markdown, report } => {
+            compare::command(&runs, json, markdown, report.as_deref())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Runs { folders } => {

@@ -320,6 +320,35 @@ fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin
     assert_eq!(json("manifest.json")["ensemble"]["none_below"], chosen["threshold"]);
     assert!(fs::read_to_string(at("models/manifest-none-of-these.svg")).unwrap().contains("<svg"));
 
+    // Two networks that say the same are worth as much as one of them.
+    fs::create_dir(at("same")).unwrap();
+    for file in fs::read_dir(at("twin")).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), at("same").join(file.file_name())).unwrap();
+    }
+    let renamed = fs::read_to_string(at("same/config.toml")).unwrap().replacen("\"tiny\"", "\"same\"", 1);
+    fs::write(at("same/config.toml"), renamed).unwrap();
+    let of = |runs: &[PathBuf]| -> Value {
+        let runs: Vec<String> = runs.iter().cloned().map(text).collect();
+        let mut arguments = vec!["evaluate"];
+        arguments.extend(runs.iter().map(String::as_str));
+        arguments.extend(["--data", &data_folder, "--json"]);
+        let (code, out, err) = run(&arguments);
+        if code == 0 { serde_json::from_str(&out).unwrap() } else { err.into() }
+    };
+    let (alone, together) = (of(&[at("twin")]), of(&[at("twin"), at("same")]));
+    for level in ["track", "segment"] {
+        assert_eq!(together[level]["confusion"], alone[level]["confusion"], "{level}");
+    }
+    assert_eq!(together["parameters"].as_u64(), alone["parameters"].as_u64().map(|one| 2 * one));
+    assert_eq!(together["models"], serde_json::json!(["tiny", "same"]));
+    let err = of(&[at("twin"), at("twin")]);
+    assert!(err.as_str().is_some_and(|err| err.contains("--set name=")), "{err}");
+    let err = of(&[at("twin"), at("all")]);
+    assert!(err.as_str().is_some_and(|err| err.contains("learn_from_validation")), "{err}");
+    fs::write(at("together.json"), together.to_string()).unwrap();
+    let (code, out, err) = run(&["compare", &text(at("twin")), &text(at("together.json")), "--markdown"]);
+    assert!(code == 0 && out.lines().any(|line| line.starts_with("| tiny + same ")), "{out} {err}");
+
     // A fuller manifest beside it, and weights that one of them would lose.
     fs::copy(at("models/manifest.json"), at("models/full.json")).unwrap();
     let full = text(at("models/full.json"));

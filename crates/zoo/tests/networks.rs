@@ -311,9 +311,10 @@ fn transformer() {
 
 #[test]
 fn texture() {
-    // Changes of 32 bands, rates and contrast of 16, and what each two of these have in common.
-    let values = 3 * 32 + 8 * 16 + 16 * 15 / 2 + 4 * 16;
-    check(&branched(BranchedConfig::texture()), &[LOG_MEL], 2 * values + dense(values, CLASSES));
+    // Changes, rates, contrast and lines of 32 bands, and what each two of these have in common.
+    let values = 3 * 32 + 8 * 32 + 4 * 32 + 4 * 32 + 32 * 31 / 2;
+    let parameters = 2 * values + dense(values, 128) + 2 * 128 + dense(128, CLASSES);
+    check(&branched(BranchedConfig::texture()), &[LOG_MEL], parameters);
 }
 
 #[test]

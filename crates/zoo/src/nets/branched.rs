@@ -248,11 +248,17 @@ impl BranchedConfig {
         )
     }
 
-    /// A linear layer on the normalised statistics of a log-mel window's texture.
+    /// One dense layer on the normalised statistics of a log-mel window's texture.
     pub fn texture() -> Self {
         Self::single(
             BranchConfig::Texture(TextureConfig::default()),
-            DenseConfig { input_norm: true, ..Default::default() },
+            DenseConfig {
+                layers: vec![128],
+                input_norm: true,
+                input_dropout: 0.3,
+                batch_norm: true,
+                dropout: 0.5,
+            },
         )
     }
 

@@ -11,6 +11,8 @@ use super::trace::Trace;
 /// Beside deviations and products of a spectrogram scaled to −1…1: what is smaller is as good as
 /// still. A quarter of a decibel of log-mel.
 const STILL: f32 = 1e-5;
+/// Beside the energy of lines: some third of a decibel.
+const FAINT: f32 = 1e-4;
 /// Beside mean magnitudes, before their logarithm.
 const QUIET: f32 = 3e-4;
 
@@ -29,7 +31,11 @@ const QUIET: f32 = 3e-4;
 /// * of each two wide groups the correlation of their courses (Seyerlehner's correlation pattern);
 /// * of each wide group how far its strongest band stands above its mean and its weakest below, as mean
 ///   and deviation over time (the spectral contrast of Jiang et al. 2002, with extremes for
-///   percentiles).
+///   percentiles);
+/// * of each wide group its lines: how far a band stands out from its two neighbours. Tones are
+///   lines that stay, noise has lines that come and go, and drums have none. The mean size, the mean
+///   size of what stays over the window, the share of the energy that stays, and the deviation of
+///   what stands out upwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TextureConfig {
@@ -43,7 +49,7 @@ pub struct TextureConfig {
 
 impl Default for TextureConfig {
     fn default() -> Self {
-        Self { narrow: 32, wide: 16, rates: 9 }
+        Self { narrow: 32, wide: 32, rates: 9 }
     }
 }
 
@@ -60,6 +66,9 @@ impl TextureConfig {
                 return Err(format!("{rows} rows don't make {groups} {name} groups of the same size"));
             }
         }
+        if rows < 3 {
+            return Err(format!("texture of {rows} rows, where lines need 3"));
+        }
         if !(4..=1 << 12).contains(&columns) {
             return Err(format!("texture of {columns} columns, where 4 to 4096 can be"));
         }
@@ -72,7 +81,7 @@ impl TextureConfig {
         Ok(3 * self.narrow
             + self.wide * self.ranges(columns).len()
             + self.wide * (self.wide - 1) / 2
-            + 4 * self.wide)
+            + 8 * self.wide)
     }
 
     pub(crate) fn init(&self) -> TextureBody {
@@ -150,6 +159,23 @@ impl TextureBody {
             values.push(mean(contrast.clone()));
             values.push(deviation(contrast));
         }
+
+        // The lowest and the highest band have one neighbour, and make no line.
+        let lines = part.clone().narrow(2, 1, rows - 2)
+            - (part.clone().narrow(2, 0, rows - 2) + part.narrow(2, 2, rows - 2)).div_scalar(2.0);
+        let edge = Tensor::zeros([batch, 1, 1, columns], &device);
+        let lines = Tensor::cat(vec![edge.clone(), lines, edge], 2);
+        let lines = lines.reshape([batch, wide, rows / wide, columns]);
+        let within = |x: Tensor<4>| -> Tensor<2> { x.mean_dim(3).mean_dim(2).reshape([batch, wide]) };
+        let lasting = lines.clone().mean_dim(3);
+        let energy = within(lines.clone().square()).add_scalar(FAINT);
+        let upwards = lines.clone().clamp_min(0.0);
+        let mean_upwards = within(upwards.clone());
+        values.push(within(lines.abs()));
+        values.push(within(lasting.clone().abs()));
+        values.push(within(lasting.square()) / energy);
+        values
+            .push((within(upwards.square()) - mean_upwards.square()).clamp_min(0.0).add_scalar(STILL).sqrt());
         Tensor::cat(values, 1)
     }
 
@@ -258,6 +284,29 @@ mod tests {
             values.extend(contrast.iter().map(|c| mean(c)));
             values.extend(contrast.iter().map(|c| deviation(c)));
         }
+        let line = |row: usize, column: usize| {
+            if row == 0 || row == rows - 1 {
+                0.0
+            } else {
+                x[row][column] - (x[row - 1][column] + x[row + 1][column]) / 2.0
+            }
+        };
+        let height = rows / config.wide;
+        let mut sizes = [const { Vec::new() }; 4];
+        for g in 0..config.wide {
+            let of: Vec<Vec<f64>> = (g * height..(g + 1) * height)
+                .map(|row| (0..columns).map(|column| line(row, column)).collect())
+                .collect();
+            let all = of.concat();
+            let lasting: Vec<f64> = of.iter().map(|row| mean(row)).collect();
+            let square = |v: &[f64]| mean(&v.iter().map(|v| v * v).collect::<Vec<_>>());
+            let size = |v: &[f64]| mean(&v.iter().map(|v| v.abs()).collect::<Vec<_>>());
+            sizes[0].push(size(&all));
+            sizes[1].push(size(&lasting));
+            sizes[2].push(square(&lasting) / (square(&all) + f64::from(FAINT)));
+            sizes[3].push(deviation(&all.iter().map(|v| v.max(0.0)).collect::<Vec<_>>()));
+        }
+        values.extend(sizes.concat());
         values
     }
 
@@ -280,25 +329,27 @@ mod tests {
                     .collect()
             })
             .collect();
-        let flat = |x: &[Vec<f64>], colour: f32| -> Vec<f32> {
+        // Louder as a whole, and brighter from the lowest to the highest band, by steps between groups.
+        let flat = |louder: f32, brighter: f32| -> Vec<f32> {
+            let colour = |row: usize| louder + brighter * (row / 4) as f32;
             x.iter()
                 .enumerate()
-                .flat_map(|(row, values)| values.iter().map(move |&v| v as f32 + colour * (row / 8) as f32))
+                .flat_map(|(row, values)| values.iter().map(move |&v| v as f32 + colour(row)))
                 .collect()
         };
-        let device = Device::flex();
-        let mut both = flat(&x, 0.0);
-        both.extend(flat(&x, 0.02)); // 10 dB brighter from the lowest to the highest band, by steps
-        let part = Tensor::from_data(TensorData::new(both, [2, 1, 128, 39]), &device);
+        let all = [flat(0.0, 0.0), flat(0.25, 0.0), flat(0.0, 0.01)].concat();
+        let part = Tensor::from_data(TensorData::new(all, [3, 1, 128, 39]), &Device::flex());
         let values: Vec<f32> = config.init().forward(part).try_into_vec_as().unwrap();
         let expected = by_hand(&x, &config);
         assert_eq!(config.trace([1, 128, 39], &mut Trace::default()).unwrap(), expected.len());
-        assert_eq!(values.len(), 2 * expected.len());
-        let (plain, brighter) = values.split_at(expected.len());
-        for (index, ((&value, &same), expected)) in plain.iter().zip(brighter).zip(&expected).enumerate() {
-            let close = |value: f32| (f64::from(value) - expected).abs() < 1e-4 * (1.0 + expected.abs());
-            assert!(close(value), "value {index}: {value}, by hand {expected}");
-            assert!(close(same), "value {index}: {same} in other colours, {expected} before");
+        assert_eq!(values.len(), 3 * expected.len());
+        // A step makes a line where it is.
+        let lines = expected.len() - 4 * config.wide;
+        for (copy, values) in values.chunks_exact(expected.len()).enumerate() {
+            for (index, (value, expected)) in values.iter().zip(&expected).enumerate() {
+                let close = (f64::from(*value) - expected).abs() < 1e-4 * (1.0 + expected.abs());
+                assert!(close || (copy == 2 && index >= lines), "{copy}, {index}: {value}, not {expected}");
+            }
         }
     }
 
