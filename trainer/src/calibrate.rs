@@ -73,15 +73,23 @@ pub enum Kind {
 /// Fits a whole rule: the members' temperatures first, then their weights or the combiner, then the
 /// ensemble's own temperature. *None of these* is left open; see [`fit_threshold`].
 ///
+/// `evenness` is the share of the weight that all members have alike, 0 for weights as they were fitted
+/// and 1 for equal ones: fitted to few examples, nearly all weight goes to one or two members, and what
+/// the others know is lost. A stacked combiner has no such weights.
+///
 /// # Errors
-/// The predictions do not belong together.
-pub fn fit_rule(kind: Kind, predictions: &Predictions<'_>) -> Result<EnsembleRule> {
+/// The predictions do not belong together, or `evenness` is no share.
+pub fn fit_rule(kind: Kind, evenness: f64, predictions: &Predictions<'_>) -> Result<EnsembleRule> {
     predictions.check()?;
+    ensure!((0.0..=1.0).contains(&evenness), "evenness {evenness} is not in 0…1");
     let labels = predictions.labels;
     let temperatures =
         predictions.members.iter().map(|member| fit_temperature(member, labels) as f32).collect::<Vec<_>>();
     let calibrated = predictions.calibrated(&temperatures);
-    let narrow = |weights: Vec<f64>| weights.into_iter().map(|w| w as f32).collect();
+    let narrow = |weights: Vec<f64>| {
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        weights.into_iter().map(|w| ((1.0 - evenness) * w + evenness * mean) as f32).collect()
+    };
     let (combination, weights) = match kind {
         Kind::Sum => (Combination::Sum, narrow(mixture_weights(&calibrated, labels))),
         Kind::Product => (Combination::Product, narrow(product_weights(&calibrated, labels))),
@@ -564,7 +572,7 @@ mod tests {
             Predictions { members: &golden.members, labels: &golden.labels, classes: golden.classes };
         let worst = golden.losses.iter().copied().fold(0.0, f64::max);
         for kind in [Kind::Sum, Kind::Product, Kind::Vote, Kind::Stack] {
-            let rule = fit_rule(kind, &predictions).unwrap();
+            let rule = fit_rule(kind, 0.0, &predictions).unwrap();
             rule.validate(golden.members.len(), golden.classes).unwrap();
             let combined: Vec<Vec<f32>> = (0..golden.labels.len())
                 .map(|i| rule.combine(&golden.members.iter().map(|m| m[i].as_slice()).collect::<Vec<_>>()))
@@ -580,7 +588,7 @@ mod tests {
     fn predictions_that_do_not_belong_together_are_refused() {
         let member = vec![vec![0.5_f32.ln(); 2]; 3];
         let fit = |members: &[Vec<Vec<f32>>], labels: &[usize]| {
-            fit_rule(Kind::Product, &Predictions { members, labels, classes: 2 })
+            fit_rule(Kind::Product, 0.0, &Predictions { members, labels, classes: 2 })
         };
         assert!(fit(std::slice::from_ref(&member), &[0, 1, 1]).is_ok());
         assert!(fit(&[], &[0]).is_err());

@@ -18,6 +18,7 @@ use crate::compare::table;
 use crate::display::progress_bar;
 use crate::evaluate::{Loaded, Measure, evaluate, manifest_of, metrics, open_data, plan_of};
 use crate::material::Origin;
+use crate::metrics::mean_and_deviation;
 use crate::other;
 use crate::split::SplitPlan;
 use crate::together::{Opinions, opinions};
@@ -25,6 +26,8 @@ use crate::train::argmax;
 
 /// Parts that the validation clips are cut into to compare rules on clips they were not fitted to.
 const FOLDS: usize = 5;
+/// Shares of the weight that all members have alike which are tried; see [`fit_rule`].
+const EVENNESS: [f64; 3] = [0.0, 0.5, 1.0];
 /// Seconds of each sound that is no music.
 const OTHER_SECONDS: f64 = 12.0;
 /// Sounds of each kind.
@@ -53,10 +56,15 @@ pub struct Command {
 pub struct Candidate {
     /// The rule.
     pub kind: Kind,
+    /// Share of the weight that all members have alike; see [`fit_rule`].
+    pub evenness: f64,
     /// Share named rightly.
     pub accuracy: f64,
     /// Mean negative log-likelihood, in nats.
     pub loss: f64,
+    /// The same of each example.
+    #[serde(skip)]
+    pub losses: Vec<f64>,
 }
 
 /// What was found out, as it is kept beside the manifest.
@@ -90,14 +98,11 @@ pub fn command(command: &Command) -> Result<()> {
     let mut data = open_data(&shipped, &command.data)?;
 
     let Opinions { members, labels } = opinions(&fitting, &mut data, &plan, Origin::Auto, false)?;
-    let classes = shipped.manifest.classes.len();
-
+    let predictions =
+        Predictions { members: &members, labels: &labels, classes: shipped.manifest.classes.len() };
     // A stack is fitted to one network's own confusions, and those of its twin are others.
-    let stack = command.twins.is_empty() && members.len() > 1;
-    let candidates = candidates(&members, &labels, classes, stack)?;
-    let best = candidates.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).context("there are rules")?.kind;
-    let kind = command.kind.unwrap_or(best);
-    let mut rule = fit_rule(kind, &Predictions { members: &members, labels: &labels, classes })?;
+    let stack = command.twins.is_empty();
+    let (candidates, taken, mut rule) = choose_rule(command.kind, stack, &predictions)?;
 
     let music: Vec<f32> = (0..labels.len())
         .map(|clip| {
@@ -154,15 +159,16 @@ pub fn command(command: &Command) -> Result<()> {
     }
 
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let mut table = table(&["rule", "accuracy", "loss"]);
-    for candidate in &candidates {
+    let mut table = table(&["rule", "equal weight", "accuracy", "loss"]);
+    for (index, candidate) in candidates.iter().enumerate() {
         table.add_row([
-            format!("{}{}", name(candidate.kind), if candidate.kind == kind { " (taken)" } else { "" }),
+            format!("{}{}", name(candidate.kind), if index == taken { " (taken)" } else { "" }),
+            format!("{:.0} %", 100.0 * candidate.evenness),
             percent(candidate.accuracy),
             format!("{:.3}", candidate.loss),
         ]);
     }
-    for column in 1..3 {
+    for column in 1..4 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -242,44 +248,75 @@ fn with_twins(shipped: &Loaded, twins: &[PathBuf]) -> Result<Loaded> {
     Ok(fitting)
 }
 
-/// How each rule does on validation clips that it was not fitted to.
-fn candidates(
-    members: &[Vec<Vec<f32>>],
-    labels: &[usize],
-    classes: usize,
+/// The rule that does best on examples left out of its fit, of one kind or of all, with how all of them
+/// do and which of them it is. Of its kind, the most even weights are taken that do no worse than by one
+/// standard error of the difference (Breiman et al. 1984, "Classification and regression trees").
+pub(crate) fn choose_rule(
+    kind: Option<Kind>,
     stack: bool,
-) -> Result<Vec<Candidate>> {
-    let kinds: &[Kind] = match (members.len(), stack) {
+    predictions: &Predictions<'_>,
+) -> Result<(Vec<Candidate>, usize, EnsembleRule)> {
+    let kinds: &[Kind] = match (predictions.members.len(), stack) {
         // Of one network, all of them are its own temperature.
         (1, _) => &[Kind::Product],
         (_, false) => &[Kind::Sum, Kind::Product, Kind::Vote],
         (_, true) => &[Kind::Sum, Kind::Product, Kind::Vote, Kind::Stack],
     };
-    kinds
-        .iter()
-        .map(|&kind| {
-            let mut combined = vec![Vec::new(); labels.len()];
-            for fold in 0..FOLDS {
-                // Clips come in the order of their classes: every fold has some of each.
-                let out = |clip: usize| clip % FOLDS == fold;
-                let pick = |wanted: bool| (0..labels.len()).filter(move |clip| out(*clip) == wanted);
-                let kept: Vec<Vec<Vec<f32>>> =
-                    members.iter().map(|m| pick(false).map(|clip| m[clip].clone()).collect()).collect();
-                let of_kept: Vec<usize> = pick(false).map(|clip| labels[clip]).collect();
-                let rule = fit_rule(kind, &Predictions { members: &kept, labels: &of_kept, classes })?;
-                for clip in pick(true) {
-                    combined[clip] =
-                        rule.combine(&members.iter().map(|m| m[clip].as_slice()).collect::<Vec<_>>());
-                }
-            }
-            let right = combined.iter().zip(labels).filter(|(log, label)| argmax(log) == **label).count();
-            Ok(Candidate {
-                kind,
-                accuracy: right as f64 / labels.len() as f64,
-                loss: negative_log_likelihood(&combined, labels, 1.0),
-            })
-        })
-        .collect()
+    let mut candidates = Vec::new();
+    for &kind in kinds {
+        let weighted = predictions.members.len() > 1 && kind != Kind::Stack;
+        for &evenness in if weighted { &EVENNESS[..] } else { &[0.0] } {
+            candidates.push(left_out(kind, evenness, predictions)?);
+        }
+    }
+    let allowed = |candidate: &Candidate| kind.is_none_or(|kind| candidate.kind == kind);
+    let best = (candidates.iter())
+        .filter(|candidate| allowed(candidate) || predictions.members.len() == 1)
+        .min_by(|a, b| a.loss.total_cmp(&b.loss))
+        .context("stacking needs networks that left the validation clips alone")?;
+    let (taken, best) = (candidates.iter().enumerate())
+        .filter(|(_, other)| other.kind == best.kind && no_worse(&other.losses, &best.losses))
+        .max_by(|(_, a), (_, b)| a.evenness.total_cmp(&b.evenness))
+        .context("the best is no worse than itself")?;
+    let rule = fit_rule(best.kind, best.evenness, predictions)?;
+    Ok((candidates, taken, rule))
+}
+
+/// Whether losses are higher by no more than one standard error of the difference.
+fn no_worse(losses: &[f64], best: &[f64]) -> bool {
+    let differences: Vec<f64> = losses.iter().zip(best).map(|(a, b)| a - b).collect();
+    let (mean, deviation) = mean_and_deviation(&differences);
+    mean <= deviation / (differences.len() as f64).sqrt()
+}
+
+/// How a rule does on examples that it was not fitted to.
+fn left_out(kind: Kind, evenness: f64, predictions: &Predictions<'_>) -> Result<Candidate> {
+    let Predictions { members, labels, classes } = *predictions;
+    let mut combined = vec![Vec::new(); labels.len()];
+    for fold in 0..FOLDS {
+        // Clips come in the order of their classes: every fold has some of each.
+        let out = |clip: usize| clip % FOLDS == fold;
+        let pick = |wanted: bool| (0..labels.len()).filter(move |clip| out(*clip) == wanted);
+        let kept: Vec<Vec<Vec<f32>>> =
+            members.iter().map(|m| pick(false).map(|clip| m[clip].clone()).collect()).collect();
+        let of_kept: Vec<usize> = pick(false).map(|clip| labels[clip]).collect();
+        let rule = fit_rule(kind, evenness, &Predictions { members: &kept, labels: &of_kept, classes })?;
+        for clip in pick(true) {
+            combined[clip] = rule.combine(&members.iter().map(|m| m[clip].as_slice()).collect::<Vec<_>>());
+        }
+    }
+    let right = combined.iter().zip(labels).filter(|(log, label)| argmax(log) == **label).count();
+    Ok(Candidate {
+        kind,
+        evenness,
+        accuracy: right as f64 / labels.len() as f64,
+        loss: negative_log_likelihood(&combined, labels, 1.0),
+        losses: combined
+            .iter()
+            .zip(labels)
+            .map(|(log, &label)| negative_log_likelihood(std::slice::from_ref(log), &[label], 1.0))
+            .collect(),
+    })
 }
 
 /// How sure the networks are of sounds that are no music, and what these are.

@@ -482,8 +482,8 @@ pub struct Command {
     /// A run, an exported model or a folder with a manifest; or several runs, or the folders of
     /// cross-validations, which are judged as one.
     pub models: Vec<PathBuf>,
-    /// How several decide together.
-    pub rule: Kind,
+    /// How several decide together; none for what does best on clips left out of its fit.
+    pub rule: Option<Kind>,
     /// The data set's folder.
     pub data: PathBuf,
     /// Another protocol than the model's own.

@@ -84,9 +84,10 @@ enum Command {
         /// The data set's folder
         #[arg(long)]
         data: PathBuf,
-        /// How several runs decide together; fitted to the clips that they left to choose by
-        #[arg(long, value_enum, default_value_t = Kind::Product)]
-        rule: Kind,
+        /// How several runs decide together; fitted to the clips that they left to choose by [default:
+        /// what does best on clips left out of its fit]
+        #[arg(long, value_enum)]
+        rule: Option<Kind>,
         /// Which clips to measure on [default: the protocol that the model was trained under]
         #[arg(long, value_enum)]
         split: Option<Protocol>,

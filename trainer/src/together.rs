@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_zoo::{EnsembleRule, Manifest, probabilities};
 
-use crate::calibrate::{Kind, Predictions, fit_rule};
+use crate::calibrate::{Kind, Predictions};
+use crate::combine::choose_rule;
 use crate::data::Dataset;
 use crate::display::progress_bar;
 use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
@@ -72,7 +73,7 @@ pub fn measure(
     paths: &[PathBuf],
     data_folder: &Path,
     origin: Origin,
-    kind: Kind,
+    kind: Option<Kind>,
 ) -> Result<(Loaded, Evaluation)> {
     let folds = folds_of(paths)?;
     let (mut segments, mut tracks) = (Vec::new(), Vec::new());
@@ -81,14 +82,12 @@ pub fn measure(
         let (mut loaded, plan) = merged(runs)?;
         let mut data = open_data(&loaded, data_folder)?;
         let opinions = opinions(&loaded, &mut data, &plan, origin, plan.protocol == Protocol::Segment)?;
-        loaded.manifest.ensemble = fit_rule(
-            kind,
-            &Predictions {
-                members: &opinions.members,
-                labels: &opinions.labels,
-                classes: loaded.manifest.classes.len(),
-            },
-        )?;
+        let predictions = Predictions {
+            members: &opinions.members,
+            labels: &opinions.labels,
+            classes: loaded.manifest.classes.len(),
+        };
+        loaded.manifest.ensemble = choose_rule(kind, false, &predictions)?.2;
         let bar = progress_bar(1, &format!("measuring together, {} of {}", place + 1, folds.len()));
         let progress = |done: usize, of: usize| {
             bar.set_length(of as u64);
