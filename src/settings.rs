@@ -120,4 +120,11 @@ pub fn go_offline_when_ready(state: State) {
         }
         ready
     });
+    Effect::new(move |done: Option<bool>| {
+        let ready = state.gpu.with(|gpu| matches!(gpu, DeviceState::Ready { .. }));
+        if ready && done != Some(true) {
+            spawn_local(glue::keep_gpu_worker());
+        }
+        ready || done == Some(true)
+    });
 }

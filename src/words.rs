@@ -172,6 +172,8 @@ pub struct Words {
     pub headline_many: &'static str,
     pub headline_all: &'static str,
     pub all_together: &'static str,
+    pub trained_again: &'static str,
+    pub other_splits: &'static str,
     pub tested_on: &'static str,
     pub right: &'static str,
     pub interval: &'static str,
@@ -496,6 +498,9 @@ static ENGLISH: Words = Words {
     headline_many: "Of {0} test clips by artists they never heard, each network alone got {1} to {2} right.",
     headline_all: "Of {0} test clips by artists they never heard, the networks together named {1} rightly.",
     all_together: "all together",
+    trained_again: "same designs, trained again",
+    other_splits: "Easier questions get better figures. With the same artists on both sides, or even parts of the \
+                   same songs, as many projects split this data, networks of the same designs had:",
     tested_on: "Tested on",
     right: "Right",
     interval: "95% interval",
@@ -508,11 +513,11 @@ static ENGLISH: Words = Words {
     confusion_caption: "{0} clips: a row is the true genre, a column what it was called.",
     weaknesses: "What it can’t do",
     weaknesses_list: [
-        "It knows ten genres. Everything else gets the one of them that sounds nearest.",
-        "It learned from some hundred clips a genre, collected around the year 2000. Newer styles are news to it.",
+        "It knows ten genres. Other music gets the one of them that sounds nearest, unless it is too unsure.",
+        "It learned from some sixty clips a genre, collected around the year 2000. Newer styles are news to it.",
         "Genres are a matter of opinion: listeners disagree about many of the same clips.",
         "Genres that share their instruments, such as rock, blues and country, are often taken for one another.",
-        "Speech, noise and silence are not music, but it may name a genre for them.",
+        "Speech is no music, yet it may name a genre for it; noise and silence it mostly tells apart.",
     ],
     data: "What it learned from",
     data_words: "GTZAN: 1000 clips of 30 seconds in ten genres, collected by George Tzanetakis in 2000 and 2001. \
@@ -775,6 +780,9 @@ static GERMAN: Words = Words {
     headline_all: "Von {0} Testclips, deren Künstler sie nie gehört haben, haben die Netze zusammen {1} richtig \
                    benannt.",
     all_together: "alle zusammen",
+    trained_again: "gleiche Bauart, neu gelernt",
+    other_splits: "Leichtere Fragen geben bessere Zahlen. Mit denselben Künstlern auf beiden Seiten, oder gar Teilen \
+                   derselben Stücke, wie viele Projekte diese Daten teilen, hatten Netze gleicher Bauart:",
     tested_on: "Geprüft an",
     right: "Richtig",
     interval: "95-%-Intervall",
@@ -787,11 +795,11 @@ static GERMAN: Words = Words {
     confusion_caption: "{0} Clips: eine Zeile ist das wahre Genre, eine Spalte, wie es genannt wurde.",
     weaknesses: "Was es nicht kann",
     weaknesses_list: [
-        "Es kennt zehn Genres. Alles andere bekommt das davon, das am ähnlichsten klingt.",
-        "Gelernt hat es aus rund hundert Clips je Genre, gesammelt um das Jahr 2000. Neueres ist ihm neu.",
+        "Es kennt zehn Genres. Andere Musik bekommt das ähnlichste davon, wenn es nicht zu unsicher ist.",
+        "Gelernt hat es aus rund sechzig Clips je Genre, gesammelt um das Jahr 2000. Neueres ist ihm neu.",
         "Genres sind Ansichtssache: über viele derselben Clips sind sich auch Menschen nicht einig.",
         "Genres mit denselben Instrumenten, etwa Rock, Blues und Country, werden oft verwechselt.",
-        "Sprache, Rauschen und Stille sind keine Musik, aber es nennt vielleicht trotzdem ein Genre.",
+        "Sprache ist keine Musik, doch vielleicht nennt es ein Genre; Rauschen und Stille erkennt es meist.",
     ],
     data: "Woraus es gelernt hat",
     data_words: "GTZAN: 1000 Clips von 30 Sekunden in zehn Genres, gesammelt von George Tzanetakis in den Jahren \

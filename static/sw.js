@@ -4,6 +4,9 @@
 const VERSION = "";
 const FILES = [];
 
+// Too large to be fetched for everyone, and worth keeping for those who use it.
+const LARGE = ["worker-gpu.js", "worker-gpu_bg.wasm"];
+
 const PREFIX = "cratedigger-";
 const CACHE = PREFIX + VERSION;
 const scope = new URL(self.registration.scope);
@@ -22,10 +25,19 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(tidy());
 });
 
-// The visitor wants the new version now.
-self.addEventListener("message", ({ data }) => {
-  if (data === "take over") self.skipWaiting();
+self.addEventListener("message", (event) => {
+  // The visitor wants the new version now.
+  if (event.data === "take over") self.skipWaiting();
+  // The page has a graphics card that is worth it. On a first visit it has fetched the large worker
+  // before this one was there; the browser still has it, so that nothing is sent a second time.
+  if (event.data === "keep the large worker") event.waitUntil(keepLarge());
 });
+
+async function keepLarge() {
+  const cache = await caches.open(CACHE);
+  const missing = async (file) => ((await cache.match(new URL(file, scope))) ? [] : [new URL(file, scope)]);
+  await cache.addAll((await Promise.all(LARGE.map(missing))).flat());
+}
 
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
@@ -39,7 +51,7 @@ async function answer(request, url) {
   const kept = await cache.match(key, { ignoreSearch: true });
   if (kept) return kept;
   const response = await fetch(request);
-  // Too large to be fetched for everyone, and worth keeping for those who use it.
-  if (response.ok && url.pathname.includes("/worker-gpu")) await cache.put(request, response.clone());
+  const large = LARGE.some((file) => url.pathname === new URL(file, scope).pathname);
+  if (response.ok && large) await cache.put(request, response.clone());
   return response;
 }

@@ -85,8 +85,26 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
             .iter()
             .flat_map(|model| model.metrics.iter().map(|metric| metric_row(w, &model.name, metric)))
             .collect_view();
-        // Of one network, the ensemble's figures are its own.
-        let together = if models.len() > 1 { state.together.get() } else { Vec::new() };
+        // Of one network, the ensemble's figures are its own. What shipped has learned from all but the
+        // strict test clips, so that figures of other splits are of networks trained again for these.
+        let is_own = |metric: &Metric| {
+            models.iter().flat_map(|model| &model.metrics).any(|own| own.protocol == metric.protocol)
+        };
+        let (together, again): (Vec<Metric>, Vec<Metric>) =
+            state.together.get().into_iter().partition(is_own);
+        let together = if models.len() > 1 { together } else { Vec::new() };
+        let again = (!again.is_empty()).then(|| {
+            let rows = again.iter().map(|metric| metric_row(w, w.trained_again, metric)).collect_view();
+            view! {
+                <p>{w.other_splits}</p>
+                <div class="scroll" tabindex="0" role="region" aria-label=w.trained_again>
+                    <table data-testid="other-splits">
+                        {table_head(w)}
+                        <tbody>{rows}</tbody>
+                    </table>
+                </div>
+            }
+        });
         let of_all = together.iter().map(|metric| metric_row(w, w.all_together, metric)).collect_view();
         let networks = models.iter().map(|model| network(w, model)).collect_view();
         let confusion = together
@@ -103,20 +121,13 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
                         {headline(w, &models, &together).map(|words| view! { <p>{words}</p> })}
                         <div class="scroll" tabindex="0" role="region" aria-label=w.how_often>
                             <table>
-                                <thead>
-                                    <tr>
-                                        <th scope="col">{w.network}</th>
-                                        <th scope="col">{w.tested_on}</th>
-                                        <th scope="col">{w.right}</th>
-                                        <th scope="col">{w.interval}</th>
-                                    </tr>
-                                </thead>
+                                {table_head(w)}
                                 <tbody>{of_all} {rows}</tbody>
                             </table>
                         </div>
                     }
                 })}
-            {confusion}
+            {confusion} {again}
             <h3>{w.weaknesses}</h3>
             <ul class="plain">{w.weaknesses_list.iter().map(|words| view! { <li>{*words}</li> }).collect_view()}</ul>
             <h3>{w.data}</h3>
@@ -128,6 +139,19 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
         }
     };
     dialog(state, Sheet::About, |w| w.about_title, body.into_any())
+}
+
+fn table_head(w: &'static Words) -> impl IntoView {
+    view! {
+        <thead>
+            <tr>
+                <th scope="col">{w.network}</th>
+                <th scope="col">{w.tested_on}</th>
+                <th scope="col">{w.right}</th>
+                <th scope="col">{w.interval}</th>
+            </tr>
+        </thead>
+    }
 }
 
 fn network(w: &'static Words, model: &ModelInfo) -> impl IntoView + use<> {
@@ -173,7 +197,8 @@ fn metric_row(w: &'static Words, model: &str, metric: &Metric) -> impl IntoView 
     };
     let how = match metric.protocol.as_str() {
         "fault-filtered" => w.fault_filtered,
-        "track" => w.track_stratified,
+        // track-5-fold: all folds of a cross-validation together.
+        protocol if protocol.starts_with("track") => w.track_stratified,
         "segment" => w.segment_random,
         _ => "",
     };

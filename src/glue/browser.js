@@ -270,6 +270,12 @@ export async function goOffline(onUpdate) {
   }
 }
 
+// Has the worker for graphics cards kept, too, once it is of use here.
+export async function keepGpuWorker() {
+  const registration = await navigator.serviceWorker?.ready;
+  registration?.active?.postMessage("keep the large worker");
+}
+
 // Lets the waiting version take over, and starts it.
 export async function update() {
   const registration = await navigator.serviceWorker?.getRegistration();

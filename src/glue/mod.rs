@@ -57,5 +57,7 @@ extern "C" {
     pub async fn conference(on: bool);
     #[wasm_bindgen(js_name = goOffline)]
     pub async fn go_offline(on_update: &Closure<dyn FnMut()>);
+    #[wasm_bindgen(js_name = keepGpuWorker)]
+    pub async fn keep_gpu_worker();
     pub async fn update();
 }

@@ -9,6 +9,15 @@ import { song } from "./song.mjs";
 
 const clip = (name, seed = 1, seconds = 6) => ({ name, buffer: song(seed, seconds) });
 
+/** What Chromium says of a server that is gone. */
+const OFFLINE = [
+  /ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource/,
+  /fetching the script/,
+];
+/** A graphics card in software, so that it can be tested anywhere; it takes its time. */
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const PATIENCE = 240_000;
+
 async function download(page, act) {
   const [found] = await Promise.all([page.waitForEvent("download"), act()]);
   return [found.suggestedFilename(), await readFile(await found.path())];
@@ -124,7 +133,7 @@ test("after load nothing is asked for, whatever the visitor does; the policy for
   }));
 
 test("with the network cut the page opens and judges songs; a newer version is announced and taken", () =>
-  drive({ errors: [/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource/, /fetching the script/] }, async ({ page, site }) => {
+  drive({ errors: OFFLINE }, async ({ page, site }) => {
     await open(page, site);
     await page.evaluate(() => navigator.serviceWorker.ready);
     await until("the copy", () => page.evaluate(async () => Boolean(await caches.match("worker-cpu_bg.wasm"))));
@@ -150,4 +159,25 @@ test("with the network cut the page opens and judges songs; a newer version is a
     // It can be installed: the manifest and its icons are there.
     const manifest = JSON.parse(await readFile(`${process.env.CRATEDIGGER_DIST}/app.webmanifest`, "utf8"));
     for (const { src } of manifest.icons) await readFile(`${process.env.CRATEDIGGER_DIST}/${src}`);
+  }));
+
+test("with the network cut, a graphics card is still used", () =>
+  drive({ args: WEBGPU, errors: OFFLINE }, async ({ page, site }) => {
+    const gpu = '[data-testid="device-status-gpu"][data-state="ready"]';
+    await open(page, site);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    // A card in software takes its time to compile and to prove itself.
+    await page.locator(gpu).waitFor({ state: "attached", timeout: PATIENCE });
+    await until("the large worker's copy", () =>
+      page.evaluate(async () => Boolean(await caches.match("worker-gpu_bg.wasm"))), PATIENCE);
+
+    site.down = true;
+    await page.reload();
+    await page.locator(gpu).waitFor({ state: "attached", timeout: PATIENCE });
+    await part(page, "open-settings").click();
+    await part(page, "device-choice-gpu").check({ force: true });
+    await part(page, "close-settings").click();
+    await pick(page, clip("offline.wav", 7, 6));
+    await page.locator('main[data-state="done"]').waitFor({ timeout: PATIENCE });
+    assert.match(await part(page, "device-used").innerText(), /WebGPU/);
   }));

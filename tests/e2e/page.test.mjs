@@ -124,6 +124,31 @@ test("conference mode: large, and from song to song by keys", () =>
     await until("normal type", async () => (await size()) <= before);
   }));
 
+test("conference mode goes from song to song by itself, and waits for one that plays", () =>
+  drive({ args: ["--autoplay-policy=no-user-gesture-required"] }, async ({ page, site }) => {
+    // Timers go on as ever, and can be sent ahead.
+    await page.clock.install();
+    await open(page, site);
+    await drop(page, [clip("one.wav", 1, 4), clip("two.wav", 2, 20)]);
+    await until("both", async () => (await rows(page)).every(({ status }) => status === "done"));
+    const shown = (name) => page.locator(".song-name", { hasText: name }).waitFor();
+    await part(page, "row").filter({ hasText: "one.wav" }).getByTestId("row-show").click();
+    await shown("one.wav");
+    await part(page, "conference").click();
+    await page.clock.fastForward(9_500);
+    await shown("two.wav");
+    await part(page, "play").click();
+    await until("playing", () => page.evaluate(() => !document.querySelector("audio").paused));
+    await page.clock.fastForward(9_500);
+    await shown("two.wav");
+    // To its end, and on to the next.
+    await page.evaluate(() => {
+      const sound = document.querySelector("audio");
+      sound.currentTime = sound.duration - 0.2;
+    });
+    await shown("one.wav");
+  }));
+
 test("it paints before any worker arrives; paint, blocking time, shifts and bytes are printed", (context) =>
   drive({}, async ({ page, site }) => {
     await page.addInitScript(() => {

@@ -49,6 +49,9 @@ pub struct Command {
     pub seed: u64,
     /// A manifest beside it, of which it becomes the full one.
     pub full_of: Option<PathBuf>,
+    /// What `evaluate --json` printed of networks of these designs that were trained for other splits,
+    /// or the folders of cross-validations.
+    pub measured: Vec<PathBuf>,
 }
 
 /// How a rule does on validation clips that it was not fitted to.
@@ -126,6 +129,18 @@ pub fn command(command: &Command) -> Result<()> {
     let evaluation = evaluate(&together, &mut data, &measure)?;
     bar.finish_and_clear();
     manifest.metrics = metrics(&evaluation);
+    for path in &command.measured {
+        let other = crate::compare::kept_evaluation(path)?
+            .with_context(|| format!("{} is not what `evaluate --json` prints", path.display()))?;
+        ensure!(other.classes == manifest.classes, "{} has other classes", path.display());
+        ensure!(
+            manifest.metrics.iter().all(|metric| metric.protocol != other.protocol),
+            "{}: there are figures of the {} protocol already",
+            path.display(),
+            other.protocol
+        );
+        manifest.metrics.extend(metrics(&other));
+    }
 
     let mut refused: BTreeMap<&'static str, Vec<bool>> = BTreeMap::new();
     for (kind, confidence) in kinds.iter().zip(&other) {

@@ -96,17 +96,23 @@ struct Measured {
     evaluations: Vec<Evaluation>,
 }
 
-fn measured(path: &Path) -> Result<Measured> {
+/// What `evaluate --json` printed into a file, or a cross-validation kept in its folder; none if the path
+/// is something else.
+pub(crate) fn kept_evaluation(path: &Path) -> Result<Option<Evaluation>> {
     let crossed = path.join("crossval.json");
     let kept = if crossed.is_file() { crossed } else { path.to_owned() };
-    if kept.is_file() && kept.extension().is_some_and(|extension| extension == "json") {
-        // What `evaluate --json` printed, or `crossval` kept.
-        let json = fs::read(&kept).with_context(|| format!("{} cannot be read", kept.display()))?;
-        let evaluation = serde_json::from_slice::<Evaluation>(&json)
-            .or_else(|_| serde_json::from_slice::<CrossValidation>(&json).map(|crossed| crossed.evaluation));
-        if let Ok(evaluation) = evaluation {
-            return Ok(Measured { loaded: None, run: None, evaluations: vec![evaluation] });
-        }
+    if !kept.is_file() || kept.extension().is_none_or(|extension| extension != "json") {
+        return Ok(None);
+    }
+    let json = fs::read(&kept).with_context(|| format!("{} cannot be read", kept.display()))?;
+    Ok(serde_json::from_slice::<Evaluation>(&json)
+        .or_else(|_| serde_json::from_slice::<CrossValidation>(&json).map(|crossed| crossed.evaluation))
+        .ok())
+}
+
+fn measured(path: &Path) -> Result<Measured> {
+    if let Some(evaluation) = kept_evaluation(path)? {
+        return Ok(Measured { loaded: None, run: None, evaluations: vec![evaluation] });
     }
     let loaded = Loaded::open(path)?;
     let run = RunFolder::is_run(path).then(|| RunFolder::new(path));

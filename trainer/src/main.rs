@@ -170,6 +170,11 @@ enum Command {
         /// A manifest beside it, for the first answer, of which this becomes the full one
         #[arg(long, value_name = "MANIFEST")]
         full_of: Option<PathBuf>,
+        /// What `evaluate --json` printed of networks of these designs that were trained for another
+        /// split, or the folder of a cross-validation, to stand in the manifest beside the rest; may be
+        /// repeated
+        #[arg(long, value_name = "FILE")]
+        measured: Vec<PathBuf>,
     },
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features {
@@ -407,8 +412,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             export::command(&export::Command { run, to, data })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Combine { models, data, rule, twins, refuse, seed, full_of } => {
-            combine::command(&combine::Command { models, data, kind: rule, twins, refuse, seed, full_of })?;
+        Command::Combine { models, data, rule, twins, refuse, seed, full_of, measured } => {
+            combine::command(&combine::Command {
+                models,
+                data,
+                kind: rule,
+                twins,
+                refuse,
+                seed,
+                full_of,
+                measured,
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {
