@@ -106,7 +106,13 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     let cursor = move |time: f64| format!("{:.4}%", 100.0 * time / seconds.get().max(f64::MIN_POSITIVE));
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
-            <div class="deck" node_ref=deck class:quiet=!song.audible class:empty=move || outline.get().is_none()>
+            <div
+                class="deck"
+                node_ref=deck
+                class:quiet=!song.audible
+                class:empty=move || outline.get().is_none()
+                class:doubtful=move || song.outcome.with(|o| o.as_ref().is_some_and(|o| o.none))
+            >
                 <div class="deck-head">
                     <button
                         type="button"

@@ -81,9 +81,13 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
         let w = state.words();
         let models = state.models.get();
         let known = models.iter().any(|model| !model.metrics.is_empty());
+        // Of several networks, each has a line; segments are only counted of all together.
+        let told = |metric: &&Metric| models.len() == 1 || metric.level == "track";
         let rows = models
             .iter()
-            .flat_map(|model| model.metrics.iter().map(|metric| metric_row(w, &model.name, metric)))
+            .flat_map(|model| {
+                model.metrics.iter().filter(told).map(|metric| metric_row(w, &model.name, metric))
+            })
             .collect_view();
         // Of one network, the ensemble's figures are its own. What shipped has learned from all but the
         // strict test clips, so that figures of other splits are of networks trained again for these.

@@ -42,10 +42,12 @@ fn closer(page: Page, song: Song) -> impl IntoView {
     // None: whichever genre the segment was given.
     let chosen = RwSignal::new(None::<usize>);
     let here = Memo::new(move |_| segment_here(state, song));
-    let class = Memo::new(move |_| {
+    let class_here = move || {
         let best = here.get()?.verdict?.best();
         chosen.get().or(best)
-    });
+    };
+    // A choice that is open stays so while the sound moves on through moments of the same genre.
+    let class = Memo::new(move |_| class_here());
     let ask = move |_| {
         if let (Some(segment), Some(class)) = (here.get_untracked(), class.get_untracked()) {
             page.engine(|engine| engine.explain(song, &segment, class));
@@ -75,7 +77,8 @@ fn closer(page: Page, song: Song) -> impl IntoView {
             <div class="closer-ask">
                 <span>
                     {move || {
-                        let genre = class.get().map(|class| state.genre(class)).unwrap_or_else(|| "–".into());
+                        // Not of the memo: what depends on it and on what it is made of misses changes.
+                        let genre = class_here().map(|class| state.genre(class)).unwrap_or_else(|| "–".into());
                         let time = here.get().map(|segment| text::clock(segment.start)).unwrap_or_default();
                         format!("{time} · {}", text::fill(w().why_here, &[&genre]))
                     }}

@@ -65,7 +65,7 @@ for (const [size, options] of Object.entries(SIZES)) {
     await part(page, "row").filter({ hasText: "Hiss" }).getByTestId("row-show").click();
     await state(page, "done");
     await take("none");
-    await part(page, "row").nth(1).getByTestId("row-show").click();
+    await part(page, "row").filter({ hasText: "Side 5" }).getByTestId("row-show").click();
     await state(page, "done");
     await part(page, "conference").click();
     await take("conference");

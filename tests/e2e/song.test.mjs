@@ -185,6 +185,7 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     const genre = await part(page, "segment").nth(1).getAttribute("data-class");
     await part(page, "segment").nth(1).click();
     await until("the segment's genre", async () => (await part(page, "why-genre").inputValue()) === genre);
+    await until("the segment's moment", async () => (await part(page, "why").innerText()).includes("0:03 · "));
     await part(page, "why-ask").click();
     await part(page, "why-answer").waitFor();
     const [left, right] = await part(page, "spotlight").evaluate((canvas) => {
