@@ -46,6 +46,10 @@ test("about the model: figures with intervals, weaknesses, data, networks", () =
     for (const model of manifest.models) assert.ok(words.includes(model.name), model.name);
     assert.match(words, /\d+% to \d+%/);
     assert.match(words, /fault-filtered/);
+    // Figures of easier splits stand apart from these.
+    const easier = await part(page, "other-splits").innerText();
+    assert.match(easier, /segment-random/);
+    assert.match(easier, /track-stratified/);
     assert.match(words, /What it can.t do/);
     assert.match(words, /GTZAN/);
     await page.keyboard.press("Escape");

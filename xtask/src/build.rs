@@ -64,11 +64,13 @@ fn put_models(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes out of a folder of networks what says how they came about: a visitor doesn't need it.
+/// Takes out of a folder of networks what a visitor doesn't need: what says how they came about, and
+/// weights in full precision for other programs.
 fn forget_how(models: &Path) -> Result<()> {
     for file in files(models)? {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with("-rule.json") || name.ends_with(".svg") || name == "EXPERIMENTS.md" {
+        let unneeded = ["-rule.json", ".svg", ".safetensors"].iter().any(|ending| name.ends_with(ending));
+        if unneeded || name == "EXPERIMENTS.md" {
             fs::remove_file(&file).with_context(|| format!("{} cannot be removed", file.display()))?;
         }
     }
