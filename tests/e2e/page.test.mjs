@@ -175,10 +175,12 @@ test("it paints before any worker arrives; paint, blocking time, shifts and byte
     const later = names.indexOf("models/full.json");
     const first = names.slice(0, later < 0 ? names.length : later);
     const bytes = first.reduce((sum, name) => sum + site.bytes.get(name), 0);
+    // Of the page as it opens: a result may be larger, and comes when the visitor wants one.
+    const { paint, blocked } = await page.evaluate(() => window.seen);
     await pick(page, clip("song.wav", 1, 9));
     await state(page, "done");
     await part(page, "track").waitFor();
-    const { paint, blocked, shift } = await page.evaluate(() => window.seen);
+    const { shift } = await page.evaluate(() => window.seen);
     const [, timing] = (await part(page, "timing").innerText()).split(", ");
     context.diagnostic(
       `largest paint ${paint.toFixed(0)} ms, blocked ${blocked.toFixed(0)} ms, layout shift ${shift.toFixed(4)}, ` +
