@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::calibrate::{Kind, Predictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood};
 use crate::compare::table;
-use crate::display::progress_bar;
+use crate::display::{progress_bar, with_progress};
 use crate::evaluate::{Loaded, Measure, evaluate, manifest_of, metrics, open_data, plan_of};
 use crate::material::Origin;
 use crate::metrics::mean_and_deviation;
@@ -33,24 +33,35 @@ const OTHER_SECONDS: f64 = 12.0;
 /// Sounds of each kind.
 const OTHER_EACH: usize = 12;
 
-/// What `cratedigger combine` was asked for.
+/// What `cratedigger combine` is asked for.
+#[derive(clap::Args)]
 pub struct Command {
-    /// The manifest, or its folder.
+    /// Their manifest (.json), or its folder
+    #[arg(default_value = "models")]
     pub models: PathBuf,
-    /// The data set.
+    /// The data set: the rule is fitted to its validation clips, and measured on its test clips
+    #[arg(long)]
     pub data: PathBuf,
-    /// The rule; none for the one that does best on validation clips left out.
-    pub kind: Option<Kind>,
-    /// Runs to fit by in place of exported networks that learned from the validation clips.
+    /// The rule [default: the one that does best on validation clips left out]
+    #[arg(long, value_enum)]
+    pub rule: Option<Kind>,
+    /// A run to fit by, in place of the exported network of the same name, which learned from the
+    /// validation clips; may be repeated
+    #[arg(long = "twin", value_name = "RUN")]
     pub twins: Vec<PathBuf>,
-    /// Share of the music that may be refused at most.
+    /// Share of the music that may be refused at most, as none of the classes
+    #[arg(long, default_value_t = 0.05)]
     pub refuse: f64,
-    /// Seed of the sounds that are no music.
+    /// Seed of the sounds that are no music
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// A manifest beside it, of which it becomes the full one.
+    /// A manifest beside it, for the first answer, of which this becomes the full one
+    #[arg(long, value_name = "MANIFEST")]
     pub full_of: Option<PathBuf>,
-    /// What `evaluate --json` printed of networks of these designs that were trained for other splits,
-    /// or the folders of cross-validations.
+    /// What `evaluate --json` printed of networks of these designs that were trained for another
+    /// split, or the folder of a cross-validation, to stand in the manifest beside the rest; may be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
     pub measured: Vec<PathBuf>,
 }
 
@@ -105,7 +116,7 @@ pub fn command(command: &Command) -> Result<()> {
         Predictions { members: &members, labels: &labels, classes: shipped.manifest.classes.len() };
     // A stack is fitted to one network's own confusions, and those of its twin are others.
     let stack = command.twins.is_empty();
-    let (candidates, taken, mut rule) = choose_rule(command.kind, stack, &predictions)?;
+    let (candidates, taken, mut rule) = choose_rule(command.rule, stack, &predictions)?;
 
     let music: Vec<f32> = (0..labels.len())
         .map(|clip| {
@@ -120,14 +131,9 @@ pub fn command(command: &Command) -> Result<()> {
     let mut manifest = shipped.manifest.clone();
     manifest.ensemble = rule;
     let together = Loaded { manifest: manifest.clone(), weights: shipped.weights.clone() };
-    let bar = progress_bar(1, "measuring all networks together");
-    let progress = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
-    let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &progress };
-    let evaluation = evaluate(&together, &mut data, &measure)?;
-    bar.finish_and_clear();
+    let evaluation = with_progress("measuring all networks together", |progress| {
+        evaluate(&together, &mut data, &Measure { plan: &plan, origin: Origin::Auto, progress })
+    })?;
     manifest.metrics = metrics(&evaluation);
     for path in &command.measured {
         let other = crate::compare::kept_evaluation(path)?

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::probabilities;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{model_report, write_report};
 use crate::data::Dataset;
-use crate::display::progress_bar;
+use crate::display::with_progress;
 use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
 use crate::metrics::{FoldScore, Judged, Scores, mean_and_deviation};
 use crate::run::{RunFolder, read_json, write_atomically};
@@ -72,22 +71,14 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
         last = Some(loaded);
     }
     let loaded = last.context("there are no folds")?;
-    let classes = &loaded.manifest.classes;
     let of = |value: fn(&FoldScore) -> f64| mean_and_deviation(&scores.iter().map(value).collect::<Vec<_>>());
     let plan = RunFolder::new(&options.folder).record()?.split;
     let result = CrossValidation {
         evaluation: Evaluation {
             protocol: format!("{}-{folds}-fold", plan.protocol.name()),
-            split: plan,
             source,
-            classes: classes.clone(),
-            segment: Scores::of(classes, &segments)?,
-            track: Scores::of(classes, &tracks)?,
-            seen_in_training: 0,
             skipped,
-            models: loaded.manifest.models.iter().map(|m| m.name.clone()).collect(),
-            parameters: loaded.manifest.models.iter().map(|m| m.parameters).sum(),
-            bytes: loaded.manifest.models.iter().map(|m| m.bytes).sum(),
+            ..Evaluation::of(&loaded, plan, &segments, &tracks)?
         },
         track_accuracy: of(|f| f.track_accuracy),
         segment_accuracy: of(|f| f.segment_accuracy),
@@ -114,24 +105,15 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
     let loaded = Loaded::of_run(&run)?;
     let plan = run.record()?.split;
     let mut dataset = open_data(&loaded, data)?;
-    let bar = progress_bar(1, &format!("measuring fold {}", fold + 1));
-    let progress = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
-    let measure = Measure { plan: &plan, origin: options.config.data.source, progress: &progress };
-    let judged = judge_part(&loaded, &mut dataset, &measure, Evaluated::Test)?;
-    bar.finish_and_clear();
-    let named = |(id, truth, log): (String, usize, Vec<f32>)| Judged {
-        id,
-        truth,
-        probabilities: probabilities(&log),
-    };
+    let origin = options.config.data.source;
+    let judged = with_progress(&format!("measuring fold {}", fold + 1), |progress| {
+        judge_part(&loaded, &mut dataset, &Measure { plan: &plan, origin, progress }, Evaluated::Test)
+    })?;
     let judged = FoldJudgements {
         source: judged.source,
         skipped: judged.skipped,
-        segments: judged.segments.into_iter().map(named).collect(),
-        tracks: judged.tracks.into_iter().map(named).collect(),
+        segments: judged.segments.into_iter().map(Judged::from).collect(),
+        tracks: judged.tracks.into_iter().map(Judged::from).collect(),
     };
     write_atomically(&kept, &serde_json::to_vec(&judged)?)?;
     Ok(judged)

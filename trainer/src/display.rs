@@ -24,6 +24,17 @@ pub fn progress_bar(length: u64, prefix: &str) -> ProgressBar {
     }
 }
 
+/// Does something that says how far it is, as the number done and of all, and shows it.
+pub fn with_progress<T>(prefix: &str, act: impl FnOnce(&dyn Fn(usize, usize)) -> T) -> T {
+    let bar = progress_bar(1, prefix);
+    let result = act(&|done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    result
+}
+
 /// A run under way.
 pub struct Display {
     bar: ProgressBar,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Kind;
 use crate::config::Config;
 use crate::data::{Clip, Dataset, mono};
-use crate::display::progress_bar;
+use crate::display::with_progress;
 use crate::material::{Loader, Origin, prepared};
 use crate::metrics::{Judged, Scores};
 use crate::partition::Part;
@@ -237,25 +237,41 @@ pub fn evaluate(loaded: &Loaded, data: &mut Dataset, measure: &Measure<'_>) -> R
 
 /// The figures of what was judged.
 fn evaluation_of(loaded: &Loaded, measure: &Measure<'_>, judged: &Judgements) -> Result<Evaluation> {
-    let Manifest { models, classes, .. } = &loaded.manifest;
-    let named = |(id, class, log): &(String, usize, Vec<f32>)| Judged {
-        id: id.clone(),
-        truth: *class,
-        probabilities: probabilities(log),
-    };
+    let named =
+        |rows: &[(String, usize, Vec<f32>)]| rows.iter().cloned().map(Judged::from).collect::<Vec<_>>();
+    let (segments, tracks) = (named(&judged.segments), named(&judged.tracks));
     Ok(Evaluation {
-        protocol: measure.plan.protocol.name().into(),
-        split: measure.plan.clone(),
         source: judged.source.clone(),
-        classes: classes.clone(),
-        segment: Scores::of(classes, &judged.segments.iter().map(named).collect::<Vec<_>>())?,
-        track: Scores::of(classes, &judged.tracks.iter().map(named).collect::<Vec<_>>())?,
         seen_in_training: judged.seen,
         skipped: judged.skipped,
-        models: models.iter().map(|m| m.name.clone()).collect(),
-        parameters: models.iter().map(|m| m.parameters).sum(),
-        bytes: models.iter().map(|m| m.bytes).sum(),
+        ..Evaluation::of(loaded, measure.plan.clone(), &segments, &tracks)?
     })
+}
+
+impl Evaluation {
+    /// The figures of what networks said of a split's segments and clips; where these came from, and
+    /// how many of them were seen before or skipped, is left open.
+    pub(crate) fn of(
+        loaded: &Loaded,
+        plan: SplitPlan,
+        segments: &[Judged],
+        tracks: &[Judged],
+    ) -> Result<Self> {
+        let Manifest { models, classes, .. } = &loaded.manifest;
+        Ok(Self {
+            protocol: plan.protocol.name().into(),
+            split: plan,
+            source: String::new(),
+            classes: classes.clone(),
+            segment: Scores::of(classes, segments)?,
+            track: Scores::of(classes, tracks)?,
+            seen_in_training: 0,
+            skipped: 0,
+            models: models.iter().map(|m| m.name.clone()).collect(),
+            parameters: models.iter().map(|m| m.parameters).sum(),
+            bytes: models.iter().map(|m| m.bytes).sum(),
+        })
+    }
 }
 
 /// Which part of a split is judged.
@@ -477,28 +493,44 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
     ]
 }
 
-/// What `cratedigger evaluate` was asked for.
+/// What `cratedigger evaluate` is asked for.
+#[derive(clap::Args)]
 pub struct Command {
-    /// A run, an exported model or a folder with a manifest; or several runs, or the folders of
-    /// cross-validations, which are judged as one.
+    /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder;
+    /// or several runs or folders of cross-validations, which are judged as one
+    #[arg(required = true)]
     pub models: Vec<PathBuf>,
-    /// How several decide together; none for what does best on clips left out of its fit.
-    pub rule: Option<Kind>,
-    /// The data set's folder.
+    /// The data set's folder
+    #[arg(long)]
     pub data: PathBuf,
-    /// Another protocol than the model's own.
+    /// How several runs decide together; fitted to the clips that they left to choose by [default:
+    /// what does best on clips left out of its fit]
+    #[arg(long, value_enum)]
+    pub rule: Option<Kind>,
+    /// Which clips to measure on [default: the protocol that the model was trained under]
+    #[arg(long, value_enum)]
     pub split: Option<Protocol>,
-    /// An index file instead.
+    /// An index file that names the clips
+    #[arg(long, conflicts_with = "split")]
     pub index: Option<PathBuf>,
-    /// Another seed than the model's own.
+    /// Seed of the track and segment splits [default: the seed the model was trained with]
+    #[arg(long)]
     pub seed: Option<u64>,
-    /// What the inputs are made from.
-    pub origin: Origin,
-    /// Whether to print JSON.
+    /// What to make the network's input from
+    #[arg(long, value_enum, default_value_t = Origin::Auto)]
+    pub source: Origin,
+    /// Short for --source audio
+    #[arg(long)]
+    pub audio: bool,
+    /// Print JSON
+    #[arg(long)]
     pub json: bool,
-    /// Where to write a report.
+    /// Write a report with pictures, one HTML file
+    #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Where to write what every clip and segment was called.
+    /// Write what each clip and segment was called, as CSV, of the test clips and of those that
+    /// things were chosen by
+    #[arg(long, value_name = "FILE")]
     pub predictions: Option<PathBuf>,
 }
 
@@ -506,12 +538,18 @@ pub struct Command {
 ///
 /// # Errors
 /// As [`Loaded::open`], [`Dataset::open`] and [`evaluate`].
+#[expect(clippy::print_stderr, reason = "a command's output")]
 pub fn command(command: &Command) -> Result<()> {
+    let origin = if command.audio { Origin::Audio } else { command.source };
     let model = match command.models.as_slice() {
         [model] if !is_cross_validation(model) => model,
         models => {
-            let (loaded, evaluation) =
-                together::measure(models, &command.data, command.origin, command.rule)?;
+            let Command { split, index, seed, predictions, .. } = command;
+            ensure!(
+                split.is_none() && index.is_none() && seed.is_none() && predictions.is_none(),
+                "several runs are measured as one on the split that they were trained on, without predictions"
+            );
+            let (loaded, evaluation) = together::measure(models, &command.data, origin, command.rule)?;
             return finish(command, &loaded, &evaluation, None);
         }
     };
@@ -521,22 +559,21 @@ pub fn command(command: &Command) -> Result<()> {
     if let Some(index) = &command.index {
         plan = SplitPlan { protocol: Protocol::Index, index: Some(index.clone()), folds: None, ..plan };
     }
-    let bar = progress_bar(1, "measuring");
-    let progress = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
-    let measure = Measure { plan: &plan, origin: command.origin, progress: &progress };
-    let judged = judge_part(&loaded, &mut dataset, &measure, Evaluated::Test)?;
-    let evaluation = evaluation_of(&loaded, &measure, &judged)?;
-    if let Some(path) = &command.predictions {
-        // A split that keeps no clips to choose by has no such part.
-        let valid = judge_part(&loaded, &mut dataset, &measure, Evaluated::Valid).ok();
-        let parts = [("test", Some(judged)), ("valid", valid)];
-        write_predictions(path, &loaded.manifest.classes, &parts)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    bar.finish_and_clear();
+    let evaluation = with_progress("measuring", |progress| {
+        let measure = Measure { plan: &plan, origin, progress };
+        let judged = judge_part(&loaded, &mut dataset, &measure, Evaluated::Test)?;
+        let evaluation = evaluation_of(&loaded, &measure, &judged)?;
+        if let Some(path) = &command.predictions {
+            let mut parts = vec![("test", judged)];
+            match judge_part(&loaded, &mut dataset, &measure, Evaluated::Valid) {
+                Ok(valid) => parts.push(("valid", valid)),
+                Err(error) => eprintln!("no predictions of clips that things were chosen by: {error:#}"),
+            }
+            write_predictions(path, &loaded.manifest.classes, &parts)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        anyhow::Ok(evaluation)
+    })?;
     report_skipped(&dataset);
     let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
     if let Some(run) = &run {
@@ -573,13 +610,12 @@ fn finish(
 
 /// Writes a line for every clip and every segment: what it is, what it was called, and the probability
 /// of each class.
-fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Option<Judgements>)]) -> Result<()> {
+fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Judgements)]) -> Result<()> {
     let mut writer = csv::Writer::from_path(path)?;
     let head = ["part", "level", "id", "truth", "named"].into_iter().map(str::to_owned);
     writer.write_record(head.chain(classes.iter().map(|class| format!("p_{class}"))))?;
     let name = |class: usize| classes.get(class).map(String::as_str).unwrap_or_default();
     for (part, judged) in parts {
-        let Some(judged) = judged else { continue };
         for (level, rows) in [("track", &judged.tracks), ("segment", &judged.segments)] {
             for (id, truth, log) in rows {
                 let row = [part, level, id.as_str(), name(*truth), name(argmax(log))].map(str::to_owned);

@@ -9,7 +9,7 @@ use burn::module::Module as _;
 use burn::store::ModuleSnapshot as _;
 use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
 
-use crate::display::progress_bar;
+use crate::display::with_progress;
 use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, manifest_of, metrics, open_data};
 use crate::material::Origin;
 use crate::run::{RunFolder, clips_used, kept_epoch};
@@ -96,14 +96,10 @@ pub fn command(command: &Command) -> Result<()> {
             .map(|m| fs::read(to.join(&m.weights)).with_context(|| format!("{} cannot be read", m.weights)))
             .collect::<Result<_>>()?;
         let ensemble = Loaded { manifest: manifest.clone(), weights };
-        let bar = progress_bar(1, "measuring all networks together");
-        let progress = |done: usize, of: usize| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        };
-        let measure = Measure { plan: &record.split, origin: Origin::Auto, progress: &progress };
-        let together = evaluate(&ensemble, &mut open_data(&ensemble, data)?, &measure)?;
-        bar.finish_and_clear();
+        let together = with_progress("measuring all networks together", |progress| {
+            let measure = Measure { plan: &record.split, origin: Origin::Auto, progress };
+            evaluate(&ensemble, &mut open_data(&ensemble, data)?, &measure)
+        })?;
         metrics(&together)
     };
     let mut json = serde_json::to_vec_pretty(&manifest)?;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum as _};
-use cratedigger_trainer::calibrate::Kind;
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
 use cratedigger_trainer::material::{self, Origin};
@@ -76,44 +75,7 @@ enum Command {
         json: bool,
     },
     /// Measure a model on the test clips of a data set
-    Evaluate {
-        /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder;
-        /// or several runs or folders of cross-validations, which are judged as one
-        #[arg(required = true)]
-        models: Vec<PathBuf>,
-        /// The data set's folder
-        #[arg(long)]
-        data: PathBuf,
-        /// How several runs decide together; fitted to the clips that they left to choose by [default:
-        /// what does best on clips left out of its fit]
-        #[arg(long, value_enum)]
-        rule: Option<Kind>,
-        /// Which clips to measure on [default: the protocol that the model was trained under]
-        #[arg(long, value_enum)]
-        split: Option<Protocol>,
-        /// An index file that names the clips
-        #[arg(long, conflicts_with = "split")]
-        index: Option<PathBuf>,
-        /// Seed of the track and segment splits [default: the seed the model was trained with]
-        #[arg(long)]
-        seed: Option<u64>,
-        /// What to make the network's input from
-        #[arg(long, value_enum, default_value_t = Origin::Auto)]
-        source: Origin,
-        /// Short for --source audio
-        #[arg(long)]
-        audio: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// Write a report with pictures, one HTML file
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
-        /// Write what each clip and segment was called, as CSV, of the test clips and of those that
-        /// things were chosen by
-        #[arg(long, value_name = "FILE")]
-        predictions: Option<PathBuf>,
-    },
+    Evaluate(evaluate::Command),
     /// Put what was measured of several runs beside each other
     Compare {
         /// Runs, cross-validations, or files that `evaluate --json` printed
@@ -147,35 +109,7 @@ enum Command {
         to: PathBuf,
     },
     /// Decide how the networks of a folder decide together, and when the answer is none of the classes
-    Combine {
-        /// Their manifest (.json), or its folder
-        #[arg(default_value = "models")]
-        models: PathBuf,
-        /// The data set: the rule is fitted to its validation clips, and measured on its test clips
-        #[arg(long)]
-        data: PathBuf,
-        /// The rule [default: the one that does best on validation clips left out]
-        #[arg(long, value_enum)]
-        rule: Option<Kind>,
-        /// A run to fit by, in place of the exported network of the same name, which learned from the
-        /// validation clips; may be repeated
-        #[arg(long = "twin", value_name = "RUN")]
-        twins: Vec<PathBuf>,
-        /// Share of the music that may be refused at most, as none of the classes
-        #[arg(long, default_value_t = 0.05)]
-        refuse: f64,
-        /// Seed of the sounds that are no music
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// A manifest beside it, for the first answer, of which this becomes the full one
-        #[arg(long, value_name = "MANIFEST")]
-        full_of: Option<PathBuf>,
-        /// What `evaluate --json` printed of networks of these designs that were trained for another
-        /// split, or the folder of a cross-validation, to stand in the manifest beside the rest; may be
-        /// repeated
-        #[arg(long, value_name = "FILE")]
-        measured: Vec<PathBuf>,
-    },
+    Combine(combine::Command),
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features {
         /// Audio files, and folders to look for them in; the label is the name of a file's folder
@@ -367,37 +301,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             crossval::command(options, &data, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Evaluate {
-            models,
-            rule,
-            data,
-            split,
-            index,
-            seed,
-            source,
-            audio,
-            json,
-            report,
-            predictions,
-        } => {
-            let origin = if audio { Origin::Audio } else { source };
-            anyhow::ensure!(
-                models.len() == 1
-                    || (split.is_none() && index.is_none() && seed.is_none() && predictions.is_none()),
-                "several runs are measured on the split that they were trained on"
-            );
-            evaluate::command(&evaluate::Command {
-                models,
-                rule,
-                data,
-                split,
-                index,
-                seed,
-                origin,
-                json,
-                report,
-                predictions,
-            })?;
+        Command::Evaluate(command) => {
+            evaluate::command(&command)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Compare { runs, json, markdown, report } => {
@@ -412,17 +317,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             export::command(&export::Command { run, to, data })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Combine { models, data, rule, twins, refuse, seed, full_of, measured } => {
-            combine::command(&combine::Command {
-                models,
-                data,
-                kind: rule,
-                twins,
-                refuse,
-                seed,
-                full_of,
-                measured,
-            })?;
+        Command::Combine(command) => {
+            combine::command(&command)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {

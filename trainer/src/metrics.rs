@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use anyhow::{Result, ensure};
+use cratedigger_zoo::probabilities;
 use serde::{Deserialize, Serialize};
 
 use crate::train::argmax;
@@ -29,6 +30,13 @@ pub struct Judged {
     pub truth: usize,
     /// One a class, 0…1, summing up to 1.
     pub probabilities: Vec<f32>,
+}
+
+impl From<(String, usize, Vec<f32>)> for Judged {
+    /// Of a name, the true class and log-probabilities.
+    fn from((id, truth, log): (String, usize, Vec<f32>)) -> Self {
+        Self { id, truth, probabilities: probabilities(&log) }
+    }
 }
 
 /// All figures of one set of judged examples.

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{EnsembleRule, Manifest, probabilities};
+use cratedigger_zoo::{EnsembleRule, Manifest};
 
 use crate::calibrate::{Kind, Predictions};
 use crate::combine::choose_rule;
 use crate::data::Dataset;
-use crate::display::progress_bar;
+use crate::display::with_progress;
 use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
 use crate::material::Origin;
-use crate::metrics::{Judged, Scores};
+use crate::metrics::Judged;
 use crate::run::RunFolder;
 use crate::split::{Protocol, SplitPlan};
 
@@ -40,14 +40,9 @@ pub(crate) fn opinions(
             ..loaded.manifest.clone()
         };
         let alone = Loaded { manifest, weights: vec![weights.clone()] };
-        let bar = progress_bar(1, &format!("asking {}", entry.name));
-        let progress = |done: usize, of: usize| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        };
-        let judged =
-            judge_part(&alone, data, &Measure { plan, origin, progress: &progress }, Evaluated::Valid)?;
-        bar.finish_and_clear();
+        let judged = with_progress(&format!("asking {}", entry.name), |progress| {
+            judge_part(&alone, data, &Measure { plan, origin, progress }, Evaluated::Valid)
+        })?;
         let rows = if by_segment { judged.segments } else { judged.tracks };
         let of: Vec<(String, usize)> = rows.iter().map(|(id, class, _)| (id.clone(), *class)).collect();
         ensure!(
@@ -88,41 +83,25 @@ pub fn measure(
             classes: loaded.manifest.classes.len(),
         };
         loaded.manifest.ensemble = choose_rule(kind, false, &predictions)?.2;
-        let bar = progress_bar(1, &format!("measuring together, {} of {}", place + 1, folds.len()));
-        let progress = |done: usize, of: usize| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        };
-        let measure = Measure { plan: &plan, origin, progress: &progress };
-        let judged = judge_part(&loaded, &mut data, &measure, Evaluated::Test)?;
-        bar.finish_and_clear();
-        let named = |(id, truth, log): (String, usize, Vec<f32>)| Judged {
-            id,
-            truth,
-            probabilities: probabilities(&log),
-        };
-        segments.extend(judged.segments.into_iter().map(named));
-        tracks.extend(judged.tracks.into_iter().map(named));
+        let words = format!("measuring together, {} of {}", place + 1, folds.len());
+        let judged = with_progress(&words, |progress| {
+            judge_part(&loaded, &mut data, &Measure { plan: &plan, origin, progress }, Evaluated::Test)
+        })?;
+        segments.extend(judged.segments.into_iter().map(Judged::from));
+        tracks.extend(judged.tracks.into_iter().map(Judged::from));
         seen += judged.seen;
         skipped += judged.skipped;
         source = judged.source;
         last = Some((loaded, plan));
     }
     let (loaded, plan) = last.context("there is nothing to measure")?;
-    let classes = &loaded.manifest.classes;
     let protocol = plan.protocol.name();
     let evaluation = Evaluation {
         protocol: if folds.len() > 1 { format!("{protocol}-{}-fold", folds.len()) } else { protocol.into() },
-        split: plan,
         source,
-        classes: classes.clone(),
-        segment: Scores::of(classes, &segments)?,
-        track: Scores::of(classes, &tracks)?,
         seen_in_training: seen,
         skipped,
-        models: loaded.manifest.models.iter().map(|m| m.name.clone()).collect(),
-        parameters: loaded.manifest.models.iter().map(|m| m.parameters).sum(),
-        bytes: loaded.manifest.models.iter().map(|m| m.bytes).sum(),
+        ..Evaluation::of(&loaded, plan, &segments, &tracks)?
     };
     Ok((loaded, evaluation))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::trace::Trace;
 
 /// Beside deviations and products of a spectrogram scaled to −1…1: what is smaller is as good as
-/// still. A quarter of a decibel of log-mel.
+/// still. A tenth of a decibel of log-mel.
 const STILL: f32 = 1e-5;
 /// Beside the energy of lines: some third of a decibel.
 const FAINT: f32 = 1e-4;
@@ -17,7 +17,7 @@ const FAINT: f32 = 1e-4;
 const QUIET: f32 = 3e-4;
 
 /// How the bands of a spectrogram move, and nothing of how loud they are: a recording that is made
-/// brighter or darker as a whole keeps nearly all of it. With a linear layer behind it, it learns
+/// brighter or darker as a whole keeps nearly all of it. With a small layer behind it, it learns
 /// from a few hundred clips, where convolutions learn their recordings by heart.
 ///
 /// Bands are joined into groups by their mean, many narrow ones and a few wide ones. There are
