@@ -48,6 +48,9 @@ struct RecordSegment {
     end: f64,
     /// None if it is silent.
     probabilities: Option<Vec<f32>>,
+    /// Of each network, in the order of the record's members. Records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    votes: Vec<Vec<f32>>,
 }
 
 impl Record {
@@ -57,6 +60,14 @@ impl Record {
         let outline = song.outline.get_untracked()?;
         let classes = state.classes.get_untracked();
         let best = outcome.verdict.best()?;
+        let members = outcome.verdict.members;
+        let votes = |verdict: &Verdict| -> Vec<Vec<f32>> {
+            let of = |name: &str| {
+                verdict.members.iter().find(|m| m.model == name).map(|m| m.probabilities.clone())
+            };
+            // All of them or none: a vote has no name of its own.
+            members.iter().map(|member| of(&member.model)).collect::<Option<_>>().unwrap_or_default()
+        };
         Some(Self {
             added: song.added,
             name: song.title(),
@@ -69,7 +80,6 @@ impl Record {
             probabilities: outcome.verdict.probabilities,
             none: outcome.none,
             networks: outcome.set,
-            members: outcome.verdict.members,
             traits: song.traits.get_untracked(),
             segments: song.segments.with_untracked(|all| {
                 all.iter()
@@ -77,9 +87,11 @@ impl Record {
                         start: segment.start,
                         end: segment.end,
                         probabilities: segment.verdict.as_ref().map(|v| v.probabilities.clone()),
+                        votes: segment.verdict.as_ref().map(votes).unwrap_or_default(),
                     })
                     .collect()
             }),
+            members,
         })
     }
 
@@ -93,6 +105,10 @@ impl Record {
             };
             classes.iter().map(share).collect()
         };
+        let vote = |(member, probabilities): (&MemberOutput, &Vec<f32>)| MemberOutput {
+            model: member.model.clone(),
+            probabilities: order(probabilities),
+        };
         let song = state.add(self.added, self.name.clone(), false, Status::Done);
         let segments: Vec<Segment> = self
             .segments
@@ -102,10 +118,10 @@ impl Record {
                 index,
                 start: segment.start,
                 end: segment.end,
-                verdict: segment
-                    .probabilities
-                    .as_ref()
-                    .map(|p| Verdict { probabilities: order(p), members: Vec::new() }),
+                verdict: segment.probabilities.as_ref().map(|p| Verdict {
+                    probabilities: order(p),
+                    members: self.members.iter().zip(&segment.votes).map(vote).collect(),
+                }),
                 revision: 0,
             })
             .collect();
@@ -116,14 +132,7 @@ impl Record {
         song.outcome.set(Some(Outcome {
             verdict: Verdict {
                 probabilities: order(&self.probabilities),
-                members: self
-                    .members
-                    .iter()
-                    .map(|member| MemberOutput {
-                        model: member.model.clone(),
-                        probabilities: order(&member.probabilities),
-                    })
-                    .collect(),
+                members: self.members.iter().map(|member| vote((member, &member.probabilities))).collect(),
             },
             none: self.none,
             set: self.networks,

@@ -10,7 +10,7 @@
 //! - `ear`: live sound; `example`: sound made here
 //! - `state`: what the page knows, as signals; `components` show it
 //! - `history`: what outlasts a visit, and exports; `settings` and `store`: the visitor's choices
-//! - `spectrogram`, `waveform`: levels to pixels; `picture`: a result to keep
+//! - `spectrogram`, `waveform`: levels to pixels, at any `zoom`; `picture`: a result to keep
 //! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
 //!   go wrong
 //! - `typical`: how each genre usually is, measured
@@ -37,6 +37,7 @@ mod trouble;
 mod typical;
 mod waveform;
 mod words;
+mod zoom;
 
 use wasm_bindgen::JsCast;
 

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::zoom::Zoom;
+
 /// What lies this far below the loudest value, in dB, is painted as nothing.
 pub const RANGE_DB: f32 = 80.0;
 
@@ -35,9 +37,15 @@ struct Block {
 pub struct Spectrogram {
     bands: usize,
     columns: usize,
-    seconds: f64,
     loudest: Option<f32>,
     blocks: Vec<Option<Block>>,
+}
+
+/// Which of `width` pixel columns of a picture of `view` a span of time touches.
+pub fn pixels(view: Zoom, start: f64, end: f64, width: usize) -> Range<usize> {
+    let first = (view.share(start) * width as f64).floor().max(0.0) as usize;
+    let last = (view.share(end) * width as f64).ceil().max(0.0) as usize;
+    first.min(width)..last.min(width)
 }
 
 /// What has to be painted after a segment came.
@@ -52,9 +60,9 @@ pub enum Dirty {
 }
 
 impl Spectrogram {
-    /// An empty one for a song of `seconds`, in segments of `bands` × `columns`.
-    pub fn new(seconds: f64, bands: u32, columns: u32) -> Self {
-        Self { bands: bands as usize, columns: columns as usize, seconds, loudest: None, blocks: Vec::new() }
+    /// An empty one, in segments of `bands` × `columns`.
+    pub fn new(bands: u32, columns: u32) -> Self {
+        Self { bands: bands as usize, columns: columns as usize, loudest: None, blocks: Vec::new() }
     }
 
     /// Adds or replaces segment `index`.
@@ -83,27 +91,19 @@ impl Spectrogram {
         }
     }
 
-    /// Which of `width` pixel columns a span of time touches.
-    pub fn pixels(&self, start: f64, end: f64, width: usize) -> Range<usize> {
-        let scale = width as f64 / self.seconds.max(f64::MIN_POSITIVE);
-        let first = (start * scale).floor().max(0.0) as usize;
-        let last = (end * scale).ceil().max(0.0) as usize;
-        first.min(width)..last.min(width)
-    }
-
-    /// RGBA of the pixel columns `x` of a picture of `width` × `height`, row after row from the
-    /// top. Transparent where no segment is known.
-    pub fn paint(&self, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
+    /// RGBA of the pixel columns `x` of a picture of `view` in `width` × `height`, row after row
+    /// from the top. Transparent where no segment is known.
+    pub fn paint(&self, view: Zoom, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
         let span = x.len();
         let mut pixels = vec![0u8; span * height * 4];
         let Some(loudest) = self.loudest else { return pixels };
         let palette = palette();
-        let second = self.seconds / width.max(1) as f64;
+        let time = |x: usize| view.time(x as f64 / width.max(1) as f64);
         // Rows of the picture share few sets of bands: find them once.
         let rows: Vec<Range<usize>> =
             (0..height).map(|row| covered(height - 1 - row, height, 0.0, 1.0, self.bands)).collect();
         for (dx, x) in x.enumerate() {
-            let (left, right) = (x as f64 * second, (x + 1) as f64 * second);
+            let (left, right) = (time(x), time(x + 1));
             let middle = (left + right) / 2.0;
             let Some(block) = self.at(middle) else { continue };
             let length = block.end - block.start;
@@ -178,8 +178,10 @@ fn palette() -> Vec<[u8; 3]> {
 mod tests {
     use super::*;
 
+    const SIX: Zoom = Zoom { from: 0.0, span: 6.0 };
+
     fn two_by_two(values: [f32; 4]) -> Spectrogram {
-        let mut picture = Spectrogram::new(6.0, 2, 2);
+        let mut picture = Spectrogram::new(2, 2);
         assert_eq!(picture.insert(0, 0.0, 3.0, &values), Dirty::All);
         picture
     }
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn the_lowest_band_is_at_the_bottom() {
         // Lowest band loud, highest 80 dB below.
-        let pixels = two_by_two([0.0, 0.0, -80.0, -80.0]).paint(0..4, 4, 2);
+        let pixels = two_by_two([0.0, 0.0, -80.0, -80.0]).paint(SIX, 0..4, 4, 2);
         let (top, bottom) = (pixel(&pixels, 4, 0, 0), pixel(&pixels, 4, 0, 1));
         assert!(top.iter().take(3).all(|c| *c < 10), "{top:?}");
         assert!(bottom.first().is_some_and(|r| *r > 240), "{bottom:?}");
@@ -209,9 +211,20 @@ mod tests {
 
     #[test]
     fn what_is_not_known_yet_is_transparent() {
-        let pixels = two_by_two([0.0; 4]).paint(0..4, 4, 2);
+        let pixels = two_by_two([0.0; 4]).paint(SIX, 0..4, 4, 2);
         assert_eq!(pixel(&pixels, 4, 1, 0).last(), Some(&255));
         assert_eq!(pixel(&pixels, 4, 2, 0), [0; 4]);
+    }
+
+    #[test]
+    fn a_part_is_the_same_picture_from_nearby() {
+        let mut picture = two_by_two([0.0, -40.0, -20.0, -60.0]);
+        picture.insert(1, 3.0, 6.0, &[-10.0, -50.0, -30.0, -70.0]);
+        let whole = picture.paint(SIX, 0..12, 12, 2);
+        let part = picture.paint(Zoom { from: 1.5, span: 3.0 }, 0..6, 6, 2);
+        for (x, y) in (0..6).flat_map(|x| [(x, 0), (x, 1)]) {
+            assert_eq!(pixel(&part, 6, x, y), pixel(&whole, 12, x + 3, y), "{x} {y}");
+        }
     }
 
     #[test]
@@ -219,7 +232,8 @@ mod tests {
         let mut picture = two_by_two([-20.0; 4]);
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-30.0; 4]), Dirty::Span(3.0, 6.0));
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-10.0; 4]), Dirty::All);
-        assert_eq!(picture.pixels(3.0, 6.0, 100), 50..100);
+        assert_eq!(pixels(SIX, 3.0, 6.0, 100), 50..100);
+        assert_eq!(pixels(Zoom { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
     }
 
     #[test]
@@ -229,8 +243,8 @@ mod tests {
         assert_eq!(picture.insert(1, 6.0, 3.0, &[0.0; 4]), Dirty::Nothing);
         picture.insert(1, 3.0, 6.0, &[f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -5.0]);
         for (width, height) in [(0, 0), (1, 1), (3, 7), (500, 3)] {
-            assert_eq!(picture.paint(0..width, width, height).len(), width * height * 4);
+            assert_eq!(picture.paint(SIX, 0..width, width, height).len(), width * height * 4);
         }
-        assert_eq!(Spectrogram::default().paint(0..3, 3, 3).len(), 36);
+        assert_eq!(Spectrogram::default().paint(SIX, 0..3, 3, 3).len(), 36);
     }
 }

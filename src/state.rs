@@ -81,8 +81,17 @@ pub struct Verdict {
 impl Verdict {
     /// The most probable class.
     pub fn best(&self) -> Option<usize> {
-        crate::text::ranked(&self.probabilities).first().map(|(class, _)| *class)
+        best(&self.probabilities)
     }
+
+    /// How many networks say the same as the ensemble.
+    pub fn agree(&self) -> usize {
+        self.members.iter().filter(|member| best(&member.probabilities) == self.best()).count()
+    }
+}
+
+fn best(probabilities: &[f32]) -> Option<usize> {
+    crate::text::ranked(probabilities).first().map(|(class, _)| *class)
 }
 
 /// A song's result.
@@ -209,7 +218,7 @@ impl Song {
                 // A song that is done again: what is there stays until it is replaced.
                 if self.outline.get_untracked() != Some(outline) {
                     self.segments.set(Vec::new());
-                    self.picture.set_value(Spectrogram::new(seconds, bands, columns));
+                    self.picture.set_value(Spectrogram::new(bands, columns));
                     self.wave.set_value(Waveform::default());
                     self.outline.set(Some(outline));
                     self.dirty.set(vec![Dirty::All]);

@@ -86,14 +86,14 @@ pub fn wilson(share: f64, n: u64) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
-/// Times for the marks of an axis of `seconds`: at most ten, at round distances.
-pub fn ticks(seconds: f64) -> Vec<f64> {
+/// Times for the marks of an axis of `span` seconds from `from` on: at most ten, at round distances.
+pub fn ticks(from: f64, span: f64) -> Vec<f64> {
     const STEPS: [f64; 13] =
         [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
-    let step = STEPS.into_iter().find(|step| seconds / step <= 10.0).unwrap_or(7200.0);
+    let step = STEPS.into_iter().find(|step| span / step <= 10.0).unwrap_or(7200.0);
     // A mark at the very end would have no room for its time.
-    std::iter::successors(Some(0.0), |at| Some(at + step))
-        .take_while(|at| *at < seconds * 0.95)
+    std::iter::successors(Some((from / step).ceil() * step), |at| Some(at + step))
+        .take_while(|at| *at < from + span * 0.95)
         .take(100)
         .collect()
 }
@@ -147,8 +147,9 @@ mod tests {
 
     #[test]
     fn an_axis_has_few_round_marks() {
-        assert_eq!(ticks(30.5).len(), 6);
-        assert_eq!(ticks(0.0), Vec::<f64>::new());
-        assert!(ticks(1e9).len() <= 100);
+        assert_eq!(ticks(0.0, 30.5).len(), 6);
+        assert_eq!(ticks(31.0, 6.0), [31.0, 32.0, 33.0, 34.0, 35.0, 36.0]);
+        assert_eq!(ticks(0.0, 0.0), Vec::<f64>::new());
+        assert!(ticks(0.0, 1e9).len() <= 100);
     }
 }

@@ -1,24 +1,23 @@
 //! The song over time: genre ribbon, waveform and spectrogram as one object under one cursor.
 
-use std::ops::Range;
-
 use leptos::ev;
-use leptos::html::{Canvas, Div};
+use leptos::html::Div;
 use leptos::prelude::*;
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{Clamped, JsCast};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+use wasm_bindgen::JsCast;
 
+use super::lanes::{Picture, Spotlight, Wave};
+use super::overview::Overview;
 use super::votes::chip;
-use super::why::lights;
 use super::{icon, icons};
 use crate::app::Page;
-use crate::spectrogram::Dirty;
-use crate::state::{Outline, Segment, Song, State};
+use crate::state::{Segment, Song, State};
 use crate::text;
+use crate::zoom::Zoom;
 
-/// No browser takes much wider ones.
-const WIDEST_CANVAS: f64 = 16_384.0;
+/// What the overview moves.
+const LANES: &str = "lanes";
+/// How much a button or a key of the keyboard zooms.
+const ZOOM_STEP: f64 = 2.0;
 /// How far an arrow key moves the cursor, in seconds.
 const STEP: f64 = 1.0;
 const LONG_STEP: f64 = 10.0;
@@ -46,12 +45,45 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     let outline = Memo::new(move |_| song.outline.get());
     let seconds = Memo::new(move |_| outline.get().map_or(0.0, |outline| outline.seconds));
 
-    let time_of = move |event: &ev::PointerEvent| -> Option<f64> {
-        let bounds = track.get_untracked()?.get_bounding_client_rect();
-        let share = (f64::from(event.client_x()) - bounds.left()) / bounds.width().max(1.0);
-        (seconds.get_untracked() > 0.0).then(|| share.clamp(0.0, 1.0) * seconds.get_untracked())
+    // None: the whole song, however long it turns out to be.
+    let zoom = RwSignal::new(None::<Zoom>);
+    let view = Memo::new(move |_| zoom.get().unwrap_or_else(|| Zoom::whole(seconds.get())));
+    let set = Callback::new(move |to: Zoom| {
+        let whole = to.span >= seconds.get_untracked() - 1e-6;
+        zoom.set((!whole && Zoom::possible(seconds.get_untracked())).then_some(to));
+    });
+    // Around the cursor, or the middle of what is in sight.
+    let scale = move |factor: f64| {
+        let now = view.get_untracked();
+        let cursor = state.position.get_untracked();
+        let time = if now.shows(cursor) { cursor } else { now.time(0.5) };
+        set.run(now.scaled(seconds.get_untracked(), factor, time));
     };
+    let reveal = move |time: f64| set.run(view.get_untracked().showing(seconds.get_untracked(), time));
+    // Sound that plays on past the edge takes the deck with it, unless the visitor looks elsewhere.
+    Effect::new(move |before: Option<f64>| {
+        let now = state.position.get();
+        if before.is_some_and(|before| view.get_untracked().shows(before)) {
+            reveal(now);
+        }
+        now
+    });
+
+    let share_of = move |x: i32| -> Option<f64> {
+        let bounds = track.get_untracked()?.get_bounding_client_rect();
+        Some((f64::from(x) - bounds.left()) / bounds.width().max(1.0))
+    };
+    let time_of = move |event: &ev::PointerEvent| -> Option<f64> {
+        let share = share_of(event.client_x())?.clamp(0.0, 1.0);
+        (seconds.get_untracked() > 0.0).then(|| view.get_untracked().time(share))
+    };
+    let fingers = StoredValue::new(Fingers::default());
     let down = move |event: ev::PointerEvent| {
+        if let Some(share) = share_of(event.client_x())
+            && fingers.try_update_value(|f| f.put(event.pointer_id(), share)) == Some(true)
+        {
+            return;
+        }
         if event.button() == 0
             && let Some(time) = time_of(&event)
         {
@@ -62,7 +94,22 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
             }
         }
     };
+    let lifted = move |event: ev::PointerEvent| {
+        let _ = fingers.try_update_value(|f| f.lift(event.pointer_id()));
+    };
     let moved = move |event: ev::PointerEvent| {
+        let share = share_of(event.client_x()).unwrap_or_default();
+        let pinched = fingers.try_update_value(|f| {
+            let before = f.two();
+            f.follow(event.pointer_id(), share);
+            f.pinching.then(|| before.zip(f.two()))
+        });
+        if let Some(Some(pinch)) = pinched {
+            if let Some((before, after)) = pinch {
+                set.run(view.get_untracked().pinched(seconds.get_untracked(), before, after));
+            }
+            return;
+        }
         let time = time_of(&event);
         if event.buttons() & 1 == 1 {
             if let Some(time) = time {
@@ -73,7 +120,29 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
             state.hover.set(time);
         }
     };
+    let wheel = move |event: ev::WheelEvent| {
+        let (all, now) = (seconds.get_untracked(), view.get_untracked());
+        let width = track.get_untracked().map_or(1.0, |track| f64::from(track.client_width().max(1)));
+        let pixels = |delta: f64| match event.delta_mode() {
+            ev::WheelEvent::DOM_DELTA_PIXEL => delta,
+            ev::WheelEvent::DOM_DELTA_LINE => 16.0 * delta,
+            _ => width * delta,
+        };
+        let (x, y) = (pixels(event.delta_x()), pixels(event.delta_y()));
+        // Browsers report a pinch on a touchpad as a wheel with Ctrl.
+        if event.ctrl_key() || event.meta_key() {
+            let Some(share) = share_of(event.client_x()).filter(|_| Zoom::possible(all)) else { return };
+            event.prevent_default();
+            set.run(now.scaled(all, (0.008 * y).clamp(-0.6, 0.6).exp(), now.time(share.clamp(0.0, 1.0))));
+        } else if zoom.get_untracked().is_some() && (event.shift_key() || x.abs() > y.abs()) {
+            event.prevent_default();
+            set.run(now.moved(all, if x == 0.0 { y } else { x } / width));
+        }
+    };
     let key = move |event: ev::KeyboardEvent| {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return;
+        }
         let now = state.position.get_untracked();
         let step = if event.shift_key() { LONG_STEP } else { STEP };
         let to = match event.key().as_str() {
@@ -87,10 +156,14 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                 event.prevent_default();
                 return page.toggle();
             }
+            "+" | "=" => return scale(1.0 / ZOOM_STEP),
+            "-" => return scale(ZOOM_STEP),
+            "0" => return zoom.set(None),
             _ => return,
         };
         event.prevent_default();
         page.seek(to);
+        reveal(state.position.get_untracked());
     };
     let here = Memo::new(move |_| {
         let time = state.moment()?;
@@ -103,7 +176,8 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
         });
         genre.map_or_else(|| time.clone(), |genre| format!("{time}, {genre}"))
     };
-    let cursor = move |time: f64| format!("{:.4}%", 100.0 * time / seconds.get().max(f64::MIN_POSITIVE));
+    let cursor = move |time: f64| format!("{:.4}%", 100.0 * view.get().share(time));
+    let runs = Memo::new(move |_| song.segments.with(|all| runs(all)));
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
             <div
@@ -128,6 +202,19 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         <span class="clock-now">{move || text::clock(state.moment().unwrap_or_default())}</span>
                         <span class="clock-all">" / " {move || text::clock(seconds.get())}</span>
                     </p>
+                    <Show when=move || Zoom::possible(seconds.get())>
+                        <div class="zoomer" role="group" aria-label=move || w().zoom>
+                            {tool("zoom-out", icons::MINUS, move || w().zoom_out, move || zoom.get().is_none(), move || scale(ZOOM_STEP))}
+                            {tool(
+                                "zoom-in",
+                                icons::PLUS,
+                                move || w().zoom_in,
+                                move || view.get().is_shortest(),
+                                move || scale(1.0 / ZOOM_STEP),
+                            )}
+                            {tool("zoom-whole", icons::WIDE, move || w().zoom_whole, move || zoom.get().is_none(), move || zoom.set(None))}
+                        </div>
+                    </Show>
                     <p class="deck-here" data-testid="moment">
                         {move || match here.get() {
                             Some((_, Segment { verdict: Some(verdict), .. })) => {
@@ -144,8 +231,8 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         }}
                     </p>
                 </div>
-                <div class="lanes">
-                    <Ribbon page song outline />
+                <div class="lanes" id=LANES on:wheel=wheel>
+                    <Ribbon page song seconds view runs reveal=Callback::new(reveal) />
                     <div
                         class="track"
                         node_ref=track
@@ -160,23 +247,35 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         on:keydown=key
                         on:pointerdown=down
                         on:pointermove=moved
+                        on:pointerup=lifted
                         on:pointerleave=move |_| state.hover.set(None)
-                        on:pointercancel=move |_| state.hover.set(None)
+                        on:pointercancel=move |event| {
+                            lifted(event);
+                            state.hover.set(None);
+                        }
                     >
-                        <Wave state song deck seconds />
+                        <Wave state song deck view />
                         <div class="lane">
-                            <Picture state song seconds />
-                            <Spotlight state song seconds />
+                            <Picture state song seconds view />
+                            <Spotlight state song view />
                         </div>
                         <span class="pitch high">{move || w().high_tones}</span>
                         <span class="pitch low">{move || w().low_tones}</span>
                     </div>
-                    <Axis seconds />
+                    <Axis view />
                     <Show when=move || state.hover.get().is_some()>
                         <div class="cursor ghost" style:left=move || cursor(state.hover.get().unwrap_or_default())></div>
                     </Show>
-                    <div class="cursor" data-testid="cursor" style:left=move || cursor(state.position.get())></div>
+                    <div
+                        class="cursor"
+                        data-testid="cursor"
+                        hidden=move || !view.get().shows(state.position.get())
+                        style:left=move || cursor(state.position.get())
+                    ></div>
                 </div>
+                <Show when=move || zoom.get().is_some()>
+                    <Overview state runs seconds view set controls=LANES />
+                </Show>
             </div>
             <details class="as-table" data-testid="as-table">
                 <summary>{move || w().as_table}</summary>
@@ -186,16 +285,113 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     }
 }
 
-/// Where a span of time lies, in percent of the deck's width: its left edge, its width.
-fn place(seconds: f64, start: f64, end: f64) -> (String, String) {
-    let share = |time: f64| 100.0 * time / seconds.max(f64::MIN_POSITIVE);
-    (format!("{:.4}%", share(start)), format!("{:.4}%", share(end - start).max(0.0)))
+/// A small button of the deck.
+fn tool(
+    testid: &'static str,
+    symbol: &'static str,
+    words: impl Fn() -> &'static str + Copy + Send + Sync + 'static,
+    disabled: impl Fn() -> bool + Send + Sync + 'static,
+    act: impl Fn() + 'static,
+) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            class="icon-button"
+            data-testid=testid
+            aria-label=words
+            title=words
+            disabled=disabled
+            on:click=move |_| act()
+        >
+            {icon(symbol)}
+        </button>
+    }
+}
+
+/// What lies on a screen that can be touched, by the numbers of its pointers, each with its share of
+/// the width.
+#[derive(Default)]
+struct Fingers {
+    down: Vec<(i32, f64)>,
+    /// Two were down at once; so it stays until the last one is lifted, or a finger that stays would
+    /// move the cursor.
+    pinching: bool,
+}
+
+impl Fingers {
+    /// Says whether this is the second one, or a later one.
+    fn put(&mut self, id: i32, share: f64) -> bool {
+        self.lift(id);
+        self.down.push((id, share));
+        self.pinching |= self.down.len() > 1;
+        self.pinching
+    }
+
+    fn lift(&mut self, id: i32) {
+        self.down.retain(|(down, _)| *down != id);
+        self.pinching &= !self.down.is_empty();
+    }
+
+    fn follow(&mut self, id: i32, share: f64) {
+        if let Some(finger) = self.down.iter_mut().find(|(down, _)| *down == id) {
+            finger.1 = share;
+        }
+    }
+
+    fn two(&self) -> Option<[f64; 2]> {
+        match *self.down {
+            [(_, a), (_, b), ..] => Some([a, b]),
+            _ => None,
+        }
+    }
+}
+
+/// Segments of one genre, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// None if they are silent.
+    pub class: Option<usize>,
+    start: f64,
+    end: f64,
+}
+
+impl Run {
+    /// Where it lies in the song.
+    pub fn stretch(&self) -> Zoom {
+        Zoom { from: self.start, span: self.end - self.start }
+    }
+}
+
+fn runs(segments: &[Segment]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for segment in segments {
+        let class = segment.verdict.as_ref().and_then(|verdict| verdict.best());
+        match runs.last_mut() {
+            Some(run) if run.class == class && segment.start - run.end < 0.1 => run.end = segment.end,
+            _ => runs.push(Run { class, start: segment.start, end: segment.end }),
+        }
+    }
+    runs
+}
+
+/// Where a stretch of a song lies in what is shown of it, in percent of the width: its left edge, its
+/// width.
+pub fn place(stretch: Zoom, view: Zoom) -> (String, String) {
+    let width = (view.share(stretch.to()) - view.share(stretch.from)).max(0.0);
+    (format!("{:.4}%", 100.0 * view.share(stretch.from)), format!("{:.4}%", 100.0 * width))
 }
 
 /// One cell a segment, and the genre's name over each run of segments of one genre, so that colour
 /// isn't needed. Only one cell is in the order of the Tab key; arrows move between them.
 #[component]
-fn Ribbon(page: Page, song: Song, outline: Memo<Option<Outline>>) -> impl IntoView {
+fn Ribbon(
+    page: Page,
+    song: Song,
+    seconds: Memo<f64>,
+    view: Memo<Zoom>,
+    runs: Memo<Vec<Run>>,
+    reveal: Callback<f64>,
+) -> impl IntoView {
     let state = page.state;
     let w = move || state.words();
     let focused = RwSignal::new(0u32);
@@ -235,8 +431,8 @@ fn Ribbon(page: Page, song: Song, outline: Memo<Option<Outline>>) -> impl IntoVi
             }
             None => format!("{span}: {}", w().silent),
         };
-        let seconds = outline.get_untracked().map_or(0.0, |outline| outline.seconds);
-        let (left, width) = place(seconds, start, end);
+        let (left, width) =
+            place(Zoom { from: start, span: end - start }, Zoom::whole(seconds.get_untracked()));
         view! {
             <button
                 type="button"
@@ -253,55 +449,52 @@ fn Ribbon(page: Page, song: Song, outline: Memo<Option<Outline>>) -> impl IntoVi
                 tabindex=move || if focused.get() == index { "0" } else { "-1" }
                 style:left=move || left.clone()
                 style:width=move || width.clone()
-                on:focus=move |_| focused.set(index)
+                on:focus=move |_| {
+                    focused.set(index);
+                    reveal.run(start);
+                    reveal.run(end);
+                }
                 on:click=move |_| page.seek(start)
                 on:pointerenter=move |_| state.hover.set(Some((start + end) / 2.0))
                 on:pointerleave=move |_| state.hover.set(None)
             ></button>
         }
     };
-    let runs = Memo::new(move |_| {
-        let mut runs: Vec<(Option<usize>, f64, f64)> = Vec::new();
-        song.segments.with(|all| {
-            for segment in all {
-                let class = segment.verdict.as_ref().and_then(|verdict| verdict.best());
-                match runs.last_mut() {
-                    Some((last, _, end)) if *last == class && segment.start - *end < 0.1 => {
-                        *end = segment.end;
-                    }
-                    _ => runs.push((class, segment.start, segment.end)),
-                }
-            }
-        });
-        runs
-    });
-    let run = move |(class, start, end): (Option<usize>, f64, f64)| {
-        let seconds = outline.get_untracked().map_or(0.0, |outline| outline.seconds);
-        let (left, width) = place(seconds, start, end);
+    // As far as it is in sight, so that its name is.
+    let run = move |Run { class, start, end }: Run| {
+        let shown = view.get();
+        let (start, end) = (start.max(shown.from), end.min(shown.to()));
+        let (left, width) = place(Zoom { from: start, span: end - start }, shown);
         let name = class.map(|class| state.genre(class));
         let (long, short) = match &name {
             Some(name) => (text::heading(name), text::abbreviation(name)),
             None => (w().silent.to_string(), "–".into()),
         };
-        view! {
-            <span
-                class="run"
-                data-class=class.map(|class| class.to_string())
-                style:left=move || left.clone()
-                style:width=move || width.clone()
-            >
-                <span class="run-long">{long}</span>
-                <span class="run-short">{short}</span>
-            </span>
-        }
+        (end > start).then(|| {
+            view! {
+                <span
+                    class="run"
+                    data-class=class.map(|class| class.to_string())
+                    style:left=move || left.clone()
+                    style:width=move || width.clone()
+                >
+                    <span class="run-long">{long}</span>
+                    <span class="run-short">{short}</span>
+                </span>
+            }
+        })
     };
+    let strip = move || place(Zoom::whole(seconds.get()), view.get());
     view! {
         <div class="ribbon" role="group" aria-label=move || w().segments_keys on:keydown=key>
+            // The whole song, of which a part is in sight.
+            <div class="strip" style:left=move || strip().0 style:width=move || strip().1>
             <For
                 each=move || song.segments.get()
                 key=move |segment| (segment.index, segment.revision, state.language.get())
                 children=cell
             />
+            </div>
             // Each cell says the same to a screen reader.
             <div class="runs" aria-hidden="true">
                 {move || runs.get().into_iter().map(run).collect_view()}
@@ -314,228 +507,14 @@ fn cell_id(index: u32) -> String {
     format!("segment-{index}")
 }
 
-/// Calls when an element's size changes, or the screen's pixel ratio.
-fn on_resize(canvas: NodeRef<Canvas>, act: impl Fn() + Copy + 'static) {
-    // Kept here until the deck goes.
-    let observer = StoredValue::new_local(None::<(web_sys::ResizeObserver, Closure<dyn FnMut()>)>);
-    Effect::new(move |_| {
-        let Some(canvas) = canvas.get() else { return };
-        let notify = Closure::<dyn FnMut()>::new(act);
-        if let Ok(observe) = web_sys::ResizeObserver::new(notify.as_ref().unchecked_ref()) {
-            observe.observe(&canvas);
-            observer.set_value(Some((observe, notify)));
-        }
-    });
-    on_cleanup(move || {
-        let _ = observer.try_update_value(|held| {
-            if let Some((observe, _)) = held {
-                observe.disconnect();
-            }
-        });
-    });
-}
-
-/// The size that a canvas should have, in its own pixels.
-fn wanted(canvas: &HtmlCanvasElement) -> (u32, u32) {
-    let ratio = window().device_pixel_ratio().clamp(0.5, 4.0);
-    let width = (f64::from(canvas.client_width()) * ratio).clamp(1.0, WIDEST_CANVAS);
-    let height = (f64::from(canvas.client_height()) * ratio).clamp(1.0, 2048.0);
-    (width.round() as u32, height.round() as u32)
-}
-
-fn fits(canvas: &HtmlCanvasElement) -> bool {
-    (canvas.width(), canvas.height()) == wanted(canvas)
-}
-
-fn context(canvas: &HtmlCanvasElement) -> Option<CanvasRenderingContext2d> {
-    canvas.get_context("2d").ok()??.dyn_into().ok()
-}
-
-/// The waveform, each moment in the colour of its genre.
 #[component]
-fn Wave(state: State, song: Song, deck: NodeRef<Div>, seconds: Memo<f64>) -> impl IntoView {
-    let canvas = NodeRef::<Canvas>::new();
-    let resized = RwSignal::new(0u32);
-    let asked = StoredValue::new(false);
-    on_resize(canvas, move || resized.update(|n| *n = n.wrapping_add(1)));
-    Effect::new(move |_| {
-        resized.track();
-        song.wave_grown.track();
-        song.segments.track();
-        state.classes.track();
-        // Several pieces may come between two frames: paint once.
-        if canvas.get().is_none() || asked.get_value() {
-            return;
-        }
-        asked.set_value(true);
-        request_animation_frame(move || {
-            if asked.try_set_value(false).is_none()
-                && let (Some(canvas), Some(deck)) =
-                    (canvas.try_get_untracked().flatten(), deck.try_get_untracked().flatten())
-            {
-                paint_wave(state, song, &canvas, &deck, seconds.get_untracked());
-            }
-        });
-    });
-    view! { <canvas class="wave" node_ref=canvas data-testid="waveform" aria-hidden="true"></canvas> }
-}
-
-fn paint_wave(state: State, song: Song, canvas: &HtmlCanvasElement, deck: &web_sys::Element, seconds: f64) {
-    let (width, height) = wanted(canvas);
-    if !fits(canvas) {
-        canvas.set_width(width);
-        canvas.set_height(height);
-    }
-    let Some(context) = context(canvas) else { return };
-    let style = window().get_computed_style(deck).ok().flatten();
-    let property = |name: &str| {
-        style
-            .as_ref()
-            .and_then(|style| style.get_property_value(name).ok())
-            .unwrap_or_default()
-            .trim()
-            .to_string()
-    };
-    let colours: Vec<String> =
-        (0..state.classes.with_untracked(Vec::len)).map(|class| property(&format!("--g{class}"))).collect();
-    let plain = property("--wave");
-    let (w, h) = (f64::from(width), f64::from(height));
-    context.clear_rect(0.0, 0.0, w, h);
-    song.wave.with_value(|wave| {
-        song.segments.with_untracked(|segments| {
-            if wave.is_empty() || seconds <= 0.0 {
-                return;
-            }
-            let second = seconds / w;
-            let middle = h / 2.0;
-            let mut at = 0;
-            let mut colour = "";
-            for x in 0..width {
-                let (start, end) = (f64::from(x) * second, f64::from(x + 1) * second);
-                let Some((low, high)) = wave.extent(start, end) else { continue };
-                while segments.get(at).is_some_and(|segment| segment.end <= start) {
-                    at += 1;
-                }
-                let class = segments
-                    .get(at)
-                    .filter(|segment| segment.start <= end)
-                    .and_then(|segment| segment.verdict.as_ref()?.best());
-                let next = class.and_then(|class| colours.get(class)).unwrap_or(&plain);
-                if next != colour {
-                    colour = next;
-                    context.set_fill_style_str(colour);
-                }
-                let (top, bottom) = (middle - f64::from(high) * middle, middle - f64::from(low) * middle);
-                context.fill_rect(f64::from(x), top, 1.0, (bottom - top).max(1.0));
-            }
-        });
-    });
-}
-
-/// The spectrogram.
-#[component]
-fn Picture(state: State, song: Song, seconds: Memo<f64>) -> impl IntoView {
-    let canvas = NodeRef::<Canvas>::new();
-    let resized = RwSignal::new(0u32);
-    on_resize(canvas, move || resized.update(|n| *n = n.wrapping_add(1)));
-    Effect::new(move |_| {
-        resized.track();
-        if song.dirty.with(Vec::is_empty) && canvas.get().is_some_and(|canvas| fits(&canvas)) {
-            return;
-        }
-        request_animation_frame(move || {
-            if let Some(canvas) = canvas.try_get_untracked().flatten() {
-                paint_picture(song, &canvas);
-            }
-        });
-    });
-    let label =
-        move || text::fill(state.words().spectrogram_of, &[&song.title(), &text::clock(seconds.get())]);
-    view! { <canvas class="picture" node_ref=canvas role="img" aria-label=label data-testid="spectrogram"></canvas> }
-}
-
-/// What speaks for a genre stays lit, the rest of its segment is dimmed.
-#[component]
-fn Spotlight(state: State, song: Song, seconds: Memo<f64>) -> impl IntoView {
-    let shown = Memo::new(move |_| {
-        let explained = state.explained.get().filter(|explained| explained.song == song.id)?;
-        let span = song.segments.with(|all| {
-            all.iter().find(|segment| segment.index == explained.segment).map(|s| (s.start, s.end))
-        })?;
-        Some((explained, span))
-    });
-    let canvas = NodeRef::<Canvas>::new();
-    Effect::new(move |_| {
-        let (Some(canvas), Some((explained, _))) = (canvas.get(), shown.get()) else { return };
-        let Some(context) = context(&canvas) else { return };
-        let lights = lights(&explained);
-        let (rows, columns) = lights.as_ref().map_or((1, 1), |(rows, columns, _)| (*rows, *columns));
-        canvas.set_width(u32::try_from(columns).unwrap_or(1));
-        canvas.set_height(u32::try_from(rows).unwrap_or(1));
-        let values = lights.map_or_else(|| vec![0.5], |(.., values)| values);
-        for (tile, light) in values.into_iter().enumerate() {
-            let (row, column) = (tile / columns, tile % columns);
-            context.set_fill_style_str(&format!("rgb(0 0 0 / {:.0}%)", 82.0 * (1.0 - light)));
-            context.fill_rect(column as f64, (rows - 1 - row) as f64, 1.0, 1.0);
-        }
-    });
-    view! {
-        <Show when=move || shown.get().is_some()>
-            <canvas
-                class="spotlight"
-                node_ref=canvas
-                aria-hidden="true"
-                data-testid="spotlight"
-                style:left=move || shown.get().map(|(_, (start, end))| place(seconds.get(), start, end).0)
-                style:width=move || shown.get().map(|(_, (start, end))| place(seconds.get(), start, end).1)
-            ></canvas>
-        </Show>
-    }
-}
-
-/// Brings the canvas up to date: what is dirty, or all of it if its size has changed.
-fn paint_picture(song: Song, canvas: &HtmlCanvasElement) {
-    let (width, height) = wanted(canvas);
-    let mut dirty = song.dirty.try_update_untracked(std::mem::take).unwrap_or_default();
-    if !fits(canvas) {
-        canvas.set_width(width);
-        canvas.set_height(height);
-        dirty = vec![Dirty::All];
-    }
-    let Some(context) = context(canvas) else { return };
-    if dirty.contains(&Dirty::All) {
-        dirty = vec![Dirty::All];
-    }
-    let columns = width as usize;
-    song.picture.with_value(|picture| {
-        for part in dirty {
-            let x: Range<usize> = match part {
-                Dirty::Nothing => continue,
-                Dirty::Span(start, end) => picture.pixels(start, end, columns),
-                Dirty::All => 0..columns,
-            };
-            if x.is_empty() {
-                continue;
-            }
-            let left = x.start as f64;
-            let span = u32::try_from(x.len()).unwrap_or(u32::MAX);
-            let pixels = picture.paint(x, columns, height as usize);
-            // A frame that couldn't be painted is painted with the next.
-            if let Ok(image) = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), span, height) {
-                let _ = context.put_image_data(&image, left, 0.0);
-            }
-        }
-    });
-}
-
-#[component]
-fn Axis(seconds: Memo<f64>) -> impl IntoView {
+fn Axis(view: Memo<Zoom>) -> impl IntoView {
     let marks = move || {
-        let all = seconds.get();
-        text::ticks(all)
+        let shown = view.get();
+        text::ticks(shown.from, shown.span)
             .into_iter()
             .map(|time| {
-                let (left, _) = place(all, time, time);
+                let (left, _) = place(Zoom { from: time, span: 0.0 }, shown);
                 view! {
                     <span class="tick" style:left=move || left.clone()>
                         <span>{text::clock(time)}</span>

@@ -6,6 +6,8 @@ mod crates;
 mod deck;
 mod frame;
 mod hero;
+mod lanes;
+mod overview;
 mod sheets;
 mod shelf;
 mod votes;
@@ -64,6 +66,9 @@ pub mod icons {
     pub const STOP: &str = "M7 7h10v10H7z";
     pub const CLOSE: &str = "m6 6 12 12M18 6 6 18";
     pub const RETRY: &str = "M4.500 12a7.500 7.500 0 1 1 2.200 5.300M4.500 18v-5h5";
+    pub const PLUS: &str = "M12 6v12M6 12h12";
+    pub const MINUS: &str = "M6 12h12";
+    pub const WIDE: &str = "M4 6v12M20 6v12M7.500 12h9m-9 0 2.500-2.500M7.500 12l2.500 2.500M16.500 12 14 9.500m2.500 2.500L14 14.500";
     pub const UP: &str = "M12 19V5m0 0-6 6m6-6 6 6";
     pub const SCREEN: &str =
         "M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4";

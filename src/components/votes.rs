@@ -1,9 +1,11 @@
-//! What each network of the ensemble said, and where they disagree: part of the why.
+//! What each network of the ensemble said, of the song or of a moment, and where they disagree: part
+//! of the why.
 
+use cratedigger_protocol::MemberOutput;
 use leptos::prelude::*;
 
 use crate::app::Page;
-use crate::state::{Song, State};
+use crate::state::{Song, State, Verdict};
 use crate::text;
 
 /// The networks' own verdicts on the song. One network's verdict is the answer itself.
@@ -13,82 +15,61 @@ pub fn Votes(page: Page) -> impl IntoView {
     move || {
         let song = state.song()?;
         let outcome = song.outcome.get()?;
-        (outcome.verdict.members.len() > 1).then(|| table(state, song))
+        (outcome.verdict.members.len() > 1).then(|| table(page, song))
     }
 }
 
-fn table(state: State, song: Song) -> impl IntoView {
+fn table(page: Page, song: Song) -> impl IntoView {
+    let state = page.state;
     let w = state.words();
-    let outcome = song.outcome.get_untracked();
-    let verdict = outcome.map(|outcome| outcome.verdict);
-    let answer = verdict.as_ref().and_then(|verdict| verdict.best());
-    let members = verdict.map(|verdict| verdict.members).unwrap_or_default();
-    let best = |p: &[f32]| text::ranked(p).first().map(|(class, _)| *class);
-    let agree = members.iter().filter(|m| best(&m.probabilities) == answer).count();
-    let summary = if agree == members.len() {
-        text::fill(w.all_agree, &[&members.len().to_string()])
-    } else {
-        text::fill(w.some_agree, &[&agree.to_string(), &members.len().to_string()])
-    };
-    // Where they part company: the moments at which most of them don't say what the ensemble says.
-    let split: Vec<String> = song.segments.with_untracked(|all| {
-        all.iter()
-            .filter(|segment| {
-                segment.verdict.as_ref().is_some_and(|verdict| {
-                    let winner = verdict.best();
-                    let with = verdict.members.iter().filter(|m| best(&m.probabilities) == winner).count();
-                    verdict.members.len() > 1 && with * 2 <= verdict.members.len()
-                })
-            })
-            .take(6)
-            .map(|segment| text::clock(segment.start))
-            .collect()
+    let whole = song.outcome.get_untracked().map(|outcome| outcome.verdict);
+    let summary = whole.as_ref().map(|verdict| {
+        let (agree, all) = (verdict.agree(), verdict.members.len());
+        if agree == all {
+            text::fill(w.all_agree, &[&all.to_string()])
+        } else {
+            text::fill(w.some_agree, &[&agree.to_string(), &all.to_string()])
+        }
     });
-    let rows = members
+    // Where they part company: the moments at which most of them don't say what the ensemble says.
+    let split: Vec<f64> = song.segments.with_untracked(|all| {
+        let apart =
+            |verdict: &Verdict| verdict.members.len() > 1 && verdict.agree() * 2 <= verdict.members.len();
+        let split = all.iter().filter(|segment| segment.verdict.as_ref().is_some_and(apart));
+        split.take(6).map(|segment| segment.start).collect()
+    });
+    let moments = split
         .into_iter()
-        .map(|member| {
-            let info = state.models.with_untracked(|models| {
-                models.iter().find(|model| model.name == member.model).map(|m| m.summary.clone())
-            });
-            let ranked = text::ranked(&member.probabilities);
-            let other = ranked.first().map(|(class, _)| *class) != answer;
-            let parts = ranked
-                .iter()
-                .map(|(class, share)| {
-                    let share = format!("{share:.4}");
-                    view! {
-                        <span
-                            class="vote-part"
-                            data-class=class.to_string()
-                            style=("--share", move || share.clone())
-                        ></span>
-                    }
-                })
-                .collect_view();
-            let top = ranked.iter().take(2).map(|(class, share)| chip(state, *class, *share)).collect_view();
+        .enumerate()
+        .map(|(at, time)| {
+            let go = move |_| page.seek(time);
             view! {
-                <tr class:other=other>
-                    <th scope="row">
-                        {member.model}
-                        {info.map(|words| view! { <small>{words}</small> })}
-                    </th>
-                    <td class="vote-bar" aria-hidden="true">
-                        <span class="vote">{parts}</span>
-                    </td>
-                    <td>
-                        <span class="chips">{top}</span>
-                    </td>
-                </tr>
+                {(at > 0).then_some(", ")}
+                <button type="button" class="link" data-testid="split" on:click=go>
+                    {text::clock(time)}
+                </button>
             }
         })
-        .collect_view();
+        .collect::<Vec<_>>();
+    let (before, after) = w.split_at.split_once("{0}").unwrap_or((w.split_at, ""));
+    let moments = (!moments.is_empty()).then(|| view! { {before} {moments} {after} });
+    // Of the moment that the page is about, like the bars beside the genre's name.
+    let here = Memo::new(move |_| {
+        let segment = song.segment_at(state.moment()?)?;
+        segment.verdict.filter(|verdict| verdict.members.len() > 1).map(|verdict| (segment.start, verdict))
+    });
+    let rows = move || {
+        let verdict = here.get().map(|(_, verdict)| verdict).or_else(|| whole.clone());
+        verdict.map(|verdict| rows(state, &verdict)).unwrap_or_default()
+    };
+    let title = move || match here.get() {
+        Some((start, _)) => format!("{} · {}", w.votes_title, text::clock(start)),
+        None => w.votes_title.to_string(),
+    };
     view! {
         <section class="votes" aria-labelledby="votes-title" data-testid="votes">
-            <h2 id="votes-title">{w.votes_title}</h2>
-            <p class="quiet-words">
-                {summary}
-                {(!split.is_empty()).then(|| text::fill(w.split_at, &[&split.join(", ")]))}
-            </p>
+            <h2 id="votes-title">{title}</h2>
+            <p class="quiet-words">{summary} {moments}</p>
             <table>
                 <thead class="hidden">
                     <tr>
@@ -101,6 +82,47 @@ fn table(state: State, song: Song) -> impl IntoView {
             </table>
         </section>
     }
+}
+
+/// A row for each network.
+fn rows(state: State, verdict: &Verdict) -> Vec<impl IntoView + use<>> {
+    let answer = verdict.best();
+    let row = |member: &MemberOutput| {
+        let info = state.models.with_untracked(|models| {
+            models.iter().find(|model| model.name == member.model).map(|m| m.summary.clone())
+        });
+        let ranked = text::ranked(&member.probabilities);
+        let other = ranked.first().map(|(class, _)| *class) != answer;
+        let parts = ranked
+            .iter()
+            .map(|(class, share)| {
+                let share = format!("{share:.4}");
+                view! {
+                    <span
+                        class="vote-part"
+                        data-class=class.to_string()
+                        style=("--share", move || share.clone())
+                    ></span>
+                }
+            })
+            .collect_view();
+        let top = ranked.iter().take(2).map(|(class, share)| chip(state, *class, *share)).collect_view();
+        view! {
+            <tr class:other=other>
+                <th scope="row">
+                    <span class="vote-name">{member.model.clone()}</span>
+                    {info.map(|words| view! { <small>{words}</small> })}
+                </th>
+                <td class="vote-bar" aria-hidden="true">
+                    <span class="vote">{parts}</span>
+                </td>
+                <td>
+                    <span class="chips">{top}</span>
+                </td>
+            </tr>
+        }
+    };
+    verdict.members.iter().map(row).collect()
 }
 
 /// A genre with its share.

@@ -226,6 +226,19 @@ test("each network's vote is shown, and where they disagree", () =>
     assert.match(votes, /part company at 0:03/);
     assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
     await accessible(page, "votes");
+    // Of the moment that they part company at; and again after the song has gone.
+    const split = async () => {
+      await part(page, "split").click();
+      await until("that moment", async () => /heard · 0:03/.test(await part(page, "votes").innerText()));
+      assert.match(await part(page, "votes").innerText(), /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*≠?[\s\S]*rock/);
+      assert.equal(await part(page, "votes").locator("tr.other").count(), 1);
+      await part(page, "segment").first().click();
+    };
+    await split();
+    await open(page, site);
+    await part(page, "row-show").click();
+    await state(page, "done");
+    await split();
     await part(page, "open-about").click();
     const cells = part(page, "confusion").locator("td.right");
     assert.equal(await cells.count(), 10);

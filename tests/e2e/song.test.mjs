@@ -211,3 +211,100 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     assert.match(traits, /443 clips/);
     await accessible(page, "why");
   }));
+
+test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures stay under one cursor", () =>
+  drive({ hasTouch: true, height: 1100 }, async ({ page, site, browser }) => {
+    await open(page, site);
+    await pick(page, clip("long.wav", 6, 90));
+    await state(page, "done");
+    const box = (locator) => locator.evaluate((element) => element.getBoundingClientRect().toJSON());
+    const cell = (index) => page.locator(`[data-testid=segment][data-index="${index}"]`);
+    const middle = ({ left, right }) => (left + right) / 2;
+    const lanes = await box(page.locator(".lanes"));
+    const inSight = async (index) => {
+      const { left, right } = await box(cell(index));
+      return left > lanes.left - 2 && right < lanes.right + 2;
+    };
+    const wide = (await box(cell(3))).width;
+    assert.ok(await part(page, "zoom-out").isDisabled());
+    assert.equal(await part(page, "overview").count(), 0);
+
+    // Keys, around the cursor.
+    await part(page, "track").focus();
+    for (let second = 0; second < 30; second += 10) await page.keyboard.press("PageUp");
+    const before = middle(await box(part(page, "cursor")));
+    for (let n = 0; n < 3; n += 1) await page.keyboard.press("+");
+    await until("eight times as wide", async () => Math.abs((await box(cell(3))).width / wide - 8) < 0.1);
+    assert.equal(await part(page, "overview").getAttribute("aria-valuetext"), "0:26 to 0:38 of 1:30");
+    const cursor = middle(await box(part(page, "cursor")));
+    assert.ok(Math.abs(cursor - before) < 1, `${before} ${cursor}`);
+    // Ribbon, cursor and axis agree where second 30 is.
+    assert.ok(Math.abs((await box(cell(10))).left - cursor) < 1.5);
+    const tick = page.locator(".tick").filter({ hasText: /^0:30$/ });
+    assert.ok(Math.abs((await box(tick)).left - cursor) < 1.5);
+    assert.ok((await colours(part(page, "spectrogram"))) > 20);
+    await accessible(page, "a part of the song");
+    // The cursor takes the deck along.
+    for (let n = 0; n < 12; n += 1) await page.keyboard.press("ArrowRight");
+    await until("the next page", () => inSight(14));
+    await page.keyboard.press("Home");
+    await until("the beginning", () => inSight(0));
+    assert.ok(!(await inSight(14)));
+
+    // A segment that the keyboard reaches comes into sight; nothing scrolls beneath it.
+    await cell(0).focus();
+    await page.keyboard.press("End");
+    await until("the last segment", () => inSight(29));
+    assert.equal(await page.locator(".ribbon").evaluate((ribbon) => ribbon.scrollLeft), 0);
+
+    // The wheel with Ctrl, around the pointer; without, sideways.
+    const [x, y] = [lanes.left + lanes.width * 0.7, lanes.top + 80];
+    const under = () => page.evaluate(([x, y]) => document.elementFromPoint(x, y).dataset.index, [x, lanes.top + 10]);
+    const pointed = await under();
+    await page.mouse.move(x, y);
+    await page.keyboard.down("Control");
+    await page.mouse.wheel(0, -120);
+    await page.keyboard.up("Control");
+    await until("closer", async () => (await box(cell(3))).width / wide > 12);
+    assert.equal(await under(), pointed);
+    await part(page, "zoom-in").click();
+    await until("no closer", () => part(page, "zoom-in").isDisabled());
+    const from = async () => Number(await part(page, "overview").getAttribute("aria-valuenow"));
+    const start = await from();
+    await page.mouse.move(x, y);
+    await page.mouse.wheel(-lanes.width, 0);
+    await until("one page back", async () => Math.abs((await from()) - (start - 6)) < 0.2);
+
+    // A click is a moment of what is in sight.
+    await page.mouse.click(lanes.left + lanes.width / 2, y);
+    const clock = await page.locator(".clock-now").innerText();
+    const [minutes, seconds] = clock.split(":").map(Number);
+    assert.ok(Math.abs(60 * minutes + seconds - ((await from()) + 3)) <= 0.6, `${clock} ${await from()}`);
+
+    // The line below, by pointer and by key.
+    const line = await box(page.locator(".overview"));
+    await page.mouse.click(line.left + line.width / 2, line.top + line.height / 2);
+    await until("the middle", async () => Math.abs((await from()) - 42) < 0.3);
+    await part(page, "overview").focus();
+    await page.keyboard.press("PageDown");
+    await until("one page on", async () => Math.abs((await from()) - 48) < 0.3);
+    await part(page, "zoom-whole").click();
+    await until("the whole song", async () => (await part(page, "overview").count()) === 0);
+    assert.ok(Math.abs((await box(cell(3))).width - wide) < 0.5);
+
+    // Two fingers hold what is under them.
+    const touch = await browser.newCDPSession(page);
+    const fingers = (type, ...places) =>
+      touch.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: places.map((share, id) => ({ x: lanes.left + share * lanes.width, y, id })),
+      });
+    await fingers("touchStart", 0.4);
+    await fingers("touchStart", 0.4, 0.5);
+    for (const step of [0.05, 0.1, 0.15, 0.2]) await fingers("touchMove", 0.4 - step, 0.5 + step);
+    await fingers("touchEnd");
+    await until("five times as wide", async () => Math.abs((await box(cell(3))).width / wide - 5) < 0.1);
+    // Places are whole pixels, and a pixel is five by now.
+    const held = (await box(cell(12))).left - (lanes.left + 0.2 * lanes.width);
+    assert.ok(Math.abs(held) < 6, `${held}`);
+  }));
