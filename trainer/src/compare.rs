@@ -1,11 +1,13 @@
 //! Several models side by side: tables for the terminal, reports for people.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::config::Config;
 use crate::crossval::CrossValidation;
 use crate::evaluate::{Evaluation, Loaded};
 use crate::report::{self, ModelReport};
@@ -141,6 +143,101 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// A network's row among others: what was measured of it under each protocol, and what others say of
+/// its design.
+struct Row {
+    name: String,
+    parameters: u64,
+    bytes: u64,
+    published: String,
+    /// By the protocol's name.
+    cells: BTreeMap<String, String>,
+}
+
+/// One row for each network and one column for each protocol, in Markdown. Runs of one network under
+/// several protocols share a row.
+fn by_protocol(models: &[Measured]) -> Table {
+    let mut rows: Vec<Row> = Vec::new();
+    for Measured { loaded, evaluations, .. } in models {
+        let entries = loaded.as_ref().map(|loaded| loaded.manifest.models.as_slice()).unwrap_or_default();
+        // The claim of a design is not one of several designs together.
+        let published = match entries {
+            [entry] => serde_json::from_value::<Config>(entry.training.config.clone())
+                .map(|config| config.published)
+                .unwrap_or_default(),
+            _ => String::new(),
+        };
+        for evaluation in evaluations {
+            let name = evaluation.models.join(" + ");
+            let (parameters, bytes) = match entries {
+                [] => (evaluation.parameters, evaluation.bytes),
+                entries => {
+                    (entries.iter().map(|m| m.parameters).sum(), entries.iter().map(|m| m.bytes).sum())
+                }
+            };
+            let found = rows.iter().position(|row| row.name == name && row.parameters == parameters);
+            let at = found.unwrap_or(rows.len());
+            if found.is_none() {
+                rows.push(Row { name, parameters, bytes, published: String::new(), cells: BTreeMap::new() });
+            }
+            if let Some(row) = rows.get_mut(at) {
+                row.cells.insert(evaluation.protocol.clone(), cell(evaluation));
+                if !published.is_empty() {
+                    row.published.clone_from(&published);
+                }
+            }
+        }
+    }
+    let mut protocols: Vec<&String> = rows.iter().flat_map(|row| row.cells.keys()).collect();
+    // The strictest first.
+    protocols.sort_by_key(|name| {
+        let rank = ["fault-filtered", "index", "track", "segment"].iter().position(|p| name.starts_with(p));
+        (rank, (*name).clone())
+    });
+    protocols.dedup();
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    let titles = protocols.iter().map(|name| name.as_str());
+    let head: Vec<&str> = ["network", "parameters", "f16"].into_iter().chain(titles).collect();
+    table.set_header(head.into_iter().chain(["published"]));
+    for row in &rows {
+        let cells = protocols.iter().map(|name| row.cells.get(*name).cloned().unwrap_or_default());
+        let first = [row.name.clone(), thousands(row.parameters), kilobytes(row.bytes)];
+        table.add_row(first.into_iter().chain(cells).chain([row.published.clone()]));
+    }
+    table
+}
+
+/// What a protocol measures: segments where they are what is kept apart, else clips.
+fn cell(evaluation: &Evaluation) -> String {
+    let segments = evaluation.split.protocol == Protocol::Segment;
+    let scores = if segments { &evaluation.segment } else { &evaluation.track };
+    let [low, high] = scores.interval;
+    format!(
+        "{} of {} ({:.1} to {:.1}), F1 {:.2}",
+        percent(scores.accuracy),
+        scores.n,
+        100.0 * low,
+        100.0 * high,
+        scores.macro_average.f1
+    )
+}
+
+/// `1146026` → `1,146,026`.
+fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+fn kilobytes(bytes: u64) -> String {
+    match bytes as f64 / 1000.0 {
+        kilobytes if kilobytes >= 1000.0 => format!("{:.1} MB", kilobytes / 1000.0),
+        kilobytes => format!("{kilobytes:.0} kB"),
+    }
+}
+
 /// `cratedigger compare`: what was measured of some runs, beside each other.
 ///
 /// # Errors
@@ -161,6 +258,8 @@ pub fn command(paths: &[PathBuf], json: bool, markdown: bool, html: Option<&Path
     if json {
         let all: Vec<&Evaluation> = models.iter().flat_map(|m| &m.evaluations).collect();
         println!("{}", serde_json::to_string(&all)?);
+    } else if markdown {
+        println!("{}", by_protocol(&models));
     } else {
         let mut rows = table(&[
             "network",
@@ -175,9 +274,6 @@ pub fn command(paths: &[PathBuf], json: bool, markdown: bool, html: Option<&Path
             "macro F1",
             "calibration error",
         ]);
-        if markdown {
-            rows.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
-        }
         for model in &models {
             let entries = model.loaded.as_ref().map(|loaded| loaded.manifest.models.as_slice());
             for evaluation in &model.evaluations {
@@ -284,4 +380,16 @@ fn run_row(path: &Path) -> Result<Vec<String>> {
         format!("{seconds:.0}"),
         measured.join("\n"),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_sizes_read_well() {
+        let written = [7, 999, 1000, 56_794, 1_146_026].map(thousands);
+        assert_eq!(written, ["7", "999", "1,000", "56,794", "1,146,026"]);
+        assert_eq!([582_696, 2_300_000].map(kilobytes), ["583 kB", "2.3 MB"]);
+    }
 }

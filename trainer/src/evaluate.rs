@@ -534,7 +534,8 @@ pub struct Command {
     pub predictions: Option<PathBuf>,
 }
 
-/// `cratedigger evaluate`. What is measured of a run is kept in its folder.
+/// `cratedigger evaluate`. What is measured of a run is kept in its folder, unless another source was
+/// asked for than that of the figures it has.
 ///
 /// # Errors
 /// As [`Loaded::open`], [`Dataset::open`] and [`evaluate`].
@@ -577,7 +578,14 @@ pub fn command(command: &Command) -> Result<()> {
     report_skipped(&dataset);
     let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
     if let Some(run) = &run {
-        run.keep_evaluation(&evaluation)?;
+        // A second look, from elsewhere, must not take the place of the figures that are exported.
+        let differs =
+            |kept: &Evaluation| kept.protocol == evaluation.protocol && kept.source != evaluation.source;
+        if origin != Origin::Auto && run.evaluations()?.iter().any(differs) {
+            eprintln!("measured from {}; the run keeps the figures that it has", evaluation.source);
+        } else {
+            run.keep_evaluation(&evaluation)?;
+        }
     }
     finish(command, &loaded, &evaluation, run.as_ref())
 }

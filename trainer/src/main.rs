@@ -84,7 +84,7 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Print the table as Markdown
+        /// Print Markdown: a row for each network, a column for each protocol, and what others claim
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
         /// Write a report with pictures, one HTML file

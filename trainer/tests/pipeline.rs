@@ -268,7 +268,7 @@ fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin
     let train = |name: &str, changes: &[&str]| {
         let (recipe, cache, to) = (text(at("tiny.toml")), text(at("cache")), text(at(name)));
         let mut arguments = vec!["train", &recipe, "--data", &data_folder, "--cache", &cache, "--out", &to];
-        for change in ["training.epochs=5", "training.other=0.25"].iter().chain(changes) {
+        for change in ["training.epochs=5", "training.other=0.25", "published=half"].iter().chain(changes) {
             arguments.extend(["--set", change]);
         }
         let (code, _, err) = run(&arguments);
@@ -348,6 +348,10 @@ fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin
     fs::write(at("together.json"), together.to_string()).unwrap();
     let (code, out, err) = run(&["compare", &text(at("twin")), &text(at("together.json")), "--markdown"]);
     assert!(code == 0 && out.lines().any(|line| line.starts_with("| tiny + same ")), "{out} {err}");
+    let row =
+        out.lines().find(|line| line.starts_with("| tiny ") && line.contains(" half ")).unwrap_or_default();
+    let [right, n] = ["accuracy", "n"].map(|name| alone["track"][name].as_f64().unwrap());
+    assert!(row.contains(&format!("{:.1} % of {n} (", 100.0 * right)), "{out}");
 
     // A fuller manifest beside it, and weights that one of them would lose.
     fs::copy(at("models/manifest.json"), at("models/full.json")).unwrap();
