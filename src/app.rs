@@ -42,6 +42,7 @@ impl Page {
         };
         let time = time.clamp(0.0, outline.seconds);
         self.state.position.set(time);
+        self.state.sought.update(|n| *n = n.wrapping_add(1));
         if let Some(audio) = self.audio.try_get_value().flatten() {
             audio.set_current_time(time);
         }

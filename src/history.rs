@@ -48,9 +48,10 @@ struct RecordSegment {
     end: f64,
     /// None if it is silent.
     probabilities: Option<Vec<f32>>,
-    /// Of each network, in the order of the record's members. Records of earlier versions have none.
+    /// Probabilities of each network, in thousandths: class by class of the record's first member, then
+    /// of the next. Short, because there are many of them. Records of earlier versions have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    votes: Vec<Vec<f32>>,
+    votes: Vec<u16>,
 }
 
 impl Record {
@@ -61,12 +62,12 @@ impl Record {
         let classes = state.classes.get_untracked();
         let best = outcome.verdict.best()?;
         let members = outcome.verdict.members;
-        let votes = |verdict: &Verdict| -> Vec<Vec<f32>> {
-            let of = |name: &str| {
-                verdict.members.iter().find(|m| m.model == name).map(|m| m.probabilities.clone())
-            };
+        let votes = |verdict: &Verdict| -> Vec<u16> {
+            let of = |name: &str| verdict.members.iter().find(|m| m.model == name).map(|m| &m.probabilities);
             // All of them or none: a vote has no name of its own.
-            members.iter().map(|member| of(&member.model)).collect::<Option<_>>().unwrap_or_default()
+            let all: Option<Vec<_>> = members.iter().map(|member| of(&member.model)).collect();
+            // A float-to-integer `as` saturates.
+            all.unwrap_or_default().into_iter().flatten().map(|p| (1000.0 * p).round() as u16).collect()
         };
         Some(Self {
             added: song.added,
@@ -105,9 +106,17 @@ impl Record {
             };
             classes.iter().map(share).collect()
         };
-        let vote = |(member, probabilities): (&MemberOutput, &Vec<f32>)| MemberOutput {
-            model: member.model.clone(),
+        let member = |name: &str, probabilities: &[f32]| MemberOutput {
+            model: name.to_string(),
             probabilities: order(probabilities),
+        };
+        let votes = |thousandths: &[u16]| -> Vec<MemberOutput> {
+            if thousandths.len() != self.members.len() * self.classes.len() {
+                return Vec::new();
+            }
+            let shares: Vec<f32> = thousandths.iter().map(|vote| f32::from(*vote) / 1000.0).collect();
+            let each = shares.chunks_exact(self.classes.len().max(1));
+            self.members.iter().zip(each).map(|(m, shares)| member(&m.model, shares)).collect()
         };
         let song = state.add(self.added, self.name.clone(), false, Status::Done);
         let segments: Vec<Segment> = self
@@ -118,10 +127,10 @@ impl Record {
                 index,
                 start: segment.start,
                 end: segment.end,
-                verdict: segment.probabilities.as_ref().map(|p| Verdict {
-                    probabilities: order(p),
-                    members: self.members.iter().zip(&segment.votes).map(vote).collect(),
-                }),
+                verdict: segment
+                    .probabilities
+                    .as_ref()
+                    .map(|p| Verdict { probabilities: order(p), members: votes(&segment.votes) }),
                 revision: 0,
             })
             .collect();
@@ -132,7 +141,7 @@ impl Record {
         song.outcome.set(Some(Outcome {
             verdict: Verdict {
                 probabilities: order(&self.probabilities),
-                members: self.members.iter().map(|member| vote((member, &member.probabilities))).collect(),
+                members: self.members.iter().map(|m| member(&m.model, &m.probabilities)).collect(),
             },
             none: self.none,
             set: self.networks,

@@ -10,7 +10,8 @@
 //! - `ear`: live sound; `example`: sound made here
 //! - `state`: what the page knows, as signals; `components` show it
 //! - `history`: what outlasts a visit, and exports; `settings` and `store`: the visitor's choices
-//! - `spectrogram`, `waveform`: levels to pixels, at any `zoom`; `picture`: a result to keep
+//! - `spectrogram`, `waveform`: levels to pixels, of any `stretch` of a song; `picture`: a result to
+//!   keep
 //! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
 //!   go wrong
 //! - `typical`: how each genre usually is, measured
@@ -32,12 +33,12 @@ mod sniff;
 mod spectrogram;
 mod state;
 mod store;
+mod stretch;
 mod text;
 mod trouble;
 mod typical;
 mod waveform;
 mod words;
-mod zoom;
 
 use wasm_bindgen::JsCast;
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::zoom::Zoom;
+use crate::stretch::Stretch;
 
 /// What lies this far below the loudest value, in dB, is painted as nothing.
 pub const RANGE_DB: f32 = 80.0;
@@ -42,7 +42,7 @@ pub struct Spectrogram {
 }
 
 /// Which of `width` pixel columns of a picture of `view` a span of time touches.
-pub fn pixels(view: Zoom, start: f64, end: f64, width: usize) -> Range<usize> {
+pub fn pixels(view: Stretch, start: f64, end: f64, width: usize) -> Range<usize> {
     let first = (view.share(start) * width as f64).floor().max(0.0) as usize;
     let last = (view.share(end) * width as f64).ceil().max(0.0) as usize;
     first.min(width)..last.min(width)
@@ -93,7 +93,7 @@ impl Spectrogram {
 
     /// RGBA of the pixel columns `x` of a picture of `view` in `width` × `height`, row after row
     /// from the top. Transparent where no segment is known.
-    pub fn paint(&self, view: Zoom, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
+    pub fn paint(&self, view: Stretch, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
         let span = x.len();
         let mut pixels = vec![0u8; span * height * 4];
         let Some(loudest) = self.loudest else { return pixels };
@@ -109,12 +109,16 @@ impl Spectrogram {
             let length = block.end - block.start;
             let place = |time: f64| ((time - block.start) / length).clamp(0.0, 1.0);
             let columns = covered(0, 1, place(left), place(right), self.columns);
+            let (mut last, mut level) = (0..0, 0);
             for (row, bands) in rows.iter().enumerate() {
-                let mut level = 0;
-                for band in bands.clone() {
-                    let base = band * self.columns;
-                    if let Some(values) = block.values.get(base + columns.start..base + columns.end) {
-                        level = values.iter().copied().fold(level, u8::max);
+                if *bands != last {
+                    last = bands.clone();
+                    level = 0;
+                    for band in bands.clone() {
+                        let base = band * self.columns;
+                        if let Some(values) = block.values.get(base + columns.start..base + columns.end) {
+                            level = values.iter().copied().fold(level, u8::max);
+                        }
                     }
                 }
                 let shade = ((unpack(level) - loudest) / RANGE_DB + 1.0).clamp(0.0, 1.0);
@@ -178,7 +182,7 @@ fn palette() -> Vec<[u8; 3]> {
 mod tests {
     use super::*;
 
-    const SIX: Zoom = Zoom { from: 0.0, span: 6.0 };
+    const SIX: Stretch = Stretch { from: 0.0, span: 6.0 };
 
     fn two_by_two(values: [f32; 4]) -> Spectrogram {
         let mut picture = Spectrogram::new(2, 2);
@@ -221,7 +225,7 @@ mod tests {
         let mut picture = two_by_two([0.0, -40.0, -20.0, -60.0]);
         picture.insert(1, 3.0, 6.0, &[-10.0, -50.0, -30.0, -70.0]);
         let whole = picture.paint(SIX, 0..12, 12, 2);
-        let part = picture.paint(Zoom { from: 1.5, span: 3.0 }, 0..6, 6, 2);
+        let part = picture.paint(Stretch { from: 1.5, span: 3.0 }, 0..6, 6, 2);
         for (x, y) in (0..6).flat_map(|x| [(x, 0), (x, 1)]) {
             assert_eq!(pixel(&part, 6, x, y), pixel(&whole, 12, x + 3, y), "{x} {y}");
         }
@@ -233,7 +237,7 @@ mod tests {
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-30.0; 4]), Dirty::Span(3.0, 6.0));
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-10.0; 4]), Dirty::All);
         assert_eq!(pixels(SIX, 3.0, 6.0, 100), 50..100);
-        assert_eq!(pixels(Zoom { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
+        assert_eq!(pixels(Stretch { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
     }
 
     #[test]

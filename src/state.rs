@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
 use crate::spectrogram::{Dirty, Spectrogram};
+use crate::stretch::Stretch;
 use crate::trouble::{Notice, Trouble};
 use crate::waveform::Waveform;
 use crate::words::{Language, Words};
@@ -67,6 +68,39 @@ pub struct Segment {
     pub verdict: Option<Verdict>,
     /// Counts up when a song is done again, so that its cell is drawn again.
     pub revision: u32,
+}
+
+impl Segment {
+    /// Where it lies in the song.
+    pub fn stretch(&self) -> Stretch {
+        Stretch { from: self.start, span: self.end - self.start }
+    }
+}
+
+/// Segments of one genre, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Run {
+    /// None if they are silent.
+    pub class: Option<usize>,
+    /// Where they lie in the song.
+    pub stretch: Stretch,
+}
+
+impl Run {
+    /// All of a song's, in order.
+    pub fn all(segments: &[Segment]) -> Vec<Self> {
+        let mut runs: Vec<Self> = Vec::new();
+        for segment in segments {
+            let class = segment.verdict.as_ref().and_then(|verdict| verdict.best());
+            match runs.last_mut() {
+                Some(run) if run.class == class && segment.start - run.stretch.to() < 0.1 => {
+                    run.stretch.span = segment.end - run.stretch.from;
+                }
+                _ => runs.push(Self { class, stretch: segment.stretch() }),
+            }
+        }
+        runs
+    }
 }
 
 /// Probabilities for a segment or a song.
@@ -416,6 +450,8 @@ pub struct State {
     pub conference: RwSignal<bool>,
     /// Where the cursor stands in the shown song, in seconds.
     pub position: RwSignal<f64>,
+    /// Counts up when the visitor goes somewhere: unlike the position, not when the sound does.
+    pub sought: RwSignal<u32>,
     /// Where the visitor points, if at all.
     pub hover: RwSignal<Option<f64>>,
     /// Whether the shown song plays.
@@ -455,6 +491,7 @@ impl State {
             sheet: RwSignal::new(None),
             conference: RwSignal::new(false),
             position: RwSignal::new(0.0),
+            sought: RwSignal::new(0),
             hover: RwSignal::new(None),
             playing: RwSignal::new(false),
             explained: RwSignal::new(None),

@@ -144,6 +144,8 @@ pub struct Words {
     pub third: &'static str,
 
     pub votes_title: &'static str,
+    pub votes_at: &'static str,
+    pub votes_of_all: &'static str,
     pub all_agree: &'static str,
     pub some_agree: &'static str,
     pub split_at: &'static str,
@@ -464,7 +466,7 @@ static ENGLISH: Words = Words {
     zoom_whole: "The whole song",
     overview: "Part of the song in sight",
     part_of: "{0} to {1} of {2}",
-    spectrogram_of: "Spectrogram of {0}: time from left to right over {1}, low tones at the bottom, louder is \
+    spectrogram_of: "Spectrogram of {0}: time from left to right from {1} to {2}, low tones at the bottom, louder is \
                      brighter, 80 decibels in all.",
     high_tones: "high tones",
     low_tones: "low tones",
@@ -475,7 +477,9 @@ static ENGLISH: Words = Words {
     third: "Third",
 
     votes_title: "What each network heard",
-    all_agree: "All {0} networks agree. ",
+    votes_at: "At {0}:",
+    votes_of_all: "The whole song:",
+    all_agree: "all {0} networks agree. ",
     some_agree: "{0} of {1} networks say the same as the answer. ",
     split_at: "They part company at {0}.",
     network: "Network",
@@ -749,7 +753,7 @@ static GERMAN: Words = Words {
     zoom_whole: "Der ganze Song",
     overview: "Sichtbarer Ausschnitt",
     part_of: "{0} bis {1} von {2}",
-    spectrogram_of: "Spektrogramm von {0}: Zeit von links nach rechts über {1}, tiefe Töne unten, lauter ist \
+    spectrogram_of: "Spektrogramm von {0}: Zeit von links nach rechts von {1} bis {2}, tiefe Töne unten, lauter ist \
                      heller, 80 Dezibel insgesamt.",
     high_tones: "hohe Töne",
     low_tones: "tiefe Töne",
@@ -760,7 +764,9 @@ static GERMAN: Words = Words {
     third: "Drittes",
 
     votes_title: "Was jedes Netz gehört hat",
-    all_agree: "Alle {0} Netze sind sich einig. ",
+    votes_at: "Bei {0}:",
+    votes_of_all: "Der ganze Song:",
+    all_agree: "alle {0} Netze sind sich einig. ",
     some_agree: "{0} von {1} Netzen sagen dasselbe wie die Antwort. ",
     split_at: "Uneins sind sie bei {0}.",
     network: "Netz",

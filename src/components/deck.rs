@@ -10,9 +10,9 @@ use super::overview::Overview;
 use super::votes::chip;
 use super::{icon, icons};
 use crate::app::Page;
-use crate::state::{Segment, Song, State};
+use crate::state::{Run, Segment, Song, State};
+use crate::stretch::Stretch;
 use crate::text;
-use crate::zoom::Zoom;
 
 /// What the overview moves.
 const LANES: &str = "lanes";
@@ -46,11 +46,14 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     let seconds = Memo::new(move |_| outline.get().map_or(0.0, |outline| outline.seconds));
 
     // None: the whole song, however long it turns out to be.
-    let zoom = RwSignal::new(None::<Zoom>);
-    let view = Memo::new(move |_| zoom.get().unwrap_or_else(|| Zoom::whole(seconds.get())));
-    let set = Callback::new(move |to: Zoom| {
-        let whole = to.span >= seconds.get_untracked() - 1e-6;
-        zoom.set((!whole && Zoom::possible(seconds.get_untracked())).then_some(to));
+    let zoom = RwSignal::new(None::<Stretch>);
+    let view = Memo::new(move |_| zoom.get().unwrap_or_else(|| Stretch::whole(seconds.get())));
+    let set = Callback::new(move |to: Stretch| {
+        let all = seconds.get_untracked();
+        let to = Some(to).filter(|to| to.span < all - 1e-6 && Stretch::possible(all));
+        if zoom.get_untracked() != to {
+            zoom.set(to);
+        }
     });
     // Around the cursor, or the middle of what is in sight.
     let scale = move |factor: f64| {
@@ -60,6 +63,11 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
         set.run(now.scaled(seconds.get_untracked(), factor, time));
     };
     let reveal = move |time: f64| set.run(view.get_untracked().showing(seconds.get_untracked(), time));
+    // What the visitor goes to is shown.
+    Effect::new(move |_| {
+        state.sought.track();
+        reveal(state.position.get_untracked());
+    });
     // Sound that plays on past the edge takes the deck with it, unless the visitor looks elsewhere.
     Effect::new(move |before: Option<f64>| {
         let now = state.position.get();
@@ -79,12 +87,12 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     };
     let fingers = StoredValue::new(Fingers::default());
     let down = move |event: ev::PointerEvent| {
-        if let Some(share) = share_of(event.client_x())
-            && fingers.try_update_value(|f| f.put(event.pointer_id(), share)) == Some(true)
-        {
-            return;
-        }
-        if event.button() == 0
+        if event.pointer_type() == "touch" {
+            // A finger may be the first of two, or scroll the page: what it wants shows later.
+            if let Some(share) = share_of(event.client_x()) {
+                let _ = fingers.try_update_value(|f| f.put(event.pointer_id(), share));
+            }
+        } else if event.button() == 0
             && let Some(time) = time_of(&event)
         {
             page.seek(time);
@@ -97,16 +105,31 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
     let lifted = move |event: ev::PointerEvent| {
         let _ = fingers.try_update_value(|f| f.lift(event.pointer_id()));
     };
+    let up = move |event: ev::PointerEvent| {
+        let tapped = fingers.try_update_value(|f| !f.pinching && f.lift(event.pointer_id()));
+        if let Some(time) = time_of(&event).filter(|_| tapped == Some(true)) {
+            page.seek(time);
+        }
+        lifted(event);
+    };
     let moved = move |event: ev::PointerEvent| {
-        let share = share_of(event.client_x()).unwrap_or_default();
-        let pinched = fingers.try_update_value(|f| {
-            let before = f.two();
-            f.follow(event.pointer_id(), share);
-            f.pinching.then(|| before.zip(f.two()))
-        });
-        if let Some(Some(pinch)) = pinched {
-            if let Some((before, after)) = pinch {
-                set.run(view.get_untracked().pinched(seconds.get_untracked(), before, after));
+        if event.pointer_type() == "touch" {
+            let share = share_of(event.client_x()).unwrap_or_default();
+            let drawn = fingers.try_update_value(|f| {
+                let before = f.two();
+                let drags = f.follow(event.pointer_id(), share);
+                (before.zip(f.two()), drags && !f.pinching)
+            });
+            match drawn {
+                Some((Some((before, after)), _)) => {
+                    set.run(view.get_untracked().pinched(seconds.get_untracked(), before, after));
+                }
+                Some((None, true)) => {
+                    if let Some(time) = time_of(&event) {
+                        page.seek(time);
+                    }
+                }
+                _ => {}
             }
             return;
         }
@@ -131,12 +154,16 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
         let (x, y) = (pixels(event.delta_x()), pixels(event.delta_y()));
         // Browsers report a pinch on a touchpad as a wheel with Ctrl.
         if event.ctrl_key() || event.meta_key() {
-            let Some(share) = share_of(event.client_x()).filter(|_| Zoom::possible(all)) else { return };
+            let Some(share) = share_of(event.client_x()).filter(|_| Stretch::possible(all)) else { return };
             event.prevent_default();
             set.run(now.scaled(all, (0.008 * y).clamp(-0.6, 0.6).exp(), now.time(share.clamp(0.0, 1.0))));
         } else if zoom.get_untracked().is_some() && (event.shift_key() || x.abs() > y.abs()) {
             event.prevent_default();
             set.run(now.moved(all, if x == 0.0 { y } else { x } / width));
+        }
+        // Another moment is under the pointer now.
+        if state.hover.get_untracked().is_some() {
+            state.hover.set(share_of(event.client_x()).map(|share| view.get_untracked().time(share)));
         }
     };
     let key = move |event: ev::KeyboardEvent| {
@@ -163,7 +190,6 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
         };
         event.prevent_default();
         page.seek(to);
-        reveal(state.position.get_untracked());
     };
     let here = Memo::new(move |_| {
         let time = state.moment()?;
@@ -177,7 +203,7 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
         genre.map_or_else(|| time.clone(), |genre| format!("{time}, {genre}"))
     };
     let cursor = move |time: f64| format!("{:.4}%", 100.0 * view.get().share(time));
-    let runs = Memo::new(move |_| song.segments.with(|all| runs(all)));
+    let runs = Memo::new(move |_| song.segments.with(|all| Run::all(all)));
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
             <div
@@ -202,7 +228,7 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         <span class="clock-now">{move || text::clock(state.moment().unwrap_or_default())}</span>
                         <span class="clock-all">" / " {move || text::clock(seconds.get())}</span>
                     </p>
-                    <Show when=move || Zoom::possible(seconds.get())>
+                    <Show when=move || Stretch::possible(seconds.get())>
                         <div class="zoomer" role="group" aria-label=move || w().zoom>
                             {tool("zoom-out", icons::MINUS, move || w().zoom_out, move || zoom.get().is_none(), move || scale(ZOOM_STEP))}
                             {tool(
@@ -232,7 +258,7 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                     </p>
                 </div>
                 <div class="lanes" id=LANES on:wheel=wheel>
-                    <Ribbon page song seconds view runs reveal=Callback::new(reveal) />
+                    <Ribbon page song seconds view runs set />
                     <div
                         class="track"
                         node_ref=track
@@ -247,7 +273,8 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                         on:keydown=key
                         on:pointerdown=down
                         on:pointermove=moved
-                        on:pointerup=lifted
+                        on:pointerup=up
+                        on:lostpointercapture=lifted
                         on:pointerleave=move |_| state.hover.set(None)
                         on:pointercancel=move |event| {
                             lifted(event);
@@ -256,14 +283,14 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
                     >
                         <Wave state song deck view />
                         <div class="lane">
-                            <Picture state song seconds view />
+                            <Picture state song view />
                             <Spotlight state song view />
                         </div>
                         <span class="pitch high">{move || w().high_tones}</span>
                         <span class="pitch low">{move || w().low_tones}</span>
                     </div>
                     <Axis view />
-                    <Show when=move || state.hover.get().is_some()>
+                    <Show when=move || state.hover.get().is_some_and(|time| view.get().shows(time))>
                         <div class="cursor ghost" style:left=move || cursor(state.hover.get().unwrap_or_default())></div>
                     </Show>
                     <div
@@ -290,7 +317,7 @@ fn tool(
     testid: &'static str,
     symbol: &'static str,
     words: impl Fn() -> &'static str + Copy + Send + Sync + 'static,
-    disabled: impl Fn() -> bool + Send + Sync + 'static,
+    disabled: impl Fn() -> bool + Copy + Send + Sync + 'static,
     act: impl Fn() + 'static,
 ) -> impl IntoView {
     view! {
@@ -300,85 +327,69 @@ fn tool(
             data-testid=testid
             aria-label=words
             title=words
-            disabled=disabled
-            on:click=move |_| act()
+            // Not `disabled`, which would take the focus away from under the finger.
+            aria-disabled=move || disabled().to_string()
+            on:click=move |_| {
+                if !disabled() {
+                    act();
+                }
+            }
         >
             {icon(symbol)}
         </button>
     }
 }
 
-/// What lies on a screen that can be touched, by the numbers of its pointers, each with its share of
-/// the width.
+/// One on a screen that can be touched.
+struct Finger {
+    /// Its pointer's.
+    id: i32,
+    /// Where it was put down, as a share of the width.
+    start: f64,
+    /// Where it is.
+    share: f64,
+    /// Whether it went far enough to mean it.
+    drags: bool,
+}
+
+/// All of them.
 #[derive(Default)]
 struct Fingers {
-    down: Vec<(i32, f64)>,
+    down: Vec<Finger>,
     /// Two were down at once; so it stays until the last one is lifted, or a finger that stays would
     /// move the cursor.
     pinching: bool,
 }
 
 impl Fingers {
-    /// Says whether this is the second one, or a later one.
-    fn put(&mut self, id: i32, share: f64) -> bool {
+    fn put(&mut self, id: i32, share: f64) {
         self.lift(id);
-        self.down.push((id, share));
+        self.down.push(Finger { id, start: share, share, drags: false });
         self.pinching |= self.down.len() > 1;
-        self.pinching
     }
 
-    fn lift(&mut self, id: i32) {
-        self.down.retain(|(down, _)| *down != id);
+    /// Says whether it was there.
+    fn lift(&mut self, id: i32) -> bool {
+        let before = self.down.len();
+        self.down.retain(|finger| finger.id != id);
         self.pinching &= !self.down.is_empty();
+        self.down.len() < before
     }
 
-    fn follow(&mut self, id: i32, share: f64) {
-        if let Some(finger) = self.down.iter_mut().find(|(down, _)| *down == id) {
-            finger.1 = share;
-        }
+    /// Says whether it drags.
+    fn follow(&mut self, id: i32, share: f64) -> bool {
+        let Some(finger) = self.down.iter_mut().find(|finger| finger.id == id) else { return false };
+        finger.share = share;
+        finger.drags |= (share - finger.start).abs() > 0.015;
+        finger.drags
     }
 
     fn two(&self) -> Option<[f64; 2]> {
-        match *self.down {
-            [(_, a), (_, b), ..] => Some([a, b]),
+        match self.down.as_slice() {
+            [a, b, ..] => Some([a.share, b.share]),
             _ => None,
         }
     }
-}
-
-/// Segments of one genre, one after the other.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Run {
-    /// None if they are silent.
-    pub class: Option<usize>,
-    start: f64,
-    end: f64,
-}
-
-impl Run {
-    /// Where it lies in the song.
-    pub fn stretch(&self) -> Zoom {
-        Zoom { from: self.start, span: self.end - self.start }
-    }
-}
-
-fn runs(segments: &[Segment]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for segment in segments {
-        let class = segment.verdict.as_ref().and_then(|verdict| verdict.best());
-        match runs.last_mut() {
-            Some(run) if run.class == class && segment.start - run.end < 0.1 => run.end = segment.end,
-            _ => runs.push(Run { class, start: segment.start, end: segment.end }),
-        }
-    }
-    runs
-}
-
-/// Where a stretch of a song lies in what is shown of it, in percent of the width: its left edge, its
-/// width.
-pub fn place(stretch: Zoom, view: Zoom) -> (String, String) {
-    let width = (view.share(stretch.to()) - view.share(stretch.from)).max(0.0);
-    (format!("{:.4}%", 100.0 * view.share(stretch.from)), format!("{:.4}%", 100.0 * width))
 }
 
 /// One cell a segment, and the genre's name over each run of segments of one genre, so that colour
@@ -388,9 +399,9 @@ fn Ribbon(
     page: Page,
     song: Song,
     seconds: Memo<f64>,
-    view: Memo<Zoom>,
+    view: Memo<Stretch>,
     runs: Memo<Vec<Run>>,
-    reveal: Callback<f64>,
+    set: Callback<Stretch>,
 ) -> impl IntoView {
     let state = page.state;
     let w = move || state.words();
@@ -417,6 +428,7 @@ fn Ribbon(
         }
     };
     let cell = move |segment: Segment| {
+        let stretch = segment.stretch();
         let Segment { index, start, end, verdict, .. } = segment;
         let best = verdict.as_ref().and_then(|verdict| verdict.best());
         let span = text::fill(w().from_to, &[&text::clock(start), &text::clock(end)]);
@@ -431,8 +443,7 @@ fn Ribbon(
             }
             None => format!("{span}: {}", w().silent),
         };
-        let (left, width) =
-            place(Zoom { from: start, span: end - start }, Zoom::whole(seconds.get_untracked()));
+        let (left, width) = stretch.place(Stretch::whole(seconds.get_untracked()));
         view! {
             <button
                 type="button"
@@ -449,42 +460,43 @@ fn Ribbon(
                 tabindex=move || if focused.get() == index { "0" } else { "-1" }
                 style:left=move || left.clone()
                 style:width=move || width.clone()
-                on:focus=move |_| {
+                on:focus=move |event| {
                     focused.set(index);
-                    reveal.run(start);
-                    reveal.run(end);
+                    // A pointer must find what it pressed still below it.
+                    let by_key = event_target::<web_sys::Element>(&event).matches(":focus-visible");
+                    if by_key.unwrap_or(false) {
+                        set.run(view.get_untracked().showing_all(seconds.get_untracked(), stretch));
+                    }
                 }
                 on:click=move |_| page.seek(start)
-                on:pointerenter=move |_| state.hover.set(Some((start + end) / 2.0))
+                on:pointerenter=move |_| {
+                    state.hover.set(stretch.within(view.get_untracked()).map(|seen| seen.time(0.5)));
+                }
                 on:pointerleave=move |_| state.hover.set(None)
             ></button>
         }
     };
     // As far as it is in sight, so that its name is.
-    let run = move |Run { class, start, end }: Run| {
-        let shown = view.get();
-        let (start, end) = (start.max(shown.from), end.min(shown.to()));
-        let (left, width) = place(Zoom { from: start, span: end - start }, shown);
+    let run = move |Run { class, stretch }: Run, shown: Stretch| {
+        let (left, width) = stretch.within(shown)?.place(shown);
         let name = class.map(|class| state.genre(class));
         let (long, short) = match &name {
             Some(name) => (text::heading(name), text::abbreviation(name)),
             None => (w().silent.to_string(), "–".into()),
         };
-        (end > start).then(|| {
-            view! {
-                <span
-                    class="run"
-                    data-class=class.map(|class| class.to_string())
-                    style:left=move || left.clone()
-                    style:width=move || width.clone()
-                >
-                    <span class="run-long">{long}</span>
-                    <span class="run-short">{short}</span>
-                </span>
-            }
+        Some(view! {
+            <span
+                class="run"
+                data-class=class.map(|class| class.to_string())
+                style:left=move || left.clone()
+                style:width=move || width.clone()
+            >
+                <span class="run-long">{long}</span>
+                <span class="run-short">{short}</span>
+            </span>
         })
     };
-    let strip = move || place(Zoom::whole(seconds.get()), view.get());
+    let strip = move || Stretch::whole(seconds.get()).place(view.get());
     view! {
         <div class="ribbon" role="group" aria-label=move || w().segments_keys on:keydown=key>
             // The whole song, of which a part is in sight.
@@ -497,7 +509,10 @@ fn Ribbon(
             </div>
             // Each cell says the same to a screen reader.
             <div class="runs" aria-hidden="true">
-                {move || runs.get().into_iter().map(run).collect_view()}
+                {move || {
+                    let shown = view.get();
+                    runs.with(|all| all.iter().filter_map(|one| run(*one, shown)).collect_view())
+                }}
             </div>
         </div>
     }
@@ -508,13 +523,13 @@ fn cell_id(index: u32) -> String {
 }
 
 #[component]
-fn Axis(view: Memo<Zoom>) -> impl IntoView {
+fn Axis(view: Memo<Stretch>) -> impl IntoView {
     let marks = move || {
         let shown = view.get();
         text::ticks(shown.from, shown.span)
             .into_iter()
             .map(|time| {
-                let (left, _) = place(Zoom { from: time, span: 0.0 }, shown);
+                let (left, _) = Stretch { from: time, span: 0.0 }.place(shown);
                 view! {
                     <span class="tick" style:left=move || left.clone()>
                         <span>{text::clock(time)}</span>

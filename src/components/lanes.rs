@@ -8,12 +8,11 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{Clamped, JsCast};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use super::deck::place;
 use super::why::lights;
 use crate::spectrogram::{self, Dirty};
-use crate::state::{Song, State};
+use crate::state::{Segment, Song, State};
+use crate::stretch::Stretch;
 use crate::text;
-use crate::zoom::Zoom;
 
 /// No browser takes much wider ones.
 const WIDEST_CANVAS: f64 = 16_384.0;
@@ -57,7 +56,7 @@ fn context(canvas: &HtmlCanvasElement) -> Option<CanvasRenderingContext2d> {
 
 /// The waveform, each moment in the colour of its genre.
 #[component]
-pub fn Wave(state: State, song: Song, deck: NodeRef<Div>, view: Memo<Zoom>) -> impl IntoView {
+pub fn Wave(state: State, song: Song, deck: NodeRef<Div>, view: Memo<Stretch>) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     let resized = RwSignal::new(0u32);
     let asked = StoredValue::new(false);
@@ -85,7 +84,7 @@ pub fn Wave(state: State, song: Song, deck: NodeRef<Div>, view: Memo<Zoom>) -> i
     view! { <canvas class="wave" node_ref=canvas data-testid="waveform" aria-hidden="true"></canvas> }
 }
 
-fn paint_wave(state: State, song: Song, canvas: &HtmlCanvasElement, deck: &web_sys::Element, view: Zoom) {
+fn paint_wave(state: State, song: Song, canvas: &HtmlCanvasElement, deck: &web_sys::Element, view: Stretch) {
     let (width, height) = wanted(canvas);
     if !fits(canvas) {
         canvas.set_width(width);
@@ -139,12 +138,12 @@ fn paint_wave(state: State, song: Song, canvas: &HtmlCanvasElement, deck: &web_s
 
 /// The spectrogram.
 #[component]
-pub fn Picture(state: State, song: Song, seconds: Memo<f64>, view: Memo<Zoom>) -> impl IntoView {
+pub fn Picture(state: State, song: Song, view: Memo<Stretch>) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     let resized = RwSignal::new(0u32);
     on_resize(canvas, move || resized.update(|n| *n = n.wrapping_add(1)));
     // Of another part of the song nothing can stay.
-    Effect::new(move |before: Option<Zoom>| {
+    Effect::new(move |before: Option<Stretch>| {
         let now = view.get();
         if before.is_some_and(|before| before != now) {
             song.dirty.update(|dirty| dirty.push(Dirty::All));
@@ -162,18 +161,21 @@ pub fn Picture(state: State, song: Song, seconds: Memo<f64>, view: Memo<Zoom>) -
             }
         });
     });
-    let label =
-        move || text::fill(state.words().spectrogram_of, &[&song.title(), &text::clock(seconds.get())]);
+    let label = move || {
+        let shown = view.get();
+        let (from, to) = (text::clock(shown.from), text::clock(shown.to()));
+        text::fill(state.words().spectrogram_of, &[&song.title(), &from, &to])
+    };
     view! { <canvas class="picture" node_ref=canvas role="img" aria-label=label data-testid="spectrogram"></canvas> }
 }
 
 /// What speaks for a genre stays lit, the rest of its segment is dimmed.
 #[component]
-pub fn Spotlight(state: State, song: Song, view: Memo<Zoom>) -> impl IntoView {
+pub fn Spotlight(state: State, song: Song, view: Memo<Stretch>) -> impl IntoView {
     let shown = Memo::new(move |_| {
         let explained = state.explained.get().filter(|explained| explained.song == song.id)?;
         let span = song.segments.with(|all| {
-            all.iter().find(|segment| segment.index == explained.segment).map(|s| (s.start, s.end))
+            all.iter().find(|segment| segment.index == explained.segment).map(Segment::stretch)
         })?;
         Some((explained, span))
     });
@@ -199,15 +201,15 @@ pub fn Spotlight(state: State, song: Song, view: Memo<Zoom>) -> impl IntoView {
                 node_ref=canvas
                 aria-hidden="true"
                 data-testid="spotlight"
-                style:left=move || shown.get().map(|(_, (start, end))| place(Zoom { from: start, span: end - start }, view.get()).0)
-                style:width=move || shown.get().map(|(_, (start, end))| place(Zoom { from: start, span: end - start }, view.get()).1)
+                style:left=move || shown.get().map(|(_, stretch)| stretch.place(view.get()).0)
+                style:width=move || shown.get().map(|(_, stretch)| stretch.place(view.get()).1)
             ></canvas>
         </Show>
     }
 }
 
 /// Brings the canvas up to date: what is dirty, or all of it if its size has changed.
-fn paint_picture(song: Song, canvas: &HtmlCanvasElement, view: Zoom) {
+fn paint_picture(song: Song, canvas: &HtmlCanvasElement, view: Stretch) {
     let (width, height) = wanted(canvas);
     let mut dirty = song.dirty.try_update_untracked(std::mem::take).unwrap_or_default();
     if !fits(canvas) {

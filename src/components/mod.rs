@@ -1,4 +1,4 @@
-//! The parts of the page. Each reads the state and asks the engine; none knows another.
+//! The parts of the page. Each reads the state and asks the engine; only the deck is made of others.
 
 mod announcer;
 mod audio;

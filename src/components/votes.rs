@@ -23,14 +23,6 @@ fn table(page: Page, song: Song) -> impl IntoView {
     let state = page.state;
     let w = state.words();
     let whole = song.outcome.get_untracked().map(|outcome| outcome.verdict);
-    let summary = whole.as_ref().map(|verdict| {
-        let (agree, all) = (verdict.agree(), verdict.members.len());
-        if agree == all {
-            text::fill(w.all_agree, &[&all.to_string()])
-        } else {
-            text::fill(w.some_agree, &[&agree.to_string(), &all.to_string()])
-        }
-    });
     // Where they part company: the moments at which most of them don't say what the ensemble says.
     let split: Vec<f64> = song.segments.with_untracked(|all| {
         let apart =
@@ -42,7 +34,8 @@ fn table(page: Page, song: Song) -> impl IntoView {
         .into_iter()
         .enumerate()
         .map(|(at, time)| {
-            let go = move |_| page.seek(time);
+            // The very beginning would stand for the whole song.
+            let go = move |_| page.seek(time.max(0.01));
             view! {
                 {(at > 0).then_some(", ")}
                 <button type="button" class="link" data-testid="split" on:click=go>
@@ -58,17 +51,28 @@ fn table(page: Page, song: Song) -> impl IntoView {
         let segment = song.segment_at(state.moment()?)?;
         segment.verdict.filter(|verdict| verdict.members.len() > 1).map(|verdict| (segment.start, verdict))
     });
-    let rows = move || {
-        let verdict = here.get().map(|(_, verdict)| verdict).or_else(|| whole.clone());
-        verdict.map(|verdict| rows(state, &verdict)).unwrap_or_default()
+    let shown = Memo::new(move |_| match here.get() {
+        Some((start, verdict)) => Some((Some(start), verdict)),
+        None => whole.clone().map(|verdict| (None, verdict)),
+    });
+    let summary = move || {
+        let (start, verdict) = shown.get()?;
+        let (agree, all) = (verdict.agree(), verdict.members.len());
+        let about = match start {
+            Some(start) => text::fill(w.votes_at, &[&text::clock(start)]),
+            None => w.votes_of_all.into(),
+        };
+        let agree = if agree == all {
+            text::fill(w.all_agree, &[&all.to_string()])
+        } else {
+            text::fill(w.some_agree, &[&agree.to_string(), &all.to_string()])
+        };
+        Some(format!("{about} {agree}"))
     };
-    let title = move || match here.get() {
-        Some((start, _)) => format!("{} · {}", w.votes_title, text::clock(start)),
-        None => w.votes_title.to_string(),
-    };
+    let rows = move || shown.get().map(|(_, verdict)| rows(state, &verdict)).unwrap_or_default();
     view! {
         <section class="votes" aria-labelledby="votes-title" data-testid="votes">
-            <h2 id="votes-title">{title}</h2>
+            <h2 id="votes-title">{w.votes_title}</h2>
             <p class="quiet-words">{summary} {moments}</p>
             <table>
                 <thead class="hidden">

@@ -222,17 +222,20 @@ test("each network's vote is shown, and where they disagree", () =>
     await pick(page, clip("song.wav", 1, 6));
     await state(page, "done");
     const votes = await part(page, "votes").innerText();
-    assert.match(votes, /1 of 2 networks/);
+    assert.match(votes, /whole song: 1 of 2 networks/);
     assert.match(votes, /part company at 0:03/);
     assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
     await accessible(page, "votes");
     // Of the moment that they part company at; and again after the song has gone.
     const split = async () => {
       await part(page, "split").click();
-      await until("that moment", async () => /heard · 0:03/.test(await part(page, "votes").innerText()));
+      await until("that moment", async () => /At 0:03: 1 of 2/.test(await part(page, "votes").innerText()));
       assert.match(await part(page, "votes").innerText(), /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*≠?[\s\S]*rock/);
       assert.equal(await part(page, "votes").locator("tr.other").count(), 1);
-      await part(page, "segment").first().click();
+      // At the other one they agree.
+      await part(page, "segment").first().hover();
+      await until("the other moment", async () => /At 0:00: all 2/.test(await part(page, "votes").innerText()));
+      await part(page, "votes").hover();
     };
     await split();
     await open(page, site);

@@ -175,13 +175,17 @@ fn by_protocol(models: &[Measured]) -> Table {
                     (entries.iter().map(|m| m.parameters).sum(), entries.iter().map(|m| m.bytes).sum())
                 }
             };
-            let found = rows.iter().position(|row| row.name == name && row.parameters == parameters);
+            let key = protocol_of(evaluation);
+            // A second run under the same protocol has a row of its own.
+            let fits =
+                |row: &Row| row.name == name && row.parameters == parameters && !row.cells.contains_key(&key);
+            let found = rows.iter().position(fits);
             let at = found.unwrap_or(rows.len());
             if found.is_none() {
                 rows.push(Row { name, parameters, bytes, published: String::new(), cells: BTreeMap::new() });
             }
             if let Some(row) = rows.get_mut(at) {
-                row.cells.insert(evaluation.protocol.clone(), cell(evaluation));
+                row.cells.insert(key, cell(evaluation));
                 if !published.is_empty() {
                     row.published.clone_from(&published);
                 }
@@ -192,7 +196,7 @@ fn by_protocol(models: &[Measured]) -> Table {
     // The strictest first.
     protocols.sort_by_key(|name| {
         let rank = ["fault-filtered", "index", "track", "segment"].iter().position(|p| name.starts_with(p));
-        (rank, (*name).clone())
+        (rank.unwrap_or(usize::MAX), (*name).clone())
     });
     protocols.dedup();
     let mut table = Table::new();

@@ -19,7 +19,8 @@ use crate::split::{Group, Protocol};
 pub struct Config {
     /// Name of the network; becomes its file's name when exported.
     pub name: String,
-    /// What others say that the design reaches, and who: `compare` shows it beside what was measured.
+    /// What others say that the design reaches, and who: `compare` shows it beside what was measured of
+    /// the run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub published: String,
     /// Seed of every random choice.

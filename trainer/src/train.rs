@@ -318,8 +318,10 @@ fn resumed(options: &Options, folder: &RunFolder, record: &RunRecord) -> Result<
             && earlier.classes == record.classes,
         "{place} was begun with another seed, split or data; it can only be resumed with the same"
     );
+    // What others claim has no say in training.
+    let published = options.config.published.clone();
     ensure!(
-        folder.config()? == options.config,
+        Config { published, ..folder.config()? } == options.config,
         "{place} was begun with another configuration; it can only be resumed with the same"
     );
     folder.state()
