@@ -514,9 +514,9 @@ static ENGLISH: Words = Words {
     headline_many: "Of {0} test clips by artists they never heard, each network alone got {1} to {2} right.",
     headline_all: "Of {0} test clips by artists they never heard, the networks together named {1} rightly.",
     all_together: "all together",
-    trained_again: "same designs, trained again",
+    trained_again: "trained again for that split",
     other_splits: "Easier questions get better figures. With the same artists on both sides, or even parts of the \
-                   same songs, as many projects split this data, networks of the same designs had:",
+                   same songs, as many projects split this data, networks like these, some of them larger, had:",
     tested_on: "Tested on",
     right: "Right",
     interval: "95% interval",
@@ -804,9 +804,9 @@ static GERMAN: Words = Words {
     headline_all: "Von {0} Testclips, deren Künstler sie nie gehört haben, haben die Netze zusammen {1} richtig \
                    benannt.",
     all_together: "alle zusammen",
-    trained_again: "gleiche Bauart, neu gelernt",
+    trained_again: "für diese Teilung neu gelernt",
     other_splits: "Leichtere Fragen geben bessere Zahlen. Mit denselben Künstlern auf beiden Seiten, oder gar Teilen \
-                   derselben Stücke, wie viele Projekte diese Daten teilen, hatten Netze gleicher Bauart:",
+                   derselben Stücke, wie viele Projekte diese Daten teilen, hatten Netze wie diese, manche größer:",
     tested_on: "Geprüft an",
     right: "Richtig",
     interval: "95-%-Intervall",

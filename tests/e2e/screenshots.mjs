@@ -43,6 +43,11 @@ for (const [size, options] of Object.entries(SIZES)) {
     await until("the spectrogram", () => part(page, "spectrogram").evaluate((canvas) => canvas.width > 1));
     await take("result");
     await part(page, "segment").nth(5).click();
+    await part(page, "zoom-in").click();
+    await part(page, "overview").waitFor();
+    await page.mouse.move(2, 2);
+    await take("zoom");
+    await part(page, "zoom-whole").click();
     await part(page, "why-ask").click();
     await part(page, "why-answer").waitFor();
     await part(page, "why").scrollIntoViewIfNeeded();

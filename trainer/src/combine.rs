@@ -58,9 +58,8 @@ pub struct Command {
     /// A manifest beside it, for the first answer, of which this becomes the full one
     #[arg(long, value_name = "MANIFEST")]
     pub full_of: Option<PathBuf>,
-    /// What `evaluate --json` printed of networks of these designs that were trained for another
-    /// split, or the folder of a cross-validation, to stand in the manifest beside the rest; may be
-    /// repeated
+    /// What `evaluate --json` printed of networks like these that were trained for another split, or
+    /// the folder of a cross-validation, to stand in the manifest beside the rest; may be repeated
     #[arg(long, value_name = "FILE")]
     pub measured: Vec<PathBuf>,
 }

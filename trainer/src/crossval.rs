@@ -43,7 +43,10 @@ struct FoldJudgements {
 /// As [`train`]; `folds` is missing in the configuration.
 pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> {
     let folds = options.config.data.folds.context("cross-validation needs data.folds, or --folds")?;
-    ensure!(options.config.data.split == Protocol::Track, "cross-validation needs data.split = \"track\"");
+    ensure!(
+        options.config.data.split == Protocol::Track && options.config.data.index.is_none(),
+        "cross-validation needs data.split = \"track\" and no data.index"
+    );
     let mut options = options;
     let folder = options.folder.clone();
     let (mut segments, mut tracks, mut scores) = (Vec::new(), Vec::new(), Vec::new());

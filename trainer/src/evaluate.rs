@@ -496,8 +496,9 @@ pub fn metrics(evaluation: &Evaluation) -> Vec<Metric> {
 /// What `cratedigger evaluate` is asked for.
 #[derive(clap::Args)]
 pub struct Command {
-    /// A run, one exported model (.bpk beside its manifest.json), a manifest (.json) or its folder;
-    /// or several runs or folders of cross-validations, which are judged as one
+    /// A run, one exported model (a .bpk that the manifest.json beside it names), a manifest (.json)
+    /// or a folder with a manifest.json; or several runs or folders of cross-validations, which are
+    /// judged as one
     #[arg(required = true)]
     pub models: Vec<PathBuf>,
     /// The data set's folder
@@ -529,7 +530,7 @@ pub struct Command {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Write what each clip and segment was called, as CSV, of the test clips and of those that
-    /// things were chosen by
+    /// things were chosen by; of one model
     #[arg(long, value_name = "FILE")]
     pub predictions: Option<PathBuf>,
 }
@@ -554,6 +555,7 @@ pub fn command(command: &Command) -> Result<()> {
             return finish(command, &loaded, &evaluation, None);
         }
     };
+    ensure!(command.rule.is_none(), "--rule is for several runs; one model decides as its manifest says");
     let loaded = Loaded::open(model)?;
     let mut dataset = open_data(&loaded, &command.data)?;
     let mut plan = plan_of(&loaded, command.split, command.seed)?;

@@ -1,12 +1,11 @@
 //! `cratedigger`: train, measure, ship and use genre networks.
 
-use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum as _};
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
@@ -294,6 +293,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Crossval { run, folds, json } => {
+            ensure!(
+                run.index.is_none() && run.split.is_none_or(|split| split == Protocol::Track),
+                "a cross-validation makes its own folds of whole clips: leave --split and --index out"
+            );
             let folds = folds.map(|folds| format!("data.folds={folds}"));
             let more: Vec<String> = folds.into_iter().chain(["data.split=track".to_owned()]).collect();
             let (mut options, data) = run.options("crossval", &more, None)?;

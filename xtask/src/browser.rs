@@ -25,7 +25,7 @@ fn install(shell: &Shell) -> Result<()> {
     Ok(std::fs::write(done, lock)?)
 }
 
-fn node(shell: &Shell, arguments: &[&str]) -> Result<Command> {
+fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
     ensure!(
         shell.dist().join("index.html").is_file(),
         "there is no site in {}; build it with `cargo xtask build --fast`",
@@ -44,14 +44,26 @@ fn node(shell: &Shell, arguments: &[&str]) -> Result<Command> {
 pub fn tests(shell: &Shell) -> Result<Command> {
     install(shell)?;
     // One file after the other: two browsers would only make each other slow.
-    node(shell, &["--test", "--test-concurrency=1", "--test-reporter=spec", FOLDER])
+    let mut files = Vec::new();
+    // File by file: what node makes of a folder depends on its version.
+    for entry in
+        std::fs::read_dir(shell.path(FOLDER)).with_context(|| format!("{FOLDER} cannot be listed"))?
+    {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".test.mjs") {
+            files.push(format!("{FOLDER}/{name}"));
+        }
+    }
+    files.sort();
+    let options = ["--test", "--test-concurrency=1", "--test-reporter=spec"].map(String::from);
+    node(shell, &options.into_iter().chain(files).collect::<Vec<_>>())
 }
 
 /// Takes pictures of every view.
 pub fn screenshots(shell: &Shell) -> Result<()> {
     install(shell)?;
     let folder = shell.target("screenshots");
-    run(node(shell, &[&format!("{FOLDER}/screenshots.mjs")])?.arg(&folder))?;
+    run(node(shell, &[format!("{FOLDER}/screenshots.mjs")])?.arg(&folder))?;
     println!("The pictures are in {}.", folder.display());
     Ok(())
 }

@@ -171,14 +171,21 @@ fn browser(shell: &Shell) -> Result<()> {
             "the browser tests need Chromium (or Chrome) and a chromedriver of the same version on the PATH"
         );
     }
-    if !root {
-        bail!("the browser tests need Chromium and its driver; install them with: sudo {HINT}");
+    if !root && shell.find("sudo").is_none() {
+        bail!(
+            "the browser tests need Chromium and its driver; have someone install them as root: {HINT} (`cargo xtask setup --no-browser` does without)"
+        );
     }
     say("installing chromium and chromium-driver (apt-get)");
-    run(shell.line("apt-get", ["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"))?;
-    run(shell
-        .line("apt-get", HINT.split(' ').skip(1).chain(["-qq"]))
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+    let apt = |arguments: &str| {
+        let program = if root { "apt-get" } else { "sudo" };
+        let before = if root { None } else { Some("apt-get") };
+        let mut line = shell.line(program, before.into_iter().chain(arguments.split(' ')));
+        line.env("DEBIAN_FRONTEND", "noninteractive");
+        run(&mut line)
+    };
+    apt("update -qq")?;
+    apt(&format!("{} -qq", HINT.trim_start_matches("apt-get ")))
 }
 
 #[cfg(test)]
