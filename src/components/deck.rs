@@ -159,7 +159,9 @@ fn Turntable(page: Page, song: Song) -> impl IntoView {
             set.run(now.scaled(all, (0.008 * y).clamp(-0.6, 0.6).exp(), now.time(share.clamp(0.0, 1.0))));
         } else if zoom.get_untracked().is_some() && (event.shift_key() || x.abs() > y.abs()) {
             event.prevent_default();
-            set.run(now.moved(all, if x == 0.0 { y } else { x } / width));
+            // With Shift, some browsers turn the wheel's way round themselves.
+            let along = if x == 0.0 { y } else { x };
+            set.run(now.moved(all, along / width));
         }
         // Another moment is under the pointer now.
         if state.hover.get_untracked().is_some() {

@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::config::Config;
 use crate::crossval::CrossValidation;
 use crate::evaluate::{Evaluation, Loaded};
+use crate::metrics::FoldScore;
 use crate::report::{self, ModelReport};
 use crate::run::{RunFolder, clips_used, kept_epoch};
 use crate::split::Protocol;
@@ -26,7 +27,6 @@ pub fn model_report(
 ) -> Result<ModelReport> {
     let models = &loaded.manifest.models;
     let first = models.first().context("the manifest names no model")?;
-    let protocol = evaluation.split.protocol;
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let training = &first.training;
@@ -45,11 +45,15 @@ pub fn model_report(
         );
         fact("device", environment.device);
     }
-    let config = match run {
-        Some(run) => toml::to_string(&run.config()?)?,
-        None => serde_json::to_string_pretty(&training.config)?,
-    };
-    fact("configuration", config);
+    let config = run.map(RunFolder::config).transpose()?;
+    let valid_is_learned = config.as_ref().is_some_and(|config| config.data.learn_from_validation);
+    fact(
+        "configuration",
+        match config {
+            Some(config) => toml::to_string(&config)?,
+            None => serde_json::to_string_pretty(&training.config)?,
+        },
+    );
     let names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
     Ok(ModelReport {
         name: names.join(" + "),
@@ -57,8 +61,24 @@ pub fn model_report(
         parameters: models.iter().map(|m| m.parameters).sum(),
         bytes: models.iter().map(|m| m.bytes).sum(),
         protocol: evaluation.split.describe(),
-        protocol_explanation: protocol.explanation().into(),
         seed: Some(training.seed),
+        curves: run.map(RunFolder::metrics).transpose()?.unwrap_or_default(),
+        valid_is_learned,
+        facts,
+        ..figures_report(evaluation, Vec::new())
+    })
+}
+
+/// What a report says of figures that were kept without their network.
+fn figures_report(evaluation: &Evaluation, folds: Vec<FoldScore>) -> ModelReport {
+    ModelReport {
+        name: evaluation.models.join(" + "),
+        summary: "figures as they were kept, without the network".into(),
+        parameters: evaluation.parameters,
+        bytes: evaluation.bytes,
+        protocol: protocol_of(evaluation),
+        protocol_explanation: evaluation.split.protocol.explanation().into(),
+        seed: None,
         data: format!(
             "{} clips and {} segments from {}{}",
             evaluation.track.n,
@@ -75,10 +95,11 @@ pub fn model_report(
         ),
         segment: evaluation.segment.clone(),
         track: evaluation.track.clone(),
-        curves: run.map(RunFolder::metrics).transpose()?.unwrap_or_default(),
-        facts,
-        folds: Vec::new(),
-    })
+        curves: Vec::new(),
+        valid_is_learned: false,
+        facts: Vec::new(),
+        folds,
+    }
 }
 
 /// Writes a report as one HTML file.
@@ -96,11 +117,18 @@ struct Measured {
     loaded: Option<Loaded>,
     run: Option<RunFolder>,
     evaluations: Vec<Evaluation>,
+    /// Of a cross-validation.
+    folds: Vec<FoldScore>,
 }
 
 /// What `evaluate --json` printed into a file, or a cross-validation kept in its folder; none if the path
 /// is something else.
 pub(crate) fn kept_evaluation(path: &Path) -> Result<Option<Evaluation>> {
+    Ok(kept_figures(path)?.map(|(evaluation, _)| evaluation))
+}
+
+/// The same, with the folds of a cross-validation.
+fn kept_figures(path: &Path) -> Result<Option<(Evaluation, Vec<FoldScore>)>> {
     let crossed = path.join("crossval.json");
     let kept = if crossed.is_file() { crossed } else { path.to_owned() };
     if !kept.is_file() || kept.extension().is_none_or(|extension| extension != "json") {
@@ -108,18 +136,22 @@ pub(crate) fn kept_evaluation(path: &Path) -> Result<Option<Evaluation>> {
     }
     let json = fs::read(&kept).with_context(|| format!("{} cannot be read", kept.display()))?;
     Ok(serde_json::from_slice::<Evaluation>(&json)
-        .or_else(|_| serde_json::from_slice::<CrossValidation>(&json).map(|crossed| crossed.evaluation))
+        .map(|evaluation| (evaluation, Vec::new()))
+        .or_else(|_| {
+            serde_json::from_slice::<CrossValidation>(&json)
+                .map(|crossed| (crossed.evaluation, crossed.folds))
+        })
         .ok())
 }
 
 fn measured(path: &Path) -> Result<Measured> {
-    if let Some(evaluation) = kept_evaluation(path)? {
-        return Ok(Measured { loaded: None, run: None, evaluations: vec![evaluation] });
+    if let Some((evaluation, folds)) = kept_figures(path)? {
+        return Ok(Measured { loaded: None, run: None, evaluations: vec![evaluation], folds });
     }
     let loaded = Loaded::open(path)?;
     let run = RunFolder::is_run(path).then(|| RunFolder::new(path));
     let evaluations = run.as_ref().map(RunFolder::evaluations).transpose()?.unwrap_or_default();
-    Ok(Measured { loaded: Some(loaded), run, evaluations })
+    Ok(Measured { loaded: Some(loaded), run, evaluations, folds: Vec::new() })
 }
 
 /// All folds together are no single fold.
@@ -311,9 +343,11 @@ pub fn command(paths: &[PathBuf], json: bool, markdown: bool, html: Option<&Path
     if let Some(path) = html {
         let mut reports = Vec::new();
         for model in &models {
-            let Some(loaded) = &model.loaded else { continue };
             for evaluation in &model.evaluations {
-                reports.push(model_report(loaded, evaluation, model.run.as_ref())?);
+                reports.push(match &model.loaded {
+                    Some(loaded) => model_report(loaded, evaluation, model.run.as_ref())?,
+                    None => figures_report(evaluation, model.folds.clone()),
+                });
             }
         }
         write_report(path, "Comparison", &reports)?;

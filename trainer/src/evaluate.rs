@@ -11,7 +11,7 @@ use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use cratedigger_zoo::nets::parameter_count;
 use cratedigger_zoo::{
-    Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry,
+    Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry, Training,
     golden_signal, log_softmax, probabilities, sha256_hex,
 };
 use serde::{Deserialize, Serialize};
@@ -392,19 +392,26 @@ fn seen(models: &[ModelEntry], data: &Dataset, test: &[SegmentId]) -> Result<usi
     let mut seen = 0;
     for clip in clips_of(test).into_iter().map(|index| &data.clips[index]) {
         for model in models {
-            let training = &model.training;
-            let known = match Protocol::of_name(&training.protocol) {
-                Some(Protocol::FaultFiltered) => matches!(clip.part, Some(Part::Train | Part::Valid)),
-                Some(_) => training.data.ids.binary_search(&clip.id).is_ok(),
-                None => bail!("{}: unknown protocol {:?}", model.name, training.protocol),
-            };
-            if known {
+            if knows(&model.training, clip).with_context(|| model.name.clone())? {
                 seen += 1;
                 break;
             }
         }
     }
     Ok(seen)
+}
+
+/// Whether a network was trained or selected on a clip, or the weights that its training began with were.
+///
+/// # Errors
+/// It was trained under a protocol that this version does not know.
+pub(crate) fn knows(training: &Training, clip: &Clip) -> Result<bool> {
+    let of_its_part = match Protocol::of_name(&training.protocol) {
+        Some(Protocol::FaultFiltered) => matches!(clip.part, Some(Part::Train | Part::Valid)),
+        Some(_) => false,
+        None => bail!("unknown protocol {:?}", training.protocol),
+    };
+    Ok(of_its_part || training.data.ids.binary_search(&clip.id).is_ok())
 }
 
 fn source_of(sources: &BTreeMap<&str, usize>) -> String {

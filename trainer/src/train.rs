@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -24,7 +24,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::train::MultiDevicesTrainStep;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use cratedigger_zoo::{DataRecord, Extractor, Input, Network, Preparation, Recipe, batch, combine};
+use cratedigger_zoo::{DataRecord, Extractor, Input, Manifest, Network, Preparation, Recipe, batch, combine};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +33,7 @@ use crate::config::{Balance, Config, Optimiser, Schedule};
 use crate::data::Dataset;
 use crate::device::Devices;
 use crate::display::Display;
+use crate::evaluate::{knows, manifest_of};
 use crate::import::import;
 use crate::inspect;
 use crate::material::{Loader, Material, part_ranges, prepared};
@@ -160,6 +161,32 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     Ok(state)
 }
 
+/// The clips that weights to begin with were learned from, if they lie in their run's folder or beside
+/// their manifest. None are known otherwise: torchvision's weights have heard no music.
+fn known_to(weights: &Path, data: &Dataset) -> Result<BTreeSet<usize>> {
+    let folder = weights.parent().unwrap_or(Path::new(""));
+    let trainings = if RunFolder::is_run(folder) {
+        vec![RunFolder::new(folder).training()?]
+    } else if manifest_of(weights).is_file() {
+        let manifest = manifest_of(weights);
+        let json = fs::read(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+        let models = Manifest::parse(&json).with_context(|| manifest.display().to_string())?.models;
+        let file = weights.file_name().and_then(|name| name.to_str());
+        models.into_iter().filter(|m| Some(m.weights.as_str()) == file).map(|m| m.training).collect()
+    } else {
+        Vec::new()
+    };
+    let mut known = BTreeSet::new();
+    for training in trainings {
+        for (place, clip) in data.clips.iter().enumerate() {
+            if knows(&training, clip).with_context(|| weights.display().to_string())? {
+                known.insert(place);
+            }
+        }
+    }
+    Ok(known)
+}
+
 /// Reads the data, splits them and fits what is fitted.
 fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Session<'a>, RunRecord)> {
     let config = &options.config;
@@ -244,7 +271,15 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         let content = materials.get(clip).map_or("", |m| m.sha256.as_str());
         lines += &format!("{} {} {content}\n", data.clips[*clip].id, class_of[clip]);
     }
-    let ids = used.iter().map(|&c| data.clips[c].id.clone());
+    // What the protocol's name says need not be written down, but what weights to begin with know must.
+    let known = match &config.training.weights {
+        Some(weights) => known_to(weights, data)?,
+        None => BTreeSet::new(),
+    };
+    let named = used.iter().copied().filter(|_| plan.protocol != Protocol::FaultFiltered);
+    let named: BTreeSet<usize> = named.chain(known.into_iter().filter(|clip| !used.contains(clip))).collect();
+    let mut ids: Vec<String> = named.into_iter().map(|clip| data.clips[clip].id.clone()).collect();
+    ids.sort_unstable();
     let record = RunRecord {
         seed: config.seed,
         command: options.command.clone(),
@@ -253,7 +288,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
             sha256: cratedigger_zoo::sha256_hex(lines.as_bytes()),
             train_clips: train_clips.len(),
             valid_clips: if config.data.learn_from_validation { 0 } else { valid_clips.len() },
-            ids: if plan.protocol == Protocol::FaultFiltered { Vec::new() } else { ids.collect() },
+            ids,
         },
         split: plan,
     };
@@ -311,10 +346,12 @@ fn resumed(options: &Options, folder: &RunFolder, record: &RunRecord) -> Result<
         "{place} already holds a run: go on with it by --resume, or choose another --out"
     );
     let earlier = folder.record()?;
+    // The weights that it began with may be gone, and with them the clips that they know.
+    let data = DataRecord { ids: earlier.data.ids.clone(), ..record.data.clone() };
     ensure!(
         earlier.seed == record.seed
             && earlier.split == record.split
-            && earlier.data == record.data
+            && earlier.data == data
             && earlier.classes == record.classes,
         "{place} was begun with another seed, split or data; it can only be resumed with the same"
     );

@@ -346,7 +346,11 @@ fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin
     let err = of(&[at("twin"), at("all")]);
     assert!(err.as_str().is_some_and(|err| err.contains("learn_from_validation")), "{err}");
     fs::write(at("together.json"), together.to_string()).unwrap();
-    let (code, out, err) = run(&["compare", &text(at("twin")), &text(at("together.json")), "--markdown"]);
+    let report = text(at("compared.html"));
+    let (code, out, err) =
+        run(&["compare", &text(at("twin")), &text(at("together.json")), "--markdown", "--report", &report]);
+    let page = fs::read_to_string(report).unwrap();
+    assert!(page.contains("tiny + same"), "figures without their networks have a place in the report, too");
     assert!(code == 0 && out.lines().any(|line| line.starts_with("| tiny + same ")), "{out} {err}");
     let row =
         out.lines().find(|line| line.starts_with("| tiny ") && line.contains(" half ")).unwrap_or_default();
@@ -624,6 +628,22 @@ fn fine_tuning_leaves_what_is_frozen() {
     for (name, bytes) in &before {
         assert_eq!(after[name] != *bytes, name.contains("head"), "{name}");
     }
+
+    // What the first learned from, the second knows, whatever its own split says.
+    let other = [fine[1].clone(), fine[2].clone(), "seed=4".into()];
+    train_with("other", &other, false);
+    let of = |name: &str| IndexFile::read(&at(name).join("split.json")).unwrap();
+    let (first, second) = (of("first"), of("other"));
+    let known = second.test.iter().filter(|id| first.train.contains(id) || first.valid.contains(id)).count();
+    assert!(known > 0, "{first:?} {second:?}");
+    let loaded = Loaded::open(&at("other")).unwrap();
+    let plan = plan_of(&loaded, None, None).unwrap();
+    let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &|_, _| () };
+    let mut data = Dataset::open(folder.path()).unwrap();
+    assert_eq!(evaluate(&loaded, &mut data, &measure).unwrap().seen_in_training, known);
+    // Where they are gone, the run goes on.
+    fs::remove_dir_all(at("first")).unwrap();
+    train_with("other", &other, true);
 }
 
 mod layouts {

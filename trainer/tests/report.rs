@@ -70,6 +70,7 @@ fn model(name: &str, seed: u64, n: usize, count: usize, skill: f32, empty: Optio
         segment: scores(random, n, 10 * count, 0.85 * skill, empty),
         track: scores(random, n, count, skill, empty),
         curves: epochs(random, 40),
+        valid_is_learned: false,
         facts: [
             ("Optimiser", "AdamW, weight decay 0.05, cosine from 1e-3"),
             ("Augmentation", "SpecAugment 2 × 12 bands, mixup 0.3, label smoothing 0.1"),
@@ -219,6 +220,15 @@ fn odd_models_are_reported() {
     let mut torn = plain();
     torn.track.confusion.pop();
     assert!(html("Torn", &[torn]).is_err());
+}
+
+/// What was learned from is not called validation.
+#[test]
+fn learned_clips_validate_nothing() {
+    let honest = model("honest", 7, 10, 50, 2.0, None);
+    let learned = ModelReport { valid_is_learned: true, ..honest.clone() };
+    let validates = |model| html("Curves", &[model]).unwrap().to_lowercase().contains("validation accuracy");
+    assert!(validates(honest) && !validates(learned));
 }
 
 /// Names come from files, and files from anywhere.

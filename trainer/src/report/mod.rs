@@ -39,6 +39,8 @@ pub struct ModelReport {
     pub track: Scores,
     /// What was measured after each epoch of the training; may be empty.
     pub curves: Vec<EpochMetrics>,
+    /// Whether it learned from the clips that these curves call validation, too.
+    pub valid_is_learned: bool,
     /// More that belongs to it, as names and values: its configuration, where it was trained.
     pub facts: Vec<(String, String)>,
     /// The folds of a cross-validation; empty without one.

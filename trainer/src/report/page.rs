@@ -486,10 +486,12 @@ fn training(model: &ModelReport, numbers: &mut Numbers, level: Level) -> Result<
             p { "No epochs are recorded." }
         });
     }
-    let best = best_epoch(epochs);
+    // Of clips that it learned from, none is better; the last epoch was kept.
+    let learned = model.valid_is_learned;
+    let best = best_epoch(epochs).filter(|_| !learned);
     let losses = [
         Curve { name: "training", value: |e| e.train_loss },
-        Curve { name: "validation", value: |e| e.valid_loss },
+        Curve { name: if learned { "judging" } else { "validation" }, value: |e| e.valid_loss },
     ];
     let accuracies = [
         Curve { name: "clips", value: |e| e.valid_track_accuracy },
@@ -497,23 +499,32 @@ fn training(model: &ModelReport, numbers: &mut Numbers, level: Level) -> Result<
     ];
     let label = format!("Loss over {} epochs; the numbers are in the table below", epochs.len());
     let loss = pictures::curves(&label, "loss", epochs, &losses, false, best)?;
-    let label =
-        format!("Validation accuracy over {} epochs; the numbers are in the table below", epochs.len());
-    let accuracy = pictures::curves(&label, "validation accuracy, %", epochs, &accuracies, true, best)?;
+    let (what, title) = if learned {
+        ("accuracy on learned clips", "Accuracy on learned clips")
+    } else {
+        ("validation accuracy", "Validation accuracy")
+    };
+    let label = format!("{title} over {} epochs; the numbers are in the table below", epochs.len());
+    let accuracy = pictures::curves(&label, &format!("{what}, %"), epochs, &accuracies, true, best)?;
     let loss_caption = html! {
-        "Cross-entropy: of the training windows, as they were mixed and smoothed, and of whole validation clips."
+        "Cross-entropy: of the training windows, as they were mixed and smoothed, and of whole "
+        @if learned { "clips that were learned from, too." } @else { "validation clips." }
     };
     let accuracy_caption = html! {
-        "Share of the validation material named rightly"
-        @if let Some(best) = best { "; most clips after epoch " (best) }
-        "."
+        @if learned {
+            "Share of the clips named rightly that the split meant for validation, but that were learned from: no measure of new music."
+        } @else {
+            "Share of the validation material named rightly"
+            @if let Some(best) = best { "; most clips after epoch " (best) }
+            "."
+        }
     };
     let number = |value: f64| if value.is_finite() { format!("{value:.4}") } else { "–".into() };
     let content = html! {
         thead {
-            tr { th {} th.group colspan="2" scope="colgroup" { "Loss" } th.group colspan="2" scope="colgroup" { "Validation accuracy, %" } th {} th {} }
+            tr { th {} th.group colspan="2" scope="colgroup" { "Loss" } th.group colspan="2" scope="colgroup" { (title) ", %" } th {} th {} }
             tr {
-                th.n { "Epoch" } th.n { "Training" } th.n { "Validation" } th.n { "Clips" } th.n { "Segments" }
+                th.n { "Epoch" } th.n { "Training" } th.n { @if learned { "Judging" } @else { "Validation" } } th.n { "Clips" } th.n { "Segments" }
                 th.n { "Learning rate" } th.n { "Seconds" }
             }
         }

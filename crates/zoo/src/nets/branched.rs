@@ -143,7 +143,7 @@ impl BranchedConfig {
     pub fn cnn_enhanced() -> Self {
         Self::single(
             BranchConfig::Conv(Self::picture_body()),
-            DenseConfig { layers: vec![128], dropout: 0.5, ..Default::default() },
+            DenseConfig { layers: vec![128], input_dropout: 0.3, dropout: 0.5, ..Default::default() },
         )
     }
 
@@ -227,7 +227,13 @@ impl BranchedConfig {
                     ..Default::default()
                 }),
             ],
-            head: DenseConfig { layers: vec![128], batch_norm: true, dropout: 0.5, ..Default::default() },
+            head: DenseConfig {
+                layers: vec![128],
+                input_dropout: 0.3,
+                batch_norm: true,
+                dropout: 0.5,
+                ..Default::default()
+            },
         }
     }
 
@@ -280,8 +286,13 @@ impl BranchedConfig {
     }
 
     /// Four normalised blocks for pictures.
+    ///
+    /// Values are dropped behind the pooling only. What is dropped in a block adds to the variance
+    /// that the next one's normalisation gets used to, and is missing when the network judges (Li et
+    /// al. 2019, "Understanding the disharmony between dropout and batch normalization by variance
+    /// shift"). A mean over a whole map, with nothing learned between it and the maps, hands that on.
     fn picture_body() -> ConvConfig {
-        let block = ConvBlockConfig { pool: [2, 2], dropout: 0.3, ..Default::default() };
+        let block = ConvBlockConfig { pool: [2, 2], ..Default::default() };
         ConvConfig { blocks: blocks(&[32, 64, 128, 256], block), ..Default::default() }
     }
 }
