@@ -289,6 +289,25 @@ pub enum Schedule {
     Constant,
 }
 
+/// What a batch normalisation judges by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistics {
+    /// Moving averages of the batches that were learned from, as everywhere.
+    #[default]
+    Moving,
+    /// What is measured after each epoch on training windows that are seen as judged ones are: nothing
+    /// dropped, mixed or varied. Worth it where dropout stands before a normalisation: what it adds to mean
+    /// and variance, most of all under a max-pooling, is in the moving averages and missing when the network
+    /// judges (Li et al. 2019, "Understanding the disharmony between dropout and batch normalization by
+    /// variance shift"; Wu and Johnson 2021, "Rethinking 'batch' in BatchNorm").
+    Measured,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -329,6 +348,9 @@ pub struct TrainingConfig {
     /// `.safetensors`) or those of an earlier run (`best.bpk`); see [`crate::import`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// What batch normalisations judge by: `"moving"` or `"measured"`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub statistics: Statistics,
     /// What of the network stays as it is: `"none"`, `"all-but-head"` or `{ blocks = N }`.
     pub freeze: Freeze,
 }
@@ -355,6 +377,7 @@ impl Default for TrainingConfig {
             other: 0.0,
             mixup: 0.0,
             weights: None,
+            statistics: Statistics::Moving,
             freeze: Freeze::None,
         }
     }

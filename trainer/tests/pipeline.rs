@@ -646,6 +646,53 @@ fn fine_tuning_leaves_what_is_frozen() {
     train_with("other", &other, true);
 }
 
+/// What is dropped under a max-pooling moves the mean of what is normalised after it. A network that judges
+/// by statistics measured without that is right about more, and learns no step otherwise.
+#[test]
+fn statistics_are_measured_as_the_network_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(folder.path());
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let block = r#"{ channels = 16, norm = "pool", pool = [3, 3], pool_stride = [2, 2], dropout = 0.7 }"#;
+    let network = format!(
+        r#"[network]
+kind = "branched"
+branches = [{{ body = "conv", blocks = [{block}, {block}] }}]
+"#
+    );
+    let (start, end) = (CONFIG.find("[network]").unwrap(), CONFIG.find("[training]").unwrap());
+    fs::write(at("drops.toml"), [&CONFIG[..start], &network, &CONFIG[end..]].concat()).unwrap();
+    // In processes of their own: random numbers come from one generator for all threads.
+    let epochs = |name: &str| -> Vec<Value> {
+        let statistics = format!("training.statistics={name}");
+        let (recipe, data, cache, to) = (at("drops.toml"), at(""), at("cache"), at(name));
+        let (code, _, err) = run(&[
+            "train",
+            &recipe,
+            "--data",
+            &data,
+            "--cache",
+            &cache,
+            "--out",
+            &to,
+            "--set",
+            &statistics,
+            "--set",
+            "training.epochs=3",
+        ]);
+        assert_eq!(code, 0, "{err}");
+        let metrics = fs::read_to_string(Path::new(&to).join("metrics.jsonl")).unwrap();
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (moving, measured) = (epochs("moving"), epochs("measured"));
+    let of = |epochs: &[Value], name: &str| -> Vec<f64> {
+        epochs.iter().map(|epoch| epoch[name].as_f64().unwrap()).collect()
+    };
+    assert_eq!(of(&moving, "train_loss"), of(&measured, "train_loss"));
+    let [moving, measured] = [moving, measured].map(|epochs| of(&epochs, "valid_loss")[2]);
+    assert!(measured < 0.9 * moving, "{measured} {moving}");
+}
+
 mod layouts {
     use super::*;
 
