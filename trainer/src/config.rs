@@ -296,11 +296,12 @@ pub enum Statistics {
     /// Moving averages of the batches that were learned from, as everywhere.
     #[default]
     Moving,
-    /// What is measured after each epoch on training windows that are seen as judged ones are: nothing
-    /// dropped, mixed or varied. Worth it where dropout stands before a normalisation: what it adds to mean
-    /// and variance, most of all under a max-pooling, is in the moving averages and missing when the network
-    /// judges (Li et al. 2019, "Understanding the disharmony between dropout and batch normalization by
-    /// variance shift"; Wu and Johnson 2021, "Rethinking 'batch' in BatchNorm").
+    /// What is measured after each epoch on batches made in the same way, with nothing dropped. Worth it
+    /// where dropout stands before a normalisation: what it adds to mean and variance, most of all under a
+    /// max-pooling, is in the moving averages and missing when the network judges (Li et al. 2019,
+    /// "Understanding the disharmony between dropout and batch normalization by variance shift"; Wu and
+    /// Johnson 2021, "Rethinking 'batch' in BatchNorm"). Mixed, varied and other windows stay in the
+    /// batches: by what a network was normalised among, it learned to judge.
     Measured,
 }
 

@@ -547,6 +547,10 @@ struct EpochOutcome {
     learning_rate: f64,
 }
 
+fn epoch_seed(config: &Config, epoch: usize) -> u64 {
+    config.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64)
+}
+
 fn run_epoch(
     mut learner: Learner,
     optimizer: &mut ModuleOptimizer,
@@ -559,7 +563,7 @@ fn run_epoch(
     let config = session.config;
     let training = &config.training;
     // Each epoch has generators of its own, so that a resumed run repeats what it would have done.
-    let epoch_seed = config.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64);
+    let epoch_seed = epoch_seed(config, epoch);
     let mut rng = ChaCha8Rng::seed_from_u64(epoch_seed);
     let training_devices: Vec<Device> = devices.all().iter().map(|d| d.clone().autodiff()).collect();
     training_devices.iter().for_each(|device| device.seed(epoch_seed));
@@ -753,7 +757,14 @@ fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result
     let mut right = 0;
     let segments = &session.split.valid;
     for ids in segments.chunks(VALIDATION_BATCH) {
-        let logits = network.forward(&windows(ids, session, device)?).into_data_as::<f32>();
+        let mut windows = Vec::new();
+        for &(clip, segment) in ids {
+            let version = session.materials.get(&clip).and_then(|m| m.versions.first());
+            let raw =
+                version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
+            windows.extend(prepared(&session.recipe, &session.preparation, &raw)?);
+        }
+        let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();
         let logits = logits.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?;
         for (&(clip, _), logits) in ids.iter().zip(logits.chunks_exact(session.classes.len())) {
             let log_probabilities = cratedigger_zoo::log_softmax(logits);
@@ -786,12 +797,13 @@ fn judging(network: &Network, session: &Session<'_>, epoch: usize, device: &Devi
     }
     // There and back is a copy; a clone's running statistics would be the network's own.
     let copy = network.valid().train().map(&mut WithoutDropout(false));
-    let mut segments = session.split.train.clone();
-    let seed = config.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64);
-    segments.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let batches = segments.chunks(config.training.batch_size).filter(|ids| ids.len() > 1);
-    for ids in batches.cycle().take(MEASURED_BATCHES) {
-        copy.forward(&windows(ids, session, device)?);
+    let mut rng = ChaCha8Rng::seed_from_u64(epoch_seed(config, epoch));
+    rng.set_stream(1);
+    let drawn = draws(session, &mut rng)?;
+    let batches = drawn.chunks(config.training.batch_size).filter(|batch| batch.len() > 1);
+    for drawn in batches.cycle().take(MEASURED_BATCHES) {
+        let made = make_batch(session, drawn, &mut rng)?;
+        copy.forward(&batch(made.windows, &made.shapes, device));
     }
     Ok(copy.valid())
 }
@@ -811,17 +823,6 @@ impl ModuleMapper for WithoutDropout {
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
         if self.0 { flag.with_value(false) } else { flag }
     }
-}
-
-/// Segments as the network judges them.
-fn windows(ids: &[SegmentId], session: &Session<'_>, device: &Device) -> Result<Vec<Tensor<4>>> {
-    let mut windows = Vec::new();
-    for &(clip, segment) in ids {
-        let version = session.materials.get(&clip).and_then(|m| m.versions.first());
-        let raw = version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
-        windows.extend(prepared(&session.recipe, &session.preparation, &raw)?);
-    }
-    Ok(batch(windows, &session.shapes, device))
 }
 
 /// Index of the largest value, the first of equals; 0 for none.
