@@ -34,6 +34,9 @@ struct FoldJudgements {
     segments: Vec<Judged>,
     tracks: Vec<Judged>,
     skipped: usize,
+    /// Clips that weights to begin with had seen.
+    #[serde(default)]
+    seen: usize,
 }
 
 /// Trains and measures all folds; `options` holds the folder of all of them and the number of folds.
@@ -50,7 +53,7 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
     let mut options = options;
     let folder = options.folder.clone();
     let (mut segments, mut tracks, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut skipped, mut source, mut last) = (0, String::new(), None);
+    let (mut skipped, mut seen, mut source, mut last) = (0, 0, String::new(), None);
     for fold in 0..folds {
         options.config.data.fold = fold;
         options.folder = folder.join(format!("fold-{}", fold + 1));
@@ -70,6 +73,7 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
         segments.extend(judged.segments);
         tracks.extend(judged.tracks);
         skipped += judged.skipped;
+        seen += judged.seen;
         source = judged.source;
         last = Some(loaded);
     }
@@ -81,6 +85,7 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
             protocol: format!("{}-{folds}-fold", plan.protocol.name()),
             source,
             skipped,
+            seen_in_training: seen,
             ..Evaluation::of(&loaded, plan, &segments, &tracks)?
         },
         track_accuracy: of(|f| f.track_accuracy),
@@ -115,6 +120,7 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
     let judged = FoldJudgements {
         source: judged.source,
         skipped: judged.skipped,
+        seen: judged.seen,
         segments: judged.segments.into_iter().map(Judged::from).collect(),
         tracks: judged.tracks.into_iter().map(Judged::from).collect(),
     };

@@ -162,14 +162,28 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     Ok(state)
 }
 
-/// The clips that weights to begin with were learned from, if they lie in their run's folder or beside
-/// their manifest. None are known otherwise: torchvision's weights have heard no music.
-fn known_to(weights: &Path, data: &Dataset) -> Result<BTreeSet<usize>> {
+/// What weights to begin with have seen already, by the ids of clips.
+#[derive(Default)]
+struct Known {
+    /// Learned from, or chosen by.
+    seen: BTreeSet<String>,
+    /// Learned from, as far as that is told apart.
+    learned: BTreeSet<String>,
+}
+
+/// What a run's or a manifest's weights know, if they lie in their folder. torchvision's have heard no music.
+#[expect(clippy::print_stderr, reason = "a warning for who starts a run")]
+fn known_to(weights: &Path, data: &Dataset) -> Result<Known> {
+    let mut known = Known::default();
+    if weights.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("bpk")) {
+        return Ok(known);
+    }
     let folder = weights.parent().unwrap_or(Path::new(""));
+    let manifest = manifest_of(weights);
     let trainings = if RunFolder::is_run(folder) {
+        known.learned.extend(IndexFile::read(&folder.join("split.json"))?.train);
         vec![RunFolder::new(folder).training()?]
-    } else if manifest_of(weights).is_file() {
-        let manifest = manifest_of(weights);
+    } else if manifest.is_file() {
         let json = fs::read(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
         let models = Manifest::parse(&json).with_context(|| manifest.display().to_string())?.models;
         let file = weights.file_name().and_then(|name| name.to_str());
@@ -177,15 +191,36 @@ fn known_to(weights: &Path, data: &Dataset) -> Result<BTreeSet<usize>> {
     } else {
         Vec::new()
     };
-    let mut known = BTreeSet::new();
+    if trainings.is_empty() {
+        eprintln!(
+            "warning: no run and no manifest beside {} says which clips it learned from; an evaluation will not know, either",
+            weights.display()
+        );
+    }
     for training in trainings {
-        for (place, clip) in data.clips.iter().enumerate() {
+        known.seen.extend(training.data.ids.iter().cloned());
+        for clip in &data.clips {
             if knows(&training, clip).with_context(|| weights.display().to_string())? {
-                known.insert(place);
+                known.seen.insert(clip.id.clone());
             }
+        }
+        if training.data.valid_clips == 0 {
+            known.learned.extend(known.seen.iter().cloned());
         }
     }
     Ok(known)
+}
+
+/// Says so where the epoch would be chosen by clips that the weights to begin with had learned from.
+#[expect(clippy::print_stderr, reason = "a warning for who starts a run")]
+fn warn_of_learned(valid: &[usize], data: &Dataset, known: &Known) {
+    let learned = valid.iter().filter(|&&clip| known.learned.contains(&data.clips[clip].id)).count();
+    if learned > 0 {
+        eprintln!(
+            "warning: the weights to begin with learned from {learned} of the {} validation clips: what these say is too good",
+            valid.len()
+        );
+    }
 }
 
 /// Reads the data, splits them and fits what is fitted.
@@ -273,14 +308,19 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
         lines += &format!("{} {} {content}\n", data.clips[*clip].id, class_of[clip]);
     }
     // What the protocol's name says need not be written down, but what weights to begin with know must.
+    // A run that goes on has written it down.
     let known = match &config.training.weights {
-        Some(weights) => known_to(weights, data)?,
-        None => BTreeSet::new(),
+        Some(weights) if !RunFolder::is_run(&options.folder) => known_to(weights, data)?,
+        _ => Known::default(),
     };
-    let named = used.iter().copied().filter(|_| plan.protocol != Protocol::FaultFiltered);
-    let named: BTreeSet<usize> = named.chain(known.into_iter().filter(|clip| !used.contains(clip))).collect();
-    let mut ids: Vec<String> = named.into_iter().map(|clip| data.clips[clip].id.clone()).collect();
-    ids.sort_unstable();
+    if !config.data.learn_from_validation {
+        warn_of_learned(&valid_clips, data, &known);
+    }
+    let used: BTreeSet<String> = used.into_iter().map(|clip| data.clips[clip].id.clone()).collect();
+    let ids: Vec<String> = match plan.protocol {
+        Protocol::FaultFiltered => known.seen.difference(&used).cloned().collect(),
+        _ => known.seen.union(&used).cloned().collect(),
+    };
     let record = RunRecord {
         seed: config.seed,
         command: options.command.clone(),
@@ -547,6 +587,20 @@ struct EpochOutcome {
     learning_rate: f64,
 }
 
+/// A rest of less than half a step is left out: its gradient would count as much as a whole one's.
+fn least_windows(at_once: usize, drawn: usize) -> usize {
+    at_once.min(drawn).div_ceil(2).max(2)
+}
+
+fn stop_if_cancelled(session: &Session<'_>, epoch: usize) -> Result<()> {
+    ensure!(
+        !session.cancelled.load(Ordering::Relaxed),
+        "stopped in epoch {epoch}; finished epochs are kept, go on with --resume --out {}",
+        session.folder.path().display()
+    );
+    Ok(())
+}
+
 fn epoch_seed(config: &Config, epoch: usize) -> u64 {
     config.seed.wrapping_mul(1_000_003).wrapping_add(epoch as u64)
 }
@@ -572,20 +626,13 @@ fn run_epoch(
 
     let drawn = draws(session, &mut rng)?;
     let at_once = training.batch_size * training.accumulate * training_devices.len();
-    // A rest of less than half a step is left out: its gradient would count as much as a whole one's.
-    let least = at_once.min(drawn.len()).div_ceil(2).max(2);
+    let least = least_windows(at_once, drawn.len());
     let steps: Vec<&[Draw]> = drawn.chunks(at_once).filter(|step| step.len() >= least).collect();
     ensure!(!steps.is_empty(), "there are too few windows to train on: {}", drawn.len());
     display.begin(epoch, steps.len());
     let (mut total, mut right, mut seen, mut learning_rate) = (0.0, 0, 0, 0.0);
     for (index, step) in steps.iter().enumerate() {
-        if session.cancelled.load(Ordering::Relaxed) {
-            display.end();
-            bail!(
-                "stopped in epoch {epoch}; finished epochs are kept, go on with --resume --out {}",
-                session.folder.path().display()
-            );
-        }
+        stop_if_cancelled(session, epoch).inspect_err(|_| display.end())?;
         let mut batches = Vec::new();
         for micro in step.chunks(training.batch_size).filter(|micro| micro.len() > 1) {
             batches.push(make_batch(session, micro, &mut rng)?);
@@ -796,12 +843,16 @@ fn judging(network: &Network, session: &Session<'_>, epoch: usize, device: &Devi
         return Ok(network.valid());
     }
     // There and back is a copy; a clone's running statistics would be the network's own.
-    let copy = network.valid().train().map(&mut WithoutDropout(false));
+    // Without gradients: what would be kept for a way back is never asked for, and never freed.
+    let copy = network.valid().no_grad().train().map(&mut WithoutDropout(false));
     let mut rng = ChaCha8Rng::seed_from_u64(epoch_seed(config, epoch));
     rng.set_stream(1);
     let drawn = draws(session, &mut rng)?;
-    let batches = drawn.chunks(config.training.batch_size).filter(|batch| batch.len() > 1);
+    let size = config.training.batch_size;
+    let least = least_windows(size, drawn.len());
+    let batches = drawn.chunks(size).filter(|batch| batch.len() >= least);
     for drawn in batches.cycle().take(MEASURED_BATCHES) {
+        stop_if_cancelled(session, epoch)?;
         let made = make_batch(session, drawn, &mut rng)?;
         copy.forward(&batch(made.windows, &made.shapes, device));
     }

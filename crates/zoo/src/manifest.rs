@@ -85,8 +85,9 @@ pub struct DataRecord {
     pub train_clips: usize,
     /// Clips that the epoch was selected by.
     pub valid_clips: usize,
-    /// The ids of all these clips, sorted, where the protocol's name doesn't say them: an
-    /// evaluation must know what a network has seen, whatever data set it is given.
+    /// The ids of all these clips, sorted, where the protocol's name doesn't say them, and of those that
+    /// the weights to begin with had seen: an evaluation must know what a network has seen, whatever
+    /// data set it is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
 }

@@ -287,10 +287,10 @@ impl BranchedConfig {
 
     /// Four normalised blocks for pictures.
     ///
-    /// Values are dropped behind the pooling only. What is dropped in a block adds to the variance
-    /// that the next one's normalisation gets used to, and is missing when the network judges (Li et
-    /// al. 2019, "Understanding the disharmony between dropout and batch normalization by variance
-    /// shift"). A mean over a whole map, with nothing learned between it and the maps, hands that on.
+    /// Values are dropped behind the pooling only. What is dropped in a block adds to the mean and
+    /// variance that the next block's normalisation gets used to, and is missing when the network judges
+    /// (Li et al. 2019, "Understanding the disharmony between dropout and batch normalization by variance
+    /// shift"): from block to block it adds up.
     fn picture_body() -> ConvConfig {
         let block = ConvBlockConfig { pool: [2, 2], ..Default::default() };
         ConvConfig { blocks: blocks(&[32, 64, 128, 256], block), ..Default::default() }
