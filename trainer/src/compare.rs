@@ -60,7 +60,6 @@ pub fn model_report(
         summary: first.architecture.summary(&first.recipe),
         parameters: models.iter().map(|m| m.parameters).sum(),
         bytes: models.iter().map(|m| m.bytes).sum(),
-        protocol: evaluation.split.describe(),
         seed: Some(training.seed),
         curves: run.map(RunFolder::metrics).transpose()?.unwrap_or_default(),
         valid_is_learned,

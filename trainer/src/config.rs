@@ -341,7 +341,7 @@ pub struct TrainingConfig {
     /// Windows of sounds that are no music beside the music's, as a share of these: their target is all
     /// classes alike, so that the network learns to be unsure of them (Hendrycks, Mazeika and Dietterich
     /// 2019, "Deep anomaly detection with outlier exposure"). See [`crate::other`].
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub other: f32,
     /// α of the Beta(α, α) distribution that mixup's share is drawn from; 0 for none.
     pub mixup: f32,
@@ -354,10 +354,6 @@ pub struct TrainingConfig {
     pub statistics: Statistics,
     /// What of the network stays as it is: `"none"`, `"all-but-head"` or `{ blocks = N }`.
     pub freeze: Freeze,
-}
-
-fn is_zero(value: &f32) -> bool {
-    *value == 0.0
 }
 
 impl Default for TrainingConfig {
