@@ -219,8 +219,8 @@ fn cnn_basic() {
 #[test]
 fn cnn_regularized() {
     // Three times halved, 128 × 39 is 16 × 4.
-    let convolutions = conv_norm(1, 32) + conv_norm(32, 64) + conv_norm(64, 128);
-    let parameters = convolutions + dense(16 * 4 * 128, 128) + dense(128, CLASSES);
+    let convolutions = conv_norm(1, 32) + conv_norm(32, 64) + conv_norm(64, 64);
+    let parameters = convolutions + dense(16 * 4 * 64, 128) + dense(128, CLASSES);
     check(&branched(BranchedConfig::cnn_regularized()), &[LOG_MEL], parameters);
     check_freezing(&branched(BranchedConfig::cnn_regularized()), &[LOG_MEL], 3);
 }

@@ -126,12 +126,14 @@ impl BranchedConfig {
         )
     }
 
-    /// [`BranchedConfig::cnn_basic`] with what keeps it from learning by heart.
+    /// [`BranchedConfig::cnn_basic`] with what keeps it from learning by heart; shares of dropout as published
+    /// with it.
     pub fn cnn_regularized() -> Self {
-        let block = ConvBlockConfig { pool: [2, 2], dropout: 0.25, ..Default::default() };
+        let block =
+            |(channels, dropout)| ConvBlockConfig { channels, dropout, pool: [2, 2], ..Default::default() };
         Self::single(
             BranchConfig::Conv(ConvConfig {
-                blocks: blocks(&[32, 64, 128], block),
+                blocks: [(32, 0.2), (64, 0.1), (64, 0.1)].map(block).into(),
                 pooling: Pooling::Flatten,
                 ..Default::default()
             }),
