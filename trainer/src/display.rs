@@ -78,19 +78,38 @@ impl Display {
         }
     }
 
+    /// What comes after an epoch's steps begins.
+    pub fn judge(&mut self, epoch: usize, what: &str, steps: usize) {
+        match &mut self.tui {
+            Some(tui) => {
+                tui.renderer.end_split();
+                tui.renderer.start_split("valid", steps);
+            }
+            None => {
+                self.bar.finish_and_clear();
+                self.bar = progress_bar(steps as u64, &format!("epoch {epoch}, {what}"));
+            }
+        }
+    }
+
+    /// So many steps of that are done.
+    pub fn judged(&mut self, done: usize) {
+        match &mut self.tui {
+            Some(tui) => tui.renderer.update_split(done),
+            None => self.bar.set_position(done as u64),
+        }
+    }
+
     /// It is over and was validated; `line` says so.
     #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
     pub fn epoch(&mut self, metrics: &EpochMetrics, line: &str) {
         match &mut self.tui {
             Some(tui) => {
-                tui.renderer.end_split();
                 let values =
                     [(&tui.loss, metrics.valid_loss), (&tui.accuracy, 100.0 * metrics.valid_track_accuracy)];
-                tui.renderer.start_split("valid", 1);
                 for (id, value) in values {
                     tui.renderer.update_valid(state(id, value));
                 }
-                tui.renderer.update_split(1);
                 tui.renderer.end_split();
                 tui.renderer.update_epoch(metrics.epoch);
             }

@@ -353,10 +353,18 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-/// A flag that Ctrl-C sets: long work ends at the next good place and keeps what it has.
+/// A flag that Ctrl-C sets: long work ends at the next good place and keeps what it has. The second one ends
+/// the program.
+#[expect(clippy::print_stderr, reason = "what comes of a key")]
 fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be handled")?;
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130); // as a shell says of what SIGINT ended
+        }
+        eprintln!("\nstopping where nothing is lost; Ctrl-C again stops at once");
+    };
+    ctrlc::set_handler(handler).context("Ctrl-C cannot be handled")?;
     Ok(cancelled)
 }

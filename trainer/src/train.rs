@@ -137,8 +137,8 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         let outcome;
         (learner, outcome) =
             run_epoch(learner, &mut optimizer, &session, &state, epoch, &options.devices, &mut display)?;
-        let judging = judging(&learner.network, &session, epoch, &training_device)?;
-        let valid = validate(&judging, &session, device)?;
+        let judging = judging(&learner.network, &session, epoch, &training_device, &mut display)?;
+        let valid = validate(&judging, &session, epoch, device, &mut display)?;
         let metrics = EpochMetrics {
             epoch,
             train_loss: outcome.loss,
@@ -799,11 +799,19 @@ struct Validation {
 const VALIDATION_BATCH: usize = 64;
 
 /// Measures segments one by one and, combined, clip by clip.
-fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result<Validation> {
+fn validate(
+    network: &Network,
+    session: &Session<'_>,
+    epoch: usize,
+    device: &Device,
+    display: &mut Display,
+) -> Result<Validation> {
     let mut by_clip: BTreeMap<usize, Vec<Vec<f32>>> = BTreeMap::new();
     let mut right = 0;
     let segments = &session.split.valid;
-    for ids in segments.chunks(VALIDATION_BATCH) {
+    let batches = segments.chunks(VALIDATION_BATCH);
+    display.judge(epoch, "validating", batches.len());
+    for (done, ids) in batches.enumerate() {
         let mut windows = Vec::new();
         for &(clip, segment) in ids {
             let version = session.materials.get(&clip).and_then(|m| m.versions.first());
@@ -818,6 +826,7 @@ fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result
             right += usize::from(argmax(&log_probabilities) == session.class_of[&clip]);
             by_clip.entry(clip).or_default().push(log_probabilities);
         }
+        display.judged(done + 1);
     }
     let (mut loss, mut clips_right) = (0.0, 0);
     for (clip, judged) in &by_clip {
@@ -836,8 +845,15 @@ fn validate(network: &Network, session: &Session<'_>, device: &Device) -> Result
 /// Batches whose statistics are measured: of momentum 0.1, they leave 1.5 % of what was before.
 const MEASURED_BATCHES: usize = 40;
 
-/// The network as it judges after an epoch.
-fn judging(network: &Network, session: &Session<'_>, epoch: usize, device: &Device) -> Result<Network> {
+/// The network as it judges after an epoch. Like validation not to be cancelled: what the epoch learned would
+/// be lost.
+fn judging(
+    network: &Network,
+    session: &Session<'_>,
+    epoch: usize,
+    device: &Device,
+    display: &mut Display,
+) -> Result<Network> {
     let config = session.config;
     if config.training.statistics == Statistics::Moving {
         return Ok(network.valid());
@@ -851,10 +867,11 @@ fn judging(network: &Network, session: &Session<'_>, epoch: usize, device: &Devi
     let size = config.training.batch_size;
     let least = least_windows(size, drawn.len());
     let batches = drawn.chunks(size).filter(|batch| batch.len() >= least);
-    for drawn in batches.cycle().take(MEASURED_BATCHES) {
-        stop_if_cancelled(session, epoch)?;
+    display.judge(epoch, "measuring statistics", MEASURED_BATCHES);
+    for (done, drawn) in batches.cycle().take(MEASURED_BATCHES).enumerate() {
         let made = make_batch(session, drawn, &mut rng)?;
         copy.forward(&batch(made.windows, &made.shapes, device));
+        display.judged(done + 1);
     }
     Ok(copy.valid())
 }
