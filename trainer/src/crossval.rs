@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{model_report, write_report};
 use crate::data::Dataset;
 use crate::display::with_progress;
-use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
+use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, Precision, judge_part, open_data};
 use crate::metrics::{FoldScore, Judged, Scores, mean_and_deviation};
 use crate::run::{RunFolder, read_json, write_atomically};
 use crate::split::Protocol;
@@ -58,7 +58,7 @@ pub fn cross_validate(options: Options, data: &Path) -> Result<CrossValidation> 
         options.config.data.fold = fold;
         options.folder = folder.join(format!("fold-{}", fold + 1));
         let judged = one_fold(&mut options, data, fold)?;
-        let loaded = Loaded::of_run(&RunFolder::new(&options.folder))?;
+        let loaded = Loaded::of_run(&RunFolder::new(&options.folder), Precision::Half)?;
         let classes = &loaded.manifest.classes;
         let (by_segment, by_track) =
             (Scores::of(classes, &judged.segments)?, Scores::of(classes, &judged.tracks)?);
@@ -110,7 +110,7 @@ fn one_fold(options: &mut Options, data: &Path, fold: usize) -> Result<FoldJudge
     train(options, &mut dataset).with_context(|| format!("fold {}", fold + 1))?;
     let run = RunFolder::new(&options.folder);
     ensure!(run.state()?.is_some_and(|s| s.finished), "fold {} was stopped; go on with --resume", fold + 1);
-    let loaded = Loaded::of_run(&run)?;
+    let loaded = Loaded::of_run(&run, Precision::Half)?;
     let plan = run.record()?.split;
     let mut dataset = open_data(&loaded, data)?;
     let origin = options.config.data.source;

@@ -28,6 +28,15 @@ use crate::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::together::{self, is_cross_validation};
 use crate::train::argmax;
 
+/// The floats of a run's matrices and kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 16 bits, as exported.
+    Half,
+    /// 32 bits, as trained.
+    Single,
+}
+
 /// Networks to measure or to use, with the bytes of their weights.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -44,7 +53,7 @@ impl Loaded {
     /// There is none of these at `path`, or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
         if RunFolder::is_run(path) {
-            return Self::of_run(&RunFolder::new(path));
+            return Self::of_run(&RunFolder::new(path), Precision::Half);
         }
         let file = manifest_of(path);
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -69,11 +78,11 @@ impl Loaded {
         Ok(Self { manifest, weights })
     }
 
-    /// The best weights of a run in half precision, as they would be exported, without metrics.
+    /// The best weights of a run, without metrics.
     ///
     /// # Errors
     /// The run is incomplete or damaged.
-    pub fn of_run(run: &RunFolder) -> Result<Self> {
+    pub fn of_run(run: &RunFolder, precision: Precision) -> Result<Self> {
         let config = run.config()?;
         let classes = run.record()?.classes;
         let (recipe, preparation) = (config.recipe(), run.preparation()?);
@@ -85,8 +94,11 @@ impl Loaded {
             .try_load_record(run.best_weights()?)
             .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
         let parameters = parameter_count(&network) as u64;
+        let network = match precision {
+            Precision::Half => network.map(&mut HalfPrecision),
+            Precision::Single => network,
+        };
         let weights = network
-            .map(&mut HalfPrecision)
             .into_record()
             .into_bytes()
             .map_err(|e| anyhow::anyhow!("the weights cannot be written: {e}"))?
@@ -530,6 +542,10 @@ pub struct Command {
     /// Short for --source audio
     #[arg(long)]
     pub audio: bool,
+    /// Judge with a run's weights as they were trained, in single precision, in place of half precision
+    /// as they are exported; what is measured so is not kept
+    #[arg(long)]
+    pub single_precision: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -553,17 +569,31 @@ pub fn command(command: &Command) -> Result<()> {
     let model = match command.models.as_slice() {
         [model] if !is_cross_validation(model) => model,
         models => {
-            let Command { split, index, seed, predictions, .. } = command;
+            let Command { split, index, seed, predictions, single_precision, .. } = command;
             ensure!(
-                split.is_none() && index.is_none() && seed.is_none() && predictions.is_none(),
-                "several runs are measured as one on the split that they were trained on, without predictions"
+                split.is_none()
+                    && index.is_none()
+                    && seed.is_none()
+                    && predictions.is_none()
+                    && !single_precision,
+                "several runs are measured as one on the split that they were trained on, in half precision, without predictions"
             );
             let (loaded, evaluation) = together::measure(models, &command.data, origin, command.rule)?;
             return finish(command, &loaded, &evaluation, None);
         }
     };
     ensure!(command.rule.is_none(), "--rule is for several runs; one model decides as its manifest says");
-    let loaded = Loaded::open(model)?;
+    let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
+    let loaded = match &run {
+        Some(run) if command.single_precision => Loaded::of_run(run, Precision::Single)?,
+        None if command.single_precision => {
+            bail!(
+                "{} is exported, in half precision; name the run that it was exported from",
+                model.display()
+            )
+        }
+        _ => Loaded::open(model)?,
+    };
     let mut dataset = open_data(&loaded, &command.data)?;
     let mut plan = plan_of(&loaded, command.split, command.seed)?;
     if let Some(index) = &command.index {
@@ -585,8 +615,7 @@ pub fn command(command: &Command) -> Result<()> {
         anyhow::Ok(evaluation)
     })?;
     report_skipped(&dataset);
-    let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
-    if let Some(run) = &run {
+    if let Some(run) = run.as_ref().filter(|_| !command.single_precision) {
         // A second look, from elsewhere, must not take the place of the figures that are exported.
         let differs =
             |kept: &Evaluation| kept.protocol == evaluation.protocol && kept.source != evaluation.source;
@@ -607,6 +636,9 @@ fn finish(
     evaluation: &Evaluation,
     run: Option<&RunFolder>,
 ) -> Result<()> {
+    if command.single_precision {
+        eprintln!("in single precision, not as it is exported");
+    }
     if evaluation.seen_in_training > 0 {
         eprintln!(
             "warning: the model was trained or selected on {} of these {} clips; this is no measure of new songs",

@@ -10,7 +10,7 @@ use burn::store::ModuleSnapshot as _;
 use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
 
 use crate::display::with_progress;
-use crate::evaluate::{Evaluation, Loaded, Measure, evaluate, manifest_of, metrics, open_data};
+use crate::evaluate::{Evaluation, Loaded, Measure, Precision, evaluate, manifest_of, metrics, open_data};
 use crate::material::Origin;
 use crate::run::{RunFolder, clips_used, kept_epoch};
 use crate::split::Protocol;
@@ -36,7 +36,7 @@ pub fn command(command: &Command) -> Result<()> {
     let Command { run: path, to, data } = command;
     ensure!(RunFolder::is_run(path), "{} is no run", path.display());
     let run = RunFolder::new(path);
-    let mut loaded = Loaded::of_run(&run)?;
+    let mut loaded = Loaded::of_run(&run, Precision::Half)?;
     let evaluations = run.evaluations()?;
     let record = run.record()?;
     let own = record.split.protocol.name();

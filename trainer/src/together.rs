@@ -9,7 +9,7 @@ use crate::calibrate::{Kind, Predictions};
 use crate::combine::choose_rule;
 use crate::data::Dataset;
 use crate::display::with_progress;
-use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, judge_part, open_data};
+use crate::evaluate::{Evaluated, Evaluation, Loaded, Measure, Precision, judge_part, open_data};
 use crate::material::Origin;
 use crate::metrics::Judged;
 use crate::run::RunFolder;
@@ -132,7 +132,7 @@ fn merged(runs: &[PathBuf]) -> Result<(Loaded, SplitPlan)> {
     for path in runs {
         ensure!(RunFolder::is_run(path), "{} is no run: several at once must be runs", path.display());
         let run = RunFolder::new(path);
-        let (loaded, plan) = (Loaded::of_run(&run)?, run.record()?.split);
+        let (loaded, plan) = (Loaded::of_run(&run, Precision::Half)?, run.record()?.split);
         for entry in &loaded.manifest.models {
             ensure!(
                 entry.training.data.valid_clips > 0,

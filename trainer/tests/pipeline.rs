@@ -189,6 +189,15 @@ fn trains_resumes_evaluates_exports_and_classifies() {
         .collect();
     assert_eq!(rows, [1; 10]);
     assert_eq!(report["models"][0], "tiny");
+    // What half precision costs can be seen; kept is what ships.
+    let kept = fs::read(at("whole/evaluation-track.json")).unwrap();
+    let single = ["evaluate", &run_folder, "--data", &data_folder, "--json", "--single-precision"];
+    let (code, out, err) = run(&single);
+    assert!(code == 0 && err.contains("single precision"), "{err}");
+    let single: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(single["track"]["confusion"], report["track"]["confusion"]);
+    assert_ne!(single["track"]["calibration_error"], report["track"]["calibration_error"]);
+    assert_eq!(fs::read(at("whole/evaluation-track.json")).unwrap(), kept);
     // Measured on what it has seen, it says so; what is shipped is the honest figure.
     let (code, _, err) = run(&["export", &run_folder, "--to", &models]);
     assert_eq!(code, 0, "{err}");
@@ -215,6 +224,8 @@ fn trains_resumes_evaluates_exports_and_classifies() {
     assert_eq!(entry["training"]["seed"], 3);
     assert_eq!(entry["metrics"][0]["n"], 10);
     assert_eq!(entry["golden"]["logits"].as_array().unwrap().len(), 10);
+    let (code, _, err) = run(&["evaluate", &models, "--data", &data_folder, "--single-precision"]);
+    assert!(code == 1 && err.contains("the run that it was exported from"), "{err}");
     for model in [models.clone(), text(at("models").join("tiny.bpk"))] {
         let loaded = Loaded::open(Path::new(&model)).unwrap();
         let plan = plan_of(&loaded, None, None).unwrap();
