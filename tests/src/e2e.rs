@@ -10,6 +10,8 @@ use cratedigger_tests::page::{
     End, Networks, Page, SHADERS, SOON, drive, ensure_same, ensure_same_probabilities,
 };
 use cratedigger_tests::wav::Song;
+use cratedigger_tests::zoo;
+use cratedigger_trainer::evaluate::Loaded;
 use serde_json::{Value, json};
 use xtask::site::Site;
 
@@ -169,6 +171,7 @@ async fn load_worker(page: &Page, name: &str, models: &str) -> Result<(Value, Ve
         .browser()
         .run_async(
             "const [script, models] = arguments;
+             window.worker?.terminate();
              window.worker = new Worker(script);
              const [header, payload] = await new Promise((resolve, reject) => {
                worker.onmessage = ({ data }) => resolve(data);
@@ -321,6 +324,59 @@ fn the_gpu_worker_has_the_golden_logits() -> Result<()> {
         // The full set holds the fast network, too.
         let song = Song::band(7, 6.0, 22_050, 1);
         worker_agrees(&page, "worker-gpu", "web-gpu", Networks::Full, &song).await
+    })
+}
+
+/// Compares the logits of designs in a worker with the native ones.
+async fn designs_agree(page: &Page, worker: &str, device: &str, designs: &Loaded) -> Result<()> {
+    let Loaded { manifest, weights } = designs;
+    page.site().overlay("designs/manifest.json", serde_json::to_vec(manifest)?);
+    for (model, weights) in manifest.models.iter().zip(weights) {
+        page.site().overlay(&format!("designs/{}", model.weights), weights.clone());
+    }
+    let (ready, logits) = load_worker(page, worker, "designs").await?;
+    ensure!(ready["type"] == "ready" && ready["device"] == device, "{worker}: {ready}");
+    let classes = manifest.classes.len();
+    ensure!(logits.len() == manifest.models.len() * classes, "{worker}: {} logits", logits.len());
+    for (model, logits) in manifest.models.iter().zip(logits.chunks_exact(classes)) {
+        let expected = &model.golden.logits;
+        let largest = expected.iter().fold(0_f32, |largest, logit| largest.max(logit.abs()));
+        let difference = expected.iter().zip(logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        ensure!(largest > 0.05, "{} says nothing: {expected:?}", model.name);
+        ensure!(
+            difference <= 1e-4 * largest.max(1.0),
+            "{worker}, {}: {logits:?}, natively {expected:?}",
+            model.name
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_design_has_the_native_logits_on_the_cpu() -> Result<()> {
+    drive(Adapter::None, async |page| {
+        open_blank(&page).await?;
+        designs_agree(&page, "worker-cpu", "cpu", &zoo::set(zoo::DESIGNS)?).await
+    })
+}
+
+#[test]
+fn every_kind_of_design_has_the_native_logits_on_webgpu() -> Result<()> {
+    drive(Adapter::SwiftShader, async |page| {
+        open_blank(&page).await?;
+        designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set(zoo::KINDS)?).await
+    })
+}
+
+#[test]
+#[ignore = "a software GPU compiles their kernels for a quarter of an hour"]
+fn every_design_has_the_native_logits_on_webgpu() -> Result<()> {
+    drive(Adapter::SwiftShader, async |page| {
+        open_blank(&page).await?;
+        for name in zoo::DESIGNS {
+            designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set([name])?).await?;
+        }
+        Ok(())
     })
 }
 

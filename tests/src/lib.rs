@@ -8,3 +8,4 @@ pub mod browser;
 pub mod native;
 pub mod page;
 pub mod wav;
+pub mod zoo;

@@ -11,8 +11,8 @@ use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use cratedigger_zoo::nets::parameter_count;
 use cratedigger_zoo::{
-    Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry, Training,
-    golden_signal, log_softmax, probabilities, sha256_hex,
+    Analyser, EnsembleRule, Extractor, Golden, MIN_SECONDS, Manifest, Metric, Model, ModelEntry, Network,
+    Preparation, Training, golden_signal, log_softmax, probabilities, sha256_hex,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,14 +85,29 @@ impl Loaded {
     pub fn of_run(run: &RunFolder, precision: Precision) -> Result<Self> {
         let config = run.config()?;
         let classes = run.record()?.classes;
-        let (recipe, preparation) = (config.recipe(), run.preparation()?);
-        let shapes = recipe.prepared_shapes(&preparation)?;
-        let device = crate::device();
+        let preparation = run.preparation()?;
+        let shapes = config.recipe().prepared_shapes(&preparation)?;
         let network = config
             .network
-            .init(&shapes, classes.len(), &device)
+            .init(&shapes, classes.len(), &crate::device())
             .try_load_record(run.best_weights()?)
             .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
+        Self::of_network(network, config, preparation, run.training()?, classes, precision)
+    }
+
+    /// A network of this configuration, without metrics.
+    ///
+    /// # Errors
+    /// It does not fit what else is said of it.
+    pub fn of_network(
+        network: Network,
+        config: Config,
+        preparation: Preparation,
+        training: Training,
+        classes: Vec<String>,
+        precision: Precision,
+    ) -> Result<Self> {
+        let recipe = config.recipe();
         let parameters = parameter_count(&network) as u64;
         let network = match precision {
             Precision::Half => network.map(&mut HalfPrecision),
@@ -113,11 +128,11 @@ impl Loaded {
             architecture: config.network,
             recipe,
             preparation,
-            training: run.training()?,
+            training,
             metrics: Vec::new(),
             golden: Golden { logits: Vec::new() },
         };
-        let model = Model::load(&entry, classes.len(), weights.clone(), &device)?;
+        let model = Model::load(&entry, classes.len(), weights.clone(), &crate::device())?;
         let mut extractor = Extractor::new(&entry.recipe, &entry.preparation)?;
         let signal = golden_signal(entry.recipe.sample_rate, entry.recipe.segment_seconds);
         let mut window = Vec::new();

@@ -77,6 +77,9 @@ enum Command {
         /// Only what runs without a browser and without WebAssembly
         #[arg(long)]
         quick: bool,
+        /// Also every network on WebGPU, which a software GPU takes a quarter of an hour for
+        #[arg(long, conflicts_with = "quick")]
+        all: bool,
     },
 }
 
@@ -142,7 +145,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
-        Command::Test { quick } => return test::run(&shell, quick),
+        Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
     Ok(ExitCode::SUCCESS)
 }

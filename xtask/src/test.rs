@@ -100,8 +100,9 @@ impl Report<'_> {
     }
 }
 
-/// Runs everything, or only what needs neither a browser nor WebAssembly.
-pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
+/// Runs everything that a few minutes are enough for, or only what needs neither a browser nor
+/// WebAssembly, or all.
+pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     let mut report = Report { shell, stages: Vec::new() };
     let ready = report.stage("set-up", |shell| {
         let more: &[Tool] =
@@ -169,7 +170,8 @@ pub fn run(shell: &Shell, quick: bool) -> Result<ExitCode> {
                 if !program.is_file() {
                     bail!("{} was not built", program.display());
                 }
-                let line = [&["test"], &NATIVE[..], &["--test", "e2e"]].concat();
+                let ignored: &[&str] = if all { &["--", "--include-ignored"] } else { &[] };
+                let line = [&["test"], &NATIVE[..], &["--test", "e2e"], ignored].concat();
                 test(
                     shell
                         .line("cargo", line)
