@@ -369,7 +369,7 @@ fn every_kind_of_design_has_the_native_logits_on_webgpu() -> Result<()> {
 }
 
 #[test]
-#[ignore = "a software GPU compiles their kernels for a quarter of an hour"]
+#[ignore = "a software GPU compiles for some of them for minutes"]
 fn every_design_has_the_native_logits_on_webgpu() -> Result<()> {
     drive(Adapter::SwiftShader, async |page| {
         open_blank(&page).await?;
