@@ -370,10 +370,11 @@ fn every_kind_of_design_has_the_native_logits_on_webgpu() -> Result<()> {
 
 #[test]
 #[ignore = "a software GPU compiles for some of them for minutes"]
-fn every_design_has_the_native_logits_on_webgpu() -> Result<()> {
+fn every_design_but_the_largest_has_the_native_logits_on_webgpu() -> Result<()> {
     drive(Adapter::SwiftShader, async |page| {
         open_blank(&page).await?;
-        for name in zoo::DESIGNS {
+        // 140 million parameters: a software GPU was not done with them in seven minutes.
+        for name in zoo::DESIGNS.into_iter().filter(|name| *name != "vgg19") {
             designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set([name])?).await?;
         }
         Ok(())

@@ -77,7 +77,7 @@ enum Command {
         /// Only what runs without a browser and without WebAssembly
         #[arg(long)]
         quick: bool,
-        /// Also every network on WebGPU, where a software GPU compiles for minutes for some
+        /// Also every network but VGG19 on WebGPU, where a software GPU compiles for minutes for some
         #[arg(long, conflicts_with = "quick")]
         all: bool,
     },
