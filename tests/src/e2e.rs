@@ -11,6 +11,7 @@ use cratedigger_tests::page::{
 };
 use cratedigger_tests::wav::Song;
 use cratedigger_tests::zoo;
+use cratedigger_trainer::config::PRESETS;
 use cratedigger_trainer::evaluate::Loaded;
 use serde_json::{Value, json};
 use xtask::site::Site;
@@ -356,12 +357,12 @@ async fn designs_agree(page: &Page, worker: &str, device: &str, designs: &Loaded
 fn every_design_has_the_native_logits_on_the_cpu() -> Result<()> {
     drive(Adapter::None, async |page| {
         open_blank(&page).await?;
-        designs_agree(&page, "worker-cpu", "cpu", &zoo::set(zoo::DESIGNS)?).await
+        designs_agree(&page, "worker-cpu", "cpu", &zoo::set(PRESETS)?).await
     })
 }
 
 #[test]
-fn every_kind_of_design_has_the_native_logits_on_webgpu() -> Result<()> {
+fn designs_of_several_kinds_have_the_native_logits_on_webgpu() -> Result<()> {
     drive(Adapter::SwiftShader, async |page| {
         open_blank(&page).await?;
         designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set(zoo::KINDS)?).await
@@ -374,7 +375,7 @@ fn every_design_but_the_largest_has_the_native_logits_on_webgpu() -> Result<()> 
     drive(Adapter::SwiftShader, async |page| {
         open_blank(&page).await?;
         // 140 million parameters: a software GPU was not done with them in seven minutes.
-        for name in zoo::DESIGNS.into_iter().filter(|name| *name != "vgg19") {
+        for name in PRESETS.into_iter().filter(|name| *name != "vgg19") {
             designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set([name])?).await?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use burn::module::Module as _;
-use cratedigger_trainer::config::{Config, PRESETS};
+use cratedigger_trainer::config::Config;
 use cratedigger_trainer::evaluate::{Loaded, Precision};
 use cratedigger_zoo::preparation::Step;
 use cratedigger_zoo::{DataRecord, Extractor, Input, Preparation, Recipe, Training, batch, golden_signal};
@@ -18,10 +18,7 @@ const TIMES: usize = 30;
 /// A window, in place of up to 30: networks of one manifest hear the same.
 const SECONDS: f64 = 3.0;
 
-/// The names of all designs.
-pub const DESIGNS: [&str; PRESETS.len()] = PRESETS;
-
-/// Some of different kinds, which a software GPU has compiled for in a minute or two. Recurrent ones take
+/// Designs of different kinds, which a software GPU has compiled for in a minute or two. Recurrent ones take
 /// it more than two each.
 pub const KINDS: [&str; 3] = ["mobilenet-v2", "short-chunk-cnn", "transformer"];
 

@@ -37,6 +37,7 @@ pub fn with_progress<T>(prefix: &str, act: impl FnOnce(&dyn Fn(usize, usize)) ->
 
 /// A run under way.
 pub struct Display {
+    epoch: usize,
     bar: ProgressBar,
     tui: Option<Tui>,
 }
@@ -51,11 +52,12 @@ struct Tui {
 impl Display {
     /// Of a run of so many epochs, of which some are done.
     pub fn new(tui: bool, epochs: usize, done: usize) -> Self {
-        Self { bar: ProgressBar::hidden(), tui: tui.then(|| Tui::new(epochs, done)) }
+        Self { epoch: done, bar: ProgressBar::hidden(), tui: tui.then(|| Tui::new(epochs, done)) }
     }
 
     /// An epoch begins.
     pub fn begin(&mut self, epoch: usize, steps: usize) {
+        self.epoch = epoch;
         match &mut self.tui {
             Some(tui) => tui.renderer.start_split("train", steps),
             None => self.bar = progress_bar(steps as u64, &format!("epoch {epoch}")),
@@ -78,8 +80,8 @@ impl Display {
         }
     }
 
-    /// What comes after an epoch's steps begins.
-    pub fn judge(&mut self, epoch: usize, what: &str, steps: usize) {
+    /// What comes after the epoch's steps begins.
+    pub fn judge(&mut self, what: &str, steps: usize) {
         match &mut self.tui {
             Some(tui) => {
                 tui.renderer.end_split();
@@ -87,7 +89,7 @@ impl Display {
             }
             None => {
                 self.bar.finish_and_clear();
-                self.bar = progress_bar(steps as u64, &format!("epoch {epoch}, {what}"));
+                self.bar = progress_bar(steps as u64, &format!("epoch {}, {what}", self.epoch));
             }
         }
     }

@@ -138,7 +138,7 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         (learner, outcome) =
             run_epoch(learner, &mut optimizer, &session, &state, epoch, &options.devices, &mut display)?;
         let judging = judging(&learner.network, &session, epoch, &training_device, &mut display)?;
-        let valid = validate(&judging, &session, epoch, device, &mut display)?;
+        let valid = validate(&judging, &session, device, &mut display)?;
         let metrics = EpochMetrics {
             epoch,
             train_loss: outcome.loss,
@@ -802,7 +802,6 @@ const VALIDATION_BATCH: usize = 64;
 fn validate(
     network: &Network,
     session: &Session<'_>,
-    epoch: usize,
     device: &Device,
     display: &mut Display,
 ) -> Result<Validation> {
@@ -810,7 +809,7 @@ fn validate(
     let mut right = 0;
     let segments = &session.split.valid;
     let batches = segments.chunks(VALIDATION_BATCH);
-    display.judge(epoch, "validating", batches.len());
+    display.judge("validating", batches.len());
     for (done, ids) in batches.enumerate() {
         let mut windows = Vec::new();
         for &(clip, segment) in ids {
@@ -867,7 +866,7 @@ fn judging(
     let size = config.training.batch_size;
     let least = least_windows(size, drawn.len());
     let batches = drawn.chunks(size).filter(|batch| batch.len() >= least);
-    display.judge(epoch, "measuring statistics", MEASURED_BATCHES);
+    display.judge("measuring statistics", MEASURED_BATCHES);
     for (done, drawn) in batches.cycle().take(MEASURED_BATCHES).enumerate() {
         let made = make_batch(session, drawn, &mut rng)?;
         copy.forward(&batch(made.windows, &made.shapes, device));

@@ -100,8 +100,8 @@ impl Report<'_> {
     }
 }
 
-/// Runs everything that a few minutes are enough for, or only what needs neither a browser nor
-/// WebAssembly, or all.
+/// Runs every check, or only what needs neither a browser nor WebAssembly; `all` adds what takes a
+/// software GPU too long.
 pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     let mut report = Report { shell, stages: Vec::new() };
     let ready = report.stage("set-up", |shell| {
