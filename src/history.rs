@@ -1,13 +1,13 @@
 //! What was heard before: results, never sound. Kept in the browser's own database, if the visitor
 //! lets it; and the same records, written to files.
 
-use cratedigger_protocol::{DeviceKind, MemberOutput, ModelSet, Traits};
+use cratedigger_protocol::{Character, DeviceKind, MemberOutput, ModelSet};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::state::{Outcome, Outline, Segment, Song, State, Status, Verdict};
+use crate::state::{Outcome, Outline, Probabilities, Segment, Song, State, Status};
 use crate::trouble::Notice;
 use crate::{glue, store, text};
 
@@ -39,7 +39,7 @@ pub struct Record {
     segments: Vec<RecordSegment>,
     /// Records of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    traits: Option<Traits>,
+    traits: Option<Character>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Record {
         let classes = state.classes.get_untracked();
         let best = outcome.verdict.best()?;
         let members = outcome.verdict.members;
-        let votes = |verdict: &Verdict| -> Vec<u16> {
+        let votes = |verdict: &Probabilities| -> Vec<u16> {
             let of = |name: &str| verdict.members.iter().find(|m| m.model == name).map(|m| &m.probabilities);
             // All of them or none: a vote has no name of its own.
             let all: Option<Vec<_>> = members.iter().map(|member| of(&member.model)).collect();
@@ -130,7 +130,7 @@ impl Record {
                 verdict: segment
                     .probabilities
                     .as_ref()
-                    .map(|p| Verdict { probabilities: order(p), members: votes(&segment.votes) }),
+                    .map(|p| Probabilities { probabilities: order(p), members: votes(&segment.votes) }),
                 revision: 0,
             })
             .collect();
@@ -139,7 +139,7 @@ impl Record {
         song.segments.set(segments);
         song.traits.set(self.traits);
         song.outcome.set(Some(Outcome {
-            verdict: Verdict {
+            verdict: Probabilities {
                 probabilities: order(&self.probabilities),
                 members: self.members.iter().map(|m| member(&m.model, &m.probabilities)).collect(),
             },

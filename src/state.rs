@@ -1,6 +1,6 @@
 //! What the page knows, as signals. The engine writes, the components read.
 
-use cratedigger_protocol::{DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, Rule, Traits};
+use cratedigger_protocol::{Character, DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, Rule};
 use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
@@ -65,7 +65,7 @@ pub struct Segment {
     /// In seconds.
     pub end: f64,
     /// None if it is silent.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Probabilities>,
     /// Counts up when a song is done again, so that its cell is drawn again.
     pub revision: u32,
 }
@@ -105,14 +105,14 @@ impl Run {
 
 /// Probabilities for a segment or a song.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Probabilities {
     /// The ensemble's.
     pub probabilities: Vec<f32>,
     /// Each network's.
     pub members: Vec<MemberOutput>,
 }
 
-impl Verdict {
+impl Probabilities {
     /// The most probable class.
     pub fn best(&self) -> Option<usize> {
         best(&self.probabilities)
@@ -132,7 +132,7 @@ fn best(probabilities: &[f32]) -> Option<usize> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// For the whole song.
-    pub verdict: Verdict,
+    pub verdict: Probabilities,
     /// Whether it is none of the classes: the confidence is too little to name one.
     pub none: bool,
     /// Which networks judged it.
@@ -176,7 +176,7 @@ pub struct Song {
     /// Counts up when the waveform grows.
     pub wave_grown: RwSignal<u32>,
     /// What it is like.
-    pub traits: RwSignal<Option<Traits>>,
+    pub traits: RwSignal<Option<Character>>,
     /// The result.
     pub outcome: RwSignal<Option<Outcome>>,
 }
@@ -267,7 +267,7 @@ impl Song {
                 self.wave_grown.update(|n| *n = n.wrapping_add(1));
             }
             Event::Segment { index, start, end, probabilities, members, .. } => {
-                let verdict = Some(Verdict { probabilities, members });
+                let verdict = Some(Probabilities { probabilities, members });
                 self.place(Segment { index, start, end, verdict, revision: 0 });
                 let dirty = payload.and_then(|values| {
                     self.picture.try_update_value(|picture| picture.insert(index, start, end, &values))
@@ -289,7 +289,7 @@ impl Song {
                 ..
             } => {
                 self.outcome.set(Some(Outcome {
-                    verdict: Verdict { probabilities, members },
+                    verdict: Probabilities { probabilities, members },
                     none,
                     set,
                     device,
@@ -298,7 +298,7 @@ impl Song {
                 }));
                 self.status.set(Status::Done);
             }
-            Event::Traits { traits, .. } => self.traits.set(Some(traits)),
+            Event::Character { traits, .. } => self.traits.set(Some(traits)),
             Event::Cancelled { .. } => self.status.set(Status::Cancelled),
             Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Failed { .. } => {}
         }

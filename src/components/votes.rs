@@ -5,7 +5,7 @@ use cratedigger_protocol::MemberOutput;
 use leptos::prelude::*;
 
 use crate::app::Page;
-use crate::state::{Song, State, Verdict};
+use crate::state::{Probabilities, Song, State};
 use crate::text;
 
 /// The networks' own verdicts on the song. One network's verdict is the answer itself.
@@ -25,8 +25,9 @@ fn table(page: Page, song: Song) -> impl IntoView {
     let whole = song.outcome.get_untracked().map(|outcome| outcome.verdict);
     // Where they part company: the moments at which most of them don't say what the ensemble says.
     let split: Vec<f64> = song.segments.with_untracked(|all| {
-        let apart =
-            |verdict: &Verdict| verdict.members.len() > 1 && verdict.agree() * 2 <= verdict.members.len();
+        let apart = |verdict: &Probabilities| {
+            verdict.members.len() > 1 && verdict.agree() * 2 <= verdict.members.len()
+        };
         let split = all.iter().filter(|segment| segment.verdict.as_ref().is_some_and(apart));
         split.take(6).map(|segment| segment.start).collect()
     });
@@ -89,7 +90,7 @@ fn table(page: Page, song: Song) -> impl IntoView {
 }
 
 /// A row for each network.
-fn rows(state: State, verdict: &Verdict) -> Vec<impl IntoView + use<>> {
+fn rows(state: State, verdict: &Probabilities) -> Vec<impl IntoView + use<>> {
     let answer = verdict.best();
     let row = |member: &MemberOutput| {
         let info = state.models.with_untracked(|models| {

@@ -1,6 +1,6 @@
 //! Why: what the song is like beside its genre, and which parts of its sound speak for one.
 
-use cratedigger_protocol::Traits;
+use cratedigger_protocol::Character;
 use leptos::ev;
 use leptos::prelude::*;
 
@@ -158,7 +158,7 @@ pub fn lights(explained: &Explained) -> Option<(usize, usize, Vec<f32>)> {
 }
 
 /// Tempo and so on, beside what is usual for the genre.
-fn character(state: State, song: Song, traits: Traits) -> impl IntoView {
+fn character(state: State, song: Song, traits: Character) -> impl IntoView {
     let w = state.words();
     let values =
         [traits.tempo, traits.brightness, traits.noisiness, traits.harmony, traits.loudness, traits.dynamics];

@@ -19,7 +19,7 @@ use web_sys::{File, Url};
 use self::client::{Client, Report};
 use self::policy::{DeviceState, Mode, Recovery, Step};
 use crate::decode::{self, Decoded};
-use crate::state::{Explained, Full, Segment, Song, State, Status, Tiles, Verdict};
+use crate::state::{Explained, Full, Probabilities, Segment, Song, State, Status, Tiles};
 use crate::trouble::{Notice, Reason, Trouble};
 use crate::{history, store};
 
@@ -588,7 +588,7 @@ impl Engine {
             return;
         }
         let verdict = match event {
-            Event::Segment { probabilities, members, .. } => Some(Verdict { probabilities, members }),
+            Event::Segment { probabilities, members, .. } => Some(Probabilities { probabilities, members }),
             Event::Silent { .. } => None,
             _ => return,
         };
@@ -762,7 +762,7 @@ fn song_of(event: &Event) -> Option<u32> {
         | Event::Waveform { id, .. }
         | Event::Segment { id, .. }
         | Event::Silent { id, .. }
-        | Event::Traits { id, .. }
+        | Event::Character { id, .. }
         | Event::Explained { id, .. }
         | Event::Finished { id, .. }
         | Event::Cancelled { id } => Some(*id),

@@ -8,7 +8,7 @@ use burn::module::Module as _;
 use cratedigger_trainer::config::Config;
 use cratedigger_trainer::evaluate::{Loaded, Precision};
 use cratedigger_zoo::preparation::Step;
-use cratedigger_zoo::{DataRecord, Extractor, Input, Preparation, Recipe, Training, batch, golden_signal};
+use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Preparation, Training, batch, golden_signal};
 
 /// Windows that batch normalisations measure their statistics on.
 const WINDOWS: usize = 4;
@@ -83,7 +83,7 @@ fn design(name: &str) -> Result<Loaded> {
 }
 
 /// Brings features, whose scales differ by thousands, to one; as fitting does.
-fn one_scale(recipe: &Recipe) -> Result<Preparation> {
+fn one_scale(recipe: &InputSpec) -> Result<Preparation> {
     let Some(columns) = recipe.inputs.iter().find(|input| input.is_prepared()).map(|input| input.shape()[2])
     else {
         return Ok(Preparation::default());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::{Analyser, Judgement, MIN_SECONDS, Manifest, probabilities};
+use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, Prediction, probabilities};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
     ensure!(seconds >= MIN_SECONDS, "it is {seconds:.2} s long; at least {MIN_SECONDS} s are needed");
     let named =
         |values: Vec<f32>, classes: &[String]| Probabilities(classes.iter().cloned().zip(values).collect());
-    let mut judged: Vec<Judgement> = Vec::new();
+    let mut judged: Vec<Prediction> = Vec::new();
     let mut segments = Vec::new();
     for batch in analyser.segments(signal.len()).chunks(BATCH) {
         let answers = pollster::block_on(analyser.judge(&signal, batch))?;

@@ -249,7 +249,7 @@ fn with_twins(shipped: &Loaded, twins: &[PathBuf]) -> Result<Loaded> {
         if let Some(twin) = by_name.remove(&entry.name) {
             let model = twin.manifest.models.into_iter().next().context("a run has one model")?;
             ensure!(
-                model.recipe == entry.recipe && model.architecture == entry.architecture,
+                model.input_spec == entry.input_spec && model.architecture == entry.architecture,
                 "{}: the twin is another network",
                 entry.name
             );

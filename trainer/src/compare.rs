@@ -57,7 +57,7 @@ pub fn model_report(
     let names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
     Ok(ModelReport {
         name: names.join(" + "),
-        summary: first.architecture.summary(&first.recipe),
+        summary: first.architecture.summary(&first.input_spec),
         parameters: models.iter().map(|m| m.parameters).sum(),
         bytes: models.iter().map(|m| m.bytes).sum(),
         seed: Some(training.seed),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use cratedigger_zoo::nets::{
     BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3Config, MobileNetV2Config, Vgg19Config,
 };
-use cratedigger_zoo::{Architecture, Input, Recipe};
+use cratedigger_zoo::{Architecture, Input, InputSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::material::{AudioAugmentation, Origin};
@@ -459,8 +459,8 @@ impl Config {
     }
 
     /// The recipe of the network's input.
-    pub fn recipe(&self) -> Recipe {
-        Recipe::new(self.data.window, self.inputs.clone())
+    pub fn recipe(&self) -> InputSpec {
+        InputSpec::new(self.data.window, self.inputs.clone())
     }
 
     fn validate(&self) -> Result<()> {

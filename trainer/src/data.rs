@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::TABLE_COLUMNS;
-use cratedigger_zoo::{LogMel, Recipe};
+use cratedigger_zoo::{InputSpec, LogMel};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
@@ -75,8 +75,8 @@ impl Columns {
         window
     }
 
-    /// First columns of the clip's segments: as [`Recipe::segments`] has it for audio.
-    pub fn segments(&self, recipe: &Recipe, mel: &LogMel) -> Vec<usize> {
+    /// First columns of the clip's segments: as [`InputSpec::segments`] has it for audio.
+    pub fn segments(&self, recipe: &InputSpec, mel: &LogMel) -> Vec<usize> {
         let rate = mel.columns_per_second(recipe.sample_rate);
         let samples = (self.columns as f64 / rate * f64::from(recipe.sample_rate)) as usize;
         let last = self.columns.saturating_sub(mel.columns);

@@ -124,17 +124,17 @@ impl Loaded {
             bytes: weights.len() as u64,
             sha256: sha256_hex(&weights),
             parameters,
-            recipe_hash: ModelEntry::hash_of(&recipe, &config.network, &preparation),
+            spec_hash: ModelEntry::hash_of(&recipe, &config.network, &preparation),
             architecture: config.network,
-            recipe,
+            input_spec: recipe,
             preparation,
             training,
             metrics: Vec::new(),
             golden: Golden { logits: Vec::new() },
         };
         let model = Model::load(&entry, classes.len(), weights.clone(), &crate::device())?;
-        let mut extractor = Extractor::new(&entry.recipe, &entry.preparation)?;
-        let signal = golden_signal(entry.recipe.sample_rate, entry.recipe.segment_seconds);
+        let mut extractor = Extractor::new(&entry.input_spec, &entry.preparation)?;
+        let signal = golden_signal(entry.input_spec.sample_rate, entry.input_spec.segment_seconds);
         let mut window = Vec::new();
         extractor.window(&signal, 0, &mut window)?;
         entry.golden.logits = pollster::block_on(model.logits(window))?;
@@ -466,7 +466,7 @@ fn judge(
         let origin = if origin == Origin::Both { Origin::Auto } else { origin };
         let kept = models
             .iter()
-            .map(|model| Loader::kept(clip, &model.recipe, origin))
+            .map(|model| Loader::kept(clip, &model.input_spec, origin))
             .collect::<Result<Option<Vec<_>>>>()?;
         if let Some(kept) = kept
             && let Some(first) = kept.first()
@@ -475,9 +475,9 @@ fn judge(
             for ((model, entry), material) in analyser.models().zip(models).zip(&kept) {
                 let version = material.versions.first().context("nothing was kept")?;
                 let mut windows = Vec::new();
-                for segment in 0..version.segments(&entry.recipe) {
-                    let raw = version.segment(&entry.recipe, segment);
-                    windows.extend(prepared(&entry.recipe, &entry.preparation, &raw)?);
+                for segment in 0..version.segments(&entry.input_spec) {
+                    let raw = version.segment(&entry.input_spec, segment);
+                    windows.extend(prepared(&entry.input_spec, &entry.preparation, &raw)?);
                 }
                 let logits = pollster::block_on(model.logits(windows))?;
                 let classes = analyser.classes().len();

@@ -167,11 +167,11 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
         "# {}\n\n{}. {} parameters, {} bytes in half precision.\n\n## How well it does\n\n\
          | protocol | what | n | accuracy | 95 % interval | macro F1 | calibration error |\n|---|---|---|---|---|---|---|\n",
         entry.name,
-        entry.architecture.summary(&entry.recipe),
+        entry.architecture.summary(&entry.input_spec),
         entry.parameters,
         entry.bytes,
     );
-    let seconds = entry.recipe.segment_seconds;
+    let seconds = entry.input_spec.segment_seconds;
     for evaluation in evaluations.iter().filter(|e| e.seen_in_training == 0) {
         let levels = [
             ("whole clips".to_owned(), &evaluation.track),
@@ -220,7 +220,7 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
         clips_used(&training.data),
         training.data.sha256,
         entry.sha256,
-        entry.recipe_hash,
+        entry.spec_hash,
         evaluations.first().map_or(0, |e| e.classes.len()),
         evaluations.first().map_or_else(String::new, |e| e.classes.join(", ")),
     );

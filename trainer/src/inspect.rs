@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use cratedigger_zoo::{LogMel, MIN_SECONDS, Recipe, SILENCE, sha256_hex};
+use cratedigger_zoo::{InputSpec, LogMel, MIN_SECONDS, SILENCE, sha256_hex};
 use rayon::prelude::*;
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex32;
@@ -117,7 +117,7 @@ fn listen(clip: &Clip) -> Result<Sound> {
         audio.channels.iter().flatten().for_each(|s| all.extend(s.to_le_bytes()));
         let sha256 = sha256_hex(&all);
         let facts = facts(&audio);
-        let recipe = Recipe::log_mel_3s();
+        let recipe = InputSpec::log_mel_3s();
         let (signal, _) = mono_of(&audio, recipe.sample_rate)?;
         let spectrum = match &clip.columns {
             Some(columns) => Some(Arc::clone(columns)),
@@ -356,7 +356,7 @@ fn print(place: usize, columns: &Columns) -> Option<Print> {
 /// Groups of clips of nearly the same sound. Each clip is compared in full with those whose mean
 /// spectrum is nearest.
 fn near(data: &Dataset, sounds: &[(usize, &Sound)], cancelled: &AtomicBool) -> Result<Vec<Repeats>> {
-    let rate = Recipe::log_mel_3s().sample_rate;
+    let rate = InputSpec::log_mel_3s().sample_rate;
     let mut found = Vec::new();
     for (of_arrays, spacing) in [(false, mel()), (true, LogMel::default())] {
         let prints: Vec<Print> = sounds

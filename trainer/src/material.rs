@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::augment::{self, Vacancy};
 use cratedigger_dsp::picture::Picture;
-use cratedigger_zoo::{Extractor, Input, MIN_SECONDS, Preparation, Recipe, prepare, sha256_hex};
+use cratedigger_zoo::{Extractor, Input, InputSpec, MIN_SECONDS, Preparation, prepare, sha256_hex};
 use rand::{Rng, RngExt as _};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ pub enum Version {
 
 impl Version {
     /// Number of segments.
-    pub fn segments(&self, recipe: &Recipe) -> usize {
+    pub fn segments(&self, recipe: &InputSpec) -> usize {
         match (self, recipe.log_mel()) {
             (Self::Columns(columns), Some(mel)) => columns.segments(recipe, mel).len(),
             (Self::Columns(_), None) => 0,
@@ -122,7 +122,7 @@ impl Version {
     }
 
     /// The raw values of a segment.
-    pub fn segment(&self, recipe: &Recipe, segment: usize) -> Vec<f32> {
+    pub fn segment(&self, recipe: &InputSpec, segment: usize) -> Vec<f32> {
         match (self, recipe.log_mel()) {
             (Self::Columns(columns), Some(mel)) => {
                 let starts = columns.segments(recipe, mel);
@@ -134,7 +134,7 @@ impl Version {
     }
 
     /// Raw values of a window drawn at random: anywhere where that is possible.
-    pub fn draw<R: Rng + ?Sized>(&self, recipe: &Recipe, rng: &mut R) -> Vec<f32> {
+    pub fn draw<R: Rng + ?Sized>(&self, recipe: &InputSpec, rng: &mut R) -> Vec<f32> {
         match (self, recipe.log_mel()) {
             (Self::Columns(columns), Some(mel)) => {
                 let last = columns.columns.saturating_sub(mel.columns);
@@ -163,7 +163,7 @@ pub struct Material {
 /// Makes materials.
 pub struct Loader<'a> {
     /// What is asked for.
-    pub recipe: &'a Recipe,
+    pub input_spec: &'a InputSpec,
     /// What it is made from.
     pub origin: Origin,
     /// Where what was computed from audio is kept; none to compute it every time.
@@ -202,7 +202,7 @@ impl Loader<'_> {
     ///
     /// # Errors
     /// A picture that cannot be read.
-    pub fn kept(clip: &Clip, recipe: &Recipe, origin: Origin) -> Result<Option<Material>> {
+    pub fn kept(clip: &Clip, recipe: &InputSpec, origin: Origin) -> Result<Option<Material>> {
         let may = |what: Origin| matches!(origin, Origin::Auto | Origin::Both) || origin == what;
         if may(Origin::Tables)
             && let Some(rows) = table_rows(clip, recipe)
@@ -272,10 +272,10 @@ impl Loader<'_> {
         })?;
         for (place, versions) in train.iter().zip(more) {
             let Some(material) = materials.get_mut(place) else { continue };
-            let segments = material.versions.first().map_or(0, |first| first.segments(self.recipe));
+            let segments = material.versions.first().map_or(0, |first| first.segments(self.input_spec));
             material.versions.extend(versions.unwrap_or_default().into_iter().filter(|version| {
                 // Where segments are apart, a version must have the same ones: no less, no others.
-                clips_apart || version.segments(self.recipe) == segments
+                clips_apart || version.segments(self.input_spec) == segments
             }));
         }
         Ok(())
@@ -289,7 +289,7 @@ impl Loader<'_> {
         work: impl Fn(&mut Worker<'_>, usize) -> Result<T> + Sync,
     ) -> Result<Vec<Result<T>>> {
         // What is wrong with the recipe is told once, not for every clip.
-        Extractor::new(self.recipe, &Preparation::default())?;
+        Extractor::new(self.input_spec, &Preparation::default())?;
         let done = std::sync::atomic::AtomicUsize::new(0);
         let results: Vec<Option<Result<T>>> = places
             .par_iter()
@@ -380,7 +380,7 @@ impl Worker<'_> {
 
 /// The rows of Kaggle's tables as segments, where a recipe takes nothing else and the windows are
 /// theirs.
-fn table_rows(clip: &Clip, recipe: &Recipe) -> Option<Vec<Vec<f32>>> {
+fn table_rows(clip: &Clip, recipe: &InputSpec) -> Option<Vec<Vec<f32>>> {
     let is = |seconds: f64| (recipe.segment_seconds - seconds).abs() < 0.1;
     match recipe.inputs.as_slice() {
         [Input::Features(_)] if is(30.0) => Some(vec![clip.row.as_ref()?.to_vec()]),
@@ -403,7 +403,7 @@ fn sha256_of<'a>(values: impl IntoIterator<Item = &'a f32>) -> String {
 ///
 /// # Errors
 /// Values that the preparation refuses.
-pub fn prepared(recipe: &Recipe, preparation: &Preparation, raw: &[f32]) -> Result<Vec<f32>> {
+pub fn prepared(recipe: &InputSpec, preparation: &Preparation, raw: &[f32]) -> Result<Vec<f32>> {
     if preparation.steps.is_empty() {
         return Ok(raw.to_vec());
     }
@@ -415,7 +415,7 @@ pub fn prepared(recipe: &Recipe, preparation: &Preparation, raw: &[f32]) -> Resu
 }
 
 /// Where each part of a window's raw values lies.
-pub fn part_ranges(recipe: &Recipe) -> Vec<std::ops::Range<usize>> {
+pub fn part_ranges(recipe: &InputSpec) -> Vec<std::ops::Range<usize>> {
     let mut end = 0;
     recipe
         .shapes()
@@ -432,7 +432,7 @@ pub fn part_ranges(recipe: &Recipe) -> Vec<std::ops::Range<usize>> {
 const MAGIC: &[u8] = b"cratedigger 1\n";
 
 /// Reads what was kept; nothing if it is not there, or not whole.
-fn read_kept(path: &Path, recipe: &Recipe) -> Option<Version> {
+fn read_kept(path: &Path, recipe: &InputSpec) -> Option<Version> {
     let bytes = fs::read(path).ok()?;
     let body = bytes.strip_prefix(MAGIC)?;
     let (rows, body) = body.split_first_chunk::<8>()?;

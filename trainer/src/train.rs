@@ -24,7 +24,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::train::MultiDevicesTrainStep;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use cratedigger_zoo::{DataRecord, Extractor, Input, Manifest, Network, Preparation, Recipe, batch, combine};
+use cratedigger_zoo::{
+    DataRecord, Extractor, Input, InputSpec, Manifest, Network, Preparation, batch, combine,
+};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -69,7 +71,7 @@ pub struct Options {
 /// Everything that a run learns from and selects by, in memory.
 struct Session<'a> {
     config: &'a Config,
-    recipe: Recipe,
+    input_spec: InputSpec,
     classes: Vec<String>,
     /// Class of each clip that is used, by its place in the data set.
     class_of: BTreeMap<usize, usize>,
@@ -232,7 +234,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
     }
     let plan = SplitPlan::new(&config.data, config.seed);
     let loader = Loader {
-        recipe: &recipe,
+        input_spec: &recipe,
         origin: config.data.source,
         cache: options.cache.clone(),
         cancelled: Arc::clone(&options.cancelled),
@@ -336,7 +338,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
     let other = if config.training.other > 0.0 { other_windows(&recipe, config.seed)? } else { Vec::new() };
     let session = Session {
         config,
-        recipe,
+        input_spec: recipe,
         classes,
         class_of,
         materials,
@@ -355,7 +357,7 @@ fn prepare_session<'a>(options: &'a Options, data: &mut Dataset) -> Result<(Sess
 /// Fits the preparation to the features of the training segments; nothing for other inputs.
 fn fit(
     config: &Config,
-    recipe: &Recipe,
+    recipe: &InputSpec,
     materials: &BTreeMap<usize, Material>,
     train: &[SegmentId],
     class_of: &BTreeMap<usize, usize>,
@@ -743,7 +745,7 @@ const OTHER_EACH: usize = 24;
 const OTHER_WINDOWS: usize = 4;
 
 /// Windows of them. Not those that `cratedigger combine` chooses a threshold by: their seed is another.
-fn other_windows(recipe: &Recipe, seed: u64) -> Result<Vec<Vec<f32>>> {
+fn other_windows(recipe: &InputSpec, seed: u64) -> Result<Vec<Vec<f32>>> {
     let mut extractor = Extractor::new(recipe, &Preparation::default())?;
     let seconds = recipe.segment_seconds * OTHER_WINDOWS as f64;
     let sounds = other::sounds(recipe.sample_rate, seconds, OTHER_EACH, seed.wrapping_add(1 << 32));
@@ -760,7 +762,7 @@ fn other_windows(recipe: &Recipe, seed: u64) -> Result<Vec<Vec<f32>>> {
 /// Noise where it means the same in every column: behind the scaling.
 fn noise_on_features(window: &mut [f32], session: &Session<'_>, rng: &mut ChaCha8Rng) {
     let mut first = 0;
-    for (input, shape) in session.recipe.inputs.iter().zip(&session.shapes) {
+    for (input, shape) in session.input_spec.inputs.iter().zip(&session.shapes) {
         let end = first + shape.iter().product::<usize>();
         if input.is_prepared()
             && let Some(part) = window.get_mut(first..end)
@@ -815,8 +817,8 @@ fn validate(
         for &(clip, segment) in ids {
             let version = session.materials.get(&clip).and_then(|m| m.versions.first());
             let raw =
-                version.context("a clip of the split has no material")?.segment(&session.recipe, segment);
-            windows.extend(prepared(&session.recipe, &session.preparation, &raw)?);
+                version.context("a clip of the split has no material")?.segment(&session.input_spec, segment);
+            windows.extend(prepared(&session.input_spec, &session.preparation, &raw)?);
         }
         let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();
         let logits = logits.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?;

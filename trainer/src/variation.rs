@@ -2,7 +2,7 @@
 //! noise, all by blending.
 
 use anyhow::{Context as _, Result};
-use cratedigger_zoo::{Input, LogMel, Recipe};
+use cratedigger_zoo::{Input, InputSpec, LogMel};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ use crate::config::Augmentation;
 use crate::material::part_ranges;
 
 /// Varies a window's raw values in place: what is known before features are brought to one scale.
-pub fn vary(window: &mut [f32], recipe: &Recipe, how: &Augmentation, rng: &mut ChaCha8Rng) {
+pub fn vary(window: &mut [f32], recipe: &InputSpec, how: &Augmentation, rng: &mut ChaCha8Rng) {
     for (input, range) in recipe.inputs.iter().zip(part_ranges(recipe)) {
         let Some(part) = window.get_mut(range) else { continue };
         match input {

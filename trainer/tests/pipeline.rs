@@ -18,7 +18,7 @@ use cratedigger_trainer::material::{Loader, Origin, Version};
 use cratedigger_trainer::partition::Part;
 use cratedigger_trainer::split::{Group, IndexFile, Protocol, Split, SplitPlan, clips_of};
 use cratedigger_trainer::train::{Options, train};
-use cratedigger_zoo::{GTZAN_GENRES, Recipe};
+use cratedigger_zoo::{GTZAN_GENRES, InputSpec};
 use serde_json::Value;
 
 const RATE: u32 = 11_025;
@@ -423,10 +423,10 @@ fn the_array_layout_is_read() {
             ("rock.00001", 3, Some(Part::Test))
         ]
     );
-    let recipe = Recipe::log_mel_3s();
+    let recipe = InputSpec::log_mel_3s();
     let cache = tempfile::tempdir().unwrap();
     let loader = Loader {
-        recipe: &recipe,
+        input_spec: &recipe,
         origin: Origin::Auto,
         cache: Some(cache.path().to_path_buf()),
         cancelled: Arc::new(AtomicBool::new(false)),
@@ -781,8 +781,12 @@ mod layouts {
         let load = |data: &mut Dataset, text: &str, origin: Origin| {
             let config = format!("name = \"x\"\n[network]\npreset = \"ann\"\n{text}");
             let recipe = Config::parse(&config, &[]).unwrap().recipe();
-            let loader =
-                Loader { recipe: &recipe, origin, cache: None, cancelled: Arc::new(AtomicBool::new(false)) };
+            let loader = Loader {
+                input_spec: &recipe,
+                origin,
+                cache: None,
+                cancelled: Arc::new(AtomicBool::new(false)),
+            };
             let all: Vec<usize> = (0..data.clips.len()).collect();
             let materials = loader.load(data, &all, |_| ()).unwrap();
             materials

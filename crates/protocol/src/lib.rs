@@ -8,7 +8,7 @@
 //!
 //! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
 //! segment, in order, either [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`]
-//! before each stretch of them, then one [`Event::Traits`] and one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
+//! before each stretch of them, then one [`Event::Character`] and one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
 //! instead; what was sent before stays valid.
 
 #![forbid(unsafe_code)]
@@ -143,7 +143,7 @@ pub struct MemberOutput {
 /// Plain features of a song, as the columns of the feature tables have them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Traits {
+pub struct Character {
     /// Beats a minute.
     pub tempo: f64,
     /// Mean spectral centroid in Hz: how bright it is.
@@ -156,6 +156,66 @@ pub struct Traits {
     pub loudness: f64,
     /// Their standard deviation over their mean: how much the loudness changes.
     pub dynamics: f64,
+}
+
+/// One descriptor of a [`Character`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Descriptor {
+    /// [`Character::tempo`].
+    Tempo,
+    /// [`Character::brightness`].
+    Brightness,
+    /// [`Character::noisiness`].
+    Noisiness,
+    /// [`Character::harmony`].
+    Harmony,
+    /// [`Character::loudness`].
+    Loudness,
+    /// [`Character::dynamics`].
+    Dynamics,
+}
+
+impl Descriptor {
+    /// All of them, in the order of [`Character`]'s fields.
+    pub const ALL: [Self; 6] =
+        [Self::Tempo, Self::Brightness, Self::Noisiness, Self::Harmony, Self::Loudness, Self::Dynamics];
+}
+
+impl Character {
+    /// The value of one descriptor.
+    pub fn get(&self, descriptor: Descriptor) -> f64 {
+        match descriptor {
+            Descriptor::Tempo => self.tempo,
+            Descriptor::Brightness => self.brightness,
+            Descriptor::Noisiness => self.noisiness,
+            Descriptor::Harmony => self.harmony,
+            Descriptor::Loudness => self.loudness,
+            Descriptor::Dynamics => self.dynamics,
+        }
+    }
+}
+
+/// How a descriptor is distributed over clips.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// 10th percentile.
+    pub low: f64,
+    /// Median.
+    pub median: f64,
+    /// 90th percentile.
+    pub high: f64,
+}
+
+/// The typical character of training clips: the ranges beside a song's own values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TypicalCharacter {
+    /// Number of clips measured.
+    pub clips: u32,
+    /// All clips, descriptor by descriptor in the order of [`Descriptor::ALL`].
+    pub all: Vec<Quantiles>,
+    /// The same for each class, in the order of the classes.
+    pub classes: Vec<Vec<Quantiles>>,
 }
 
 /// What went wrong, for the page to choose its advice by.
@@ -205,6 +265,9 @@ pub enum Event {
         /// Figures of all of them together, as the manifest has them.
         #[serde(default)]
         metrics: Vec<Metric>,
+        /// The typical character of the training clips, if the manifest has it.
+        #[serde(default)]
+        typical: Option<TypicalCharacter>,
         /// Largest absolute difference between this device's logits and the golden ones.
         golden_difference: f32,
         /// Largest difference that would have been accepted.
@@ -260,6 +323,12 @@ pub enum Event {
         probabilities: Vec<f32>,
         /// Each network's own.
         members: Vec<MemberOutput>,
+        /// The ensemble's probabilities for the song, from all segments judged so far.
+        #[serde(default)]
+        song: Vec<f32>,
+        /// Whether the answer from these segments would be none of the classes.
+        #[serde(default)]
+        none: bool,
     },
     /// One segment is silent and was not judged.
     Silent {
@@ -273,11 +342,11 @@ pub enum Event {
         end: f64,
     },
     /// What the song is like, in plain features of its middle (at most half a minute of it).
-    Traits {
+    Character {
         /// The song.
         id: u32,
         /// See there.
-        traits: Traits,
+        traits: Character,
     },
     /// Why a segment sounds like a genre. Payload: one `Float32Array` of `rows` × `columns` values,
     /// row after row, lowest tones first: by how much the logarithm of the genre's probability

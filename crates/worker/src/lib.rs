@@ -9,11 +9,11 @@
 #![forbid(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
 
+mod character;
 mod device;
 mod explain;
 mod queue;
 mod song;
-mod traits;
 mod wire;
 
 pub use device::Backend;
@@ -115,6 +115,7 @@ pub(crate) async fn load(
             more,
             // They were measured under the manifest's own rule.
             metrics: if rule.is_none() { figures(&manifest.metrics) } else { Vec::new() },
+            typical: None,
             golden_difference: difference,
             golden_tolerance: GOLDEN_TOLERANCE,
             milliseconds_per_segment,
@@ -160,7 +161,7 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
     let metrics = if manifest.models.len() == 1 { &manifest.metrics } else { &model.metrics };
     ModelInfo {
         name: model.name.clone(),
-        summary: model.architecture.summary(&model.recipe),
+        summary: model.architecture.summary(&model.input_spec),
         parameters: model.parameters,
         bytes: model.bytes,
         metrics: figures(metrics),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use cratedigger_dsp::{DspError, Resampler, downmix};
 use cratedigger_protocol::{Event, FailureKind, MemberOutput};
-use cratedigger_zoo::{AnalyseError, Analyser, Judgement, MIN_SECONDS, probabilities};
+use cratedigger_zoo::{AnalyseError, Analyser, MIN_SECONDS, Prediction, probabilities};
 use js_sys::{Float32Array, Promise};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
@@ -26,7 +26,7 @@ impl From<AnalyseError> for Failure {
         let kind = match error {
             AnalyseError::Device { .. } => FailureKind::Device,
             AnalyseError::Dsp(_) => FailureKind::BadSamples,
-            AnalyseError::Recipe(_) => FailureKind::Models,
+            AnalyseError::InputSpec(_) => FailureKind::Models,
         };
         Self::new(kind, error)
     }
@@ -68,7 +68,7 @@ pub(crate) async fn analyse(
         None,
     );
 
-    let mut judged: Vec<Judgement> = Vec::new();
+    let mut judged: Vec<Prediction> = Vec::new();
     let mut to_first = None;
     let mut outline = Outline::default();
     let mut index = 0;
@@ -86,22 +86,26 @@ pub(crate) async fn analyse(
                 None => wire::post(&Event::Silent { id, index: place, start, end }, None),
                 Some(mut judgement) => {
                     to_first.get_or_insert_with(|| now() - started);
+                    let db = std::mem::take(&mut judgement.spectra.db); // long songs have many
+                    let (own, own_members) = (
+                        probabilities(&judgement.ensemble),
+                        judgement.members.iter().map(|m| probabilities(m)).collect(),
+                    );
+                    judged.push(judgement);
+                    let so_far = analyser.verdict(&judged);
                     wire::post(
                         &Event::Segment {
                             id,
                             index: place,
                             start,
                             end,
-                            probabilities: probabilities(&judgement.ensemble),
-                            members: members(
-                                analyser,
-                                judgement.members.iter().map(|m| probabilities(m)).collect(),
-                            ),
+                            probabilities: own,
+                            members: members(analyser, own_members),
+                            none: so_far.as_ref().is_some_and(|song| song.decision.none),
+                            song: so_far.map(|song| song.ensemble).unwrap_or_default(),
                         },
-                        Some(&judgement.spectra.db),
+                        Some(&db),
                     );
-                    judgement.spectra.db = Vec::new(); // drawn by now, and long songs have many
-                    judged.push(judgement);
                 }
             }
             index += 1;
@@ -117,8 +121,8 @@ pub(crate) async fn analyse(
     let Some(verdict) = analyser.verdict(&judged) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
-    if let Some(traits) = traits::of(&source.signal, analyser.sample_rate())? {
-        wire::post(&Event::Traits { id: job.id, traits }, None);
+    if let Some(traits) = character::of(&source.signal, analyser.sample_rate())? {
+        wire::post(&Event::Character { id: job.id, traits }, None);
     }
     wire::post(
         &Event::Finished {

@@ -7,8 +7,8 @@ use cratedigger_dsp::DspError;
 
 use crate::ensemble::of_members;
 use crate::{
-    Decision, EnsembleRule, Extractor, LoadError, LogMel, LogMelPlan, Manifest, Model, ModelEntry, Recipe,
-    RecipeError, SILENCE, golden_signal, log_softmax, probabilities,
+    Decision, EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest,
+    Model, ModelEntry, SILENCE, golden_signal, log_softmax, probabilities,
 };
 
 /// What can go wrong while judging.
@@ -27,7 +27,7 @@ pub enum AnalyseError {
     Dsp(#[from] DspError),
     /// From a recipe.
     #[error(transparent)]
-    Recipe(#[from] RecipeError),
+    InputSpec(#[from] InputSpecError),
 }
 
 /// The spectrogram that goes with a judged segment, for drawing.
@@ -43,7 +43,7 @@ pub struct Spectra {
 
 /// What the networks say of one segment.
 #[derive(Clone, Debug)]
-pub struct Judgement {
+pub struct Prediction {
     /// Log-probabilities of each network, in the order of [`Analyser::models`].
     pub members: Vec<Vec<f32>>,
     /// Log-probabilities of the ensemble.
@@ -54,7 +54,7 @@ pub struct Judgement {
 
 /// What the networks say of a song.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct SongPrediction {
     /// Probabilities of each network.
     pub members: Vec<Vec<f32>>,
     /// Probabilities of the ensemble.
@@ -66,7 +66,7 @@ pub struct Verdict {
 /// All networks of a manifest, on one device, with their planned inputs.
 pub struct Analyser {
     classes: Vec<String>,
-    recipe: Recipe,
+    input_spec: InputSpec,
     members: Vec<Member>,
     rule: EnsembleRule,
     /// One for each different input, so that networks with the same one share its windows.
@@ -91,13 +91,14 @@ impl Analyser {
         let mut members = Vec::new();
         for (entry, bytes) in manifest.models.iter().zip(weights) {
             let model = Model::load(entry, manifest.classes.len(), bytes, device)?;
-            let same =
-                |other: &&ModelEntry| other.recipe == entry.recipe && other.preparation == entry.preparation;
+            let same = |other: &&ModelEntry| {
+                other.input_spec == entry.input_spec && other.preparation == entry.preparation
+            };
             let extractor = match inputs.iter().position(same) {
                 Some(place) => place,
                 None => {
-                    let failed = |source| LoadError::Recipe { model: entry.name.clone(), source };
-                    extractors.push(Extractor::new(&entry.recipe, &entry.preparation).map_err(failed)?);
+                    let failed = |source| LoadError::InputSpec { model: entry.name.clone(), source };
+                    extractors.push(Extractor::new(&entry.input_spec, &entry.preparation).map_err(failed)?);
                     inputs.push(entry);
                     inputs.len() - 1
                 }
@@ -105,12 +106,12 @@ impl Analyser {
             members.push(Member { model, extractor });
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
-        let mel = manifest.models.iter().find_map(|m| m.recipe.log_mel()).cloned().unwrap_or_default();
-        let drawing = LogMelPlan::new(&mel, first.recipe.sample_rate)
-            .map_err(|e| LoadError::Recipe { model: first.name.clone(), source: e.into() })?;
+        let mel = manifest.models.iter().find_map(|m| m.input_spec.log_mel()).cloned().unwrap_or_default();
+        let drawing = LogMelPlan::new(&mel, first.input_spec.sample_rate)
+            .map_err(|e| LoadError::InputSpec { model: first.name.clone(), source: e.into() })?;
         Ok(Self {
             classes: manifest.classes.clone(),
-            recipe: first.recipe.clone(),
+            input_spec: first.input_spec.clone(),
             members,
             rule: manifest.ensemble.clone(),
             extractors,
@@ -130,18 +131,18 @@ impl Analyser {
 
     /// Rate in Hz that songs must be resampled to.
     pub fn sample_rate(&self) -> u32 {
-        self.recipe.sample_rate
+        self.input_spec.sample_rate
     }
 
-    /// Bands and columns of [`Judgement::spectra`].
+    /// Bands and columns of [`Prediction::spectra`].
     pub fn spectra_shape(&self) -> (usize, usize) {
         let LogMel { n_mels, columns, .. } = self.drawing.params();
         (*n_mels, *columns)
     }
 
-    /// Where the segments of a song lie; see [`Recipe::segments`].
+    /// Where the segments of a song lie; see [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
-        self.recipe.segments(samples)
+        self.input_spec.segments(samples)
     }
 
     /// Judges some segments of a mono signal in one batch; `None` for a silent one. Samples past
@@ -153,15 +154,15 @@ impl Analyser {
         &mut self,
         signal: &[f32],
         segments: &[Range<usize>],
-    ) -> Result<Vec<Option<Judgement>>, AnalyseError> {
+    ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
         let (bands, columns) = self.spectra_shape();
-        let mut judged: Vec<Judgement> = Vec::with_capacity(audible.len());
+        let mut judged: Vec<Prediction> = Vec::with_capacity(audible.len());
         for segment in &audible {
             let mut db = vec![0.0; bands * columns];
             self.drawing.decibels(signal, segment.start, &mut db)?;
             let spectra = Spectra { bands, columns, db };
-            judged.push(Judgement { members: Vec::new(), ensemble: Vec::new(), spectra });
+            judged.push(Prediction { members: Vec::new(), ensemble: Vec::new(), spectra });
         }
         if !audible.is_empty() {
             let mut inputs = Vec::with_capacity(self.extractors.len());
@@ -196,14 +197,17 @@ impl Analyser {
     }
 
     /// What the judged segments say of the whole song; `None` if there are none.
-    pub fn verdict<'a>(&self, judgements: impl IntoIterator<Item = &'a Judgement>) -> Option<Verdict> {
-        let judgements: Vec<&Judgement> = judgements.into_iter().collect();
+    pub fn verdict<'a>(
+        &self,
+        judgements: impl IntoIterator<Item = &'a Prediction>,
+    ) -> Option<SongPrediction> {
+        let judgements: Vec<&Prediction> = judgements.into_iter().collect();
         if judgements.is_empty() {
             return None;
         }
         let members = of_members(judgements.iter().map(|judgement| judgement.members.as_slice()));
         let ensemble = self.rule.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        Some(Verdict {
+        Some(SongPrediction {
             members: members.iter().map(|m| probabilities(m)).collect(),
             decision: self.rule.decide(&ensemble),
             ensemble: probabilities(&ensemble),
@@ -219,7 +223,7 @@ impl Analyser {
         let mut all = Vec::with_capacity(self.members.len() * self.classes.len());
         for Member { model, extractor } in &self.members {
             let extractor = &mut self.extractors[*extractor];
-            let Recipe { sample_rate, segment_seconds, .. } = *extractor.recipe();
+            let InputSpec { sample_rate, segment_seconds, .. } = *extractor.recipe();
             let mut window = Vec::new();
             extractor.window(&golden_signal(sample_rate, segment_seconds), 0, &mut window)?;
             let logits = model.logits(window.repeat(copies.max(1))).await?;

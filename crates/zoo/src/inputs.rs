@@ -7,7 +7,7 @@ use cratedigger_dsp::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Preparation, Recipe, RecipeError};
+use crate::{InputSpec, InputSpecError, Preparation};
 
 /// A power below this is as good as none (librosa's `amin`).
 const AMIN: f32 = 1e-10;
@@ -73,19 +73,19 @@ impl Default for LogMel {
 }
 
 impl LogMel {
-    fn validate(&self, recipe: &Recipe) -> Result<(), RecipeError> {
+    fn validate(&self, recipe: &InputSpec) -> Result<(), InputSpecError> {
         let [numerator, denominator] = self.frames_per_column;
         if denominator == 0 || numerator < denominator {
-            return Err(RecipeError::Invalid("frames_per_column must be a fraction of at least 1"));
+            return Err(InputSpecError::Invalid("frames_per_column must be a fraction of at least 1"));
         }
         if self.columns == 0 || self.columns > 1 << 16 {
-            return Err(RecipeError::Invalid("columns must be 1 to 65536"));
+            return Err(InputSpecError::Invalid("columns must be 1 to 65536"));
         }
         if !(self.top_db.is_finite() && self.top_db > 0.0) {
-            return Err(RecipeError::Invalid("top_db must be positive"));
+            return Err(InputSpecError::Invalid("top_db must be positive"));
         }
         if self.column_offset(self.columns - 1) >= recipe.segment_samples() {
-            return Err(RecipeError::Invalid("the window's columns must fit into segment_seconds"));
+            return Err(InputSpecError::Invalid("the window's columns must fit into segment_seconds"));
         }
         self.spectrogram(recipe.sample_rate)?;
         Ok(())
@@ -304,35 +304,37 @@ impl Input {
         }
     }
 
-    pub(crate) fn validate(&self, recipe: &Recipe) -> Result<(), RecipeError> {
+    pub(crate) fn validate(&self, recipe: &InputSpec) -> Result<(), InputSpecError> {
         match self {
             Self::LogMel(mel) => mel.validate(recipe),
             Self::Features(_) => {
                 if recipe.sample_rate == FeatureParams::default().sample_rate {
                     Ok(())
                 } else {
-                    Err(RecipeError::Invalid("features are defined at 22050 Hz"))
+                    Err(InputSpecError::Invalid("features are defined at 22050 Hz"))
                 }
             }
             Self::Sequence(sequence) => {
                 // Steps shorter than a frame would hold nothing.
                 if sequence.steps == 0 || recipe.segment_samples() / sequence.steps < 2048 {
-                    return Err(RecipeError::Invalid("each step of a sequence needs 2048 samples or more"));
+                    return Err(InputSpecError::Invalid(
+                        "each step of a sequence needs 2048 samples or more",
+                    ));
                 }
                 Self::Features(Features {}).validate(recipe)
             }
             Self::Stacked(stacked) => {
                 if stacked.columns == 0 || stacked.columns > 1 << 16 {
-                    return Err(RecipeError::Invalid("columns must be 1 to 65536"));
+                    return Err(InputSpecError::Invalid("columns must be 1 to 65536"));
                 }
                 Self::Features(Features {}).validate(recipe)
             }
             Self::Picture(picture) => {
                 if picture.size < 8 || picture.size > 2048 {
-                    return Err(RecipeError::Invalid("a picture's size must be 8 to 2048 pixels"));
+                    return Err(InputSpecError::Invalid("a picture's size must be 8 to 2048 pixels"));
                 }
                 if !(1e-3..=1e6).contains(&picture.top_db) {
-                    return Err(RecipeError::Invalid("top_db must be positive"));
+                    return Err(InputSpecError::Invalid("top_db must be positive"));
                 }
                 Self::Features(Features {}).validate(recipe)
             }
@@ -461,9 +463,9 @@ fn picture_input(spectrogram: &Spectrogram, input: &PictureInput) -> Result<Vec<
     input.of_picture(&Picture::colour(spectrogram, params.colours, params.top_db)?)
 }
 
-/// A planned [`Recipe`]: makes windows.
+/// A planned [`InputSpec`]: makes windows.
 pub struct Extractor {
-    recipe: Recipe,
+    input_spec: InputSpec,
     preparation: Preparation,
     plans: Vec<Plan>,
     values: usize,
@@ -473,8 +475,8 @@ impl Extractor {
     /// Plans a recipe, with what was fitted to the training data.
     ///
     /// # Errors
-    /// As [`Recipe::validate`], or the preparation does not fit the features.
-    pub fn new(recipe: &Recipe, preparation: &Preparation) -> Result<Self, RecipeError> {
+    /// As [`InputSpec::validate`], or the preparation does not fit the features.
+    pub fn new(recipe: &InputSpec, preparation: &Preparation) -> Result<Self, InputSpecError> {
         recipe.validate()?;
         let shapes = recipe.prepared_shapes(preparation)?;
         Ok(Self {
@@ -484,14 +486,14 @@ impl Extractor {
                 .map(|input| Plan::new(input, recipe.sample_rate))
                 .collect::<Result<_, _>>()?,
             values: shapes.iter().map(|[a, b, c]| a * b * c).sum(),
-            recipe: recipe.clone(),
+            input_spec: recipe.clone(),
             preparation: preparation.clone(),
         })
     }
 
     /// The recipe.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+    pub fn recipe(&self) -> &InputSpec {
+        &self.input_spec
     }
 
     /// Values of one window, all parts together.
@@ -504,8 +506,8 @@ impl Extractor {
     ///
     /// # Errors
     /// Samples that are no sound.
-    pub fn raw_parts(&mut self, signal: &[f32], start: usize) -> Result<Vec<Vec<f32>>, RecipeError> {
-        let length = self.recipe.segment_samples();
+    pub fn raw_parts(&mut self, signal: &[f32], start: usize) -> Result<Vec<Vec<f32>>, InputSpecError> {
+        let length = self.input_spec.segment_samples();
         self.plans
             .iter_mut()
             .map(|plan| {
@@ -521,9 +523,9 @@ impl Extractor {
     ///
     /// # Errors
     /// Samples that are no sound, or features that the preparation refuses.
-    pub fn window(&mut self, signal: &[f32], start: usize, out: &mut Vec<f32>) -> Result<(), RecipeError> {
-        let length = self.recipe.segment_samples();
-        for (plan, input) in self.plans.iter_mut().zip(&self.recipe.inputs) {
+    pub fn window(&mut self, signal: &[f32], start: usize, out: &mut Vec<f32>) -> Result<(), InputSpecError> {
+        let length = self.input_spec.segment_samples();
+        for (plan, input) in self.plans.iter_mut().zip(&self.input_spec.inputs) {
             if input.is_prepared() && !self.preparation.steps.is_empty() {
                 let mut part = Vec::new();
                 plan.window(signal, start, length, &mut part)?;
@@ -546,7 +548,7 @@ pub fn prepare(
     input: &Input,
     part: &[f32],
     out: &mut Vec<f32>,
-) -> Result<(), RecipeError> {
+) -> Result<(), InputSpecError> {
     if input.is_prepared() && !preparation.steps.is_empty() {
         for row in part.chunks_exact(TABLE_COLUMNS.len()) {
             out.extend(preparation.apply(row)?);
@@ -567,8 +569,8 @@ mod tests {
     use super::*;
 
     /// Every kind at once.
-    fn all_kinds() -> Recipe {
-        Recipe::new(
+    fn all_kinds() -> InputSpec {
+        InputSpec::new(
             3.0,
             vec![
                 Input::LogMel(LogMel::default()),
@@ -609,8 +611,8 @@ mod tests {
     /// A step of a sequence is what the features of that part of the song are.
     #[test]
     fn steps_are_the_features_of_their_parts() {
-        let steps = Recipe::new(3.0, vec![Input::Sequence(Sequence { steps: 3 })]);
-        let one = Recipe::new(1.0, vec![Input::Features(Features {})]);
+        let steps = InputSpec::new(3.0, vec![Input::Sequence(Sequence { steps: 3 })]);
+        let one = InputSpec::new(1.0, vec![Input::Features(Features {})]);
         let signal = crate::golden_signal(22_050, 3.0);
         let mut all = Vec::new();
         Extractor::new(&steps, &Preparation::default()).unwrap().window(&signal, 0, &mut all).unwrap();

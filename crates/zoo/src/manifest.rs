@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Architecture, EnsembleRule, Preparation, Recipe};
+use crate::{Architecture, EnsembleRule, InputSpec, Preparation};
 
 /// The manifest format that this code reads and writes.
 pub const FORMAT: u32 = 2;
@@ -45,12 +45,14 @@ pub struct ModelEntry {
     /// The network.
     pub architecture: Architecture,
     /// Its input.
-    pub recipe: Recipe,
+    #[serde(rename = "recipe")]
+    pub input_spec: InputSpec,
     /// What was fitted to the training data's features: scaling, selection, components.
     #[serde(default, skip_serializing_if = "is_identity")]
     pub preparation: Preparation,
     /// [`ModelEntry::hash_of`] these, written when the weights were exported.
-    pub recipe_hash: String,
+    #[serde(rename = "recipe_hash")]
+    pub spec_hash: String,
     /// How it was trained.
     pub training: Training,
     /// Its figures.
@@ -173,8 +175,8 @@ impl Manifest {
                 ));
             }
             // Song and segments are common to all members; only their windows differ.
-            if model.recipe.sample_rate != first.recipe.sample_rate
-                || model.recipe.segment_seconds != first.recipe.segment_seconds
+            if model.input_spec.sample_rate != first.input_spec.sample_rate
+                || model.input_spec.segment_seconds != first.input_spec.segment_seconds
             {
                 return inconsistent(format!(
                     "{} and {} differ in sample rate or segment length",
@@ -195,7 +197,7 @@ impl Manifest {
 impl ModelEntry {
     /// The hash that ties weights to what they were trained for: the first 16 hexadecimal digits
     /// of the SHA-256 of recipe, architecture and preparation as JSON.
-    pub fn hash_of(recipe: &Recipe, architecture: &Architecture, preparation: &Preparation) -> String {
+    pub fn hash_of(recipe: &InputSpec, architecture: &Architecture, preparation: &Preparation) -> String {
         // Serialising these plain structs cannot fail.
         let json = serde_json::to_string(&(recipe, architecture, preparation)).unwrap_or_default();
         let mut hash = sha256_hex(json.as_bytes());

@@ -9,7 +9,7 @@ use crate::nets::{
     Branched, BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
     MobileNetV2Config, Vgg19, Vgg19Config,
 };
-use crate::{AnalyseError, Cnn, CnnConfig, Input, ModelEntry, Recipe, RecipeError, sha256_hex};
+use crate::{AnalyseError, Cnn, CnnConfig, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
 /// Configurations and networks of all kinds, each by its name.
 macro_rules! kinds {
@@ -110,7 +110,7 @@ impl Architecture {
     }
 
     /// One line for people, with the input.
-    pub fn summary(&self, recipe: &Recipe) -> String {
+    pub fn summary(&self, recipe: &InputSpec) -> String {
         let inputs: Vec<String> = recipe.inputs.iter().map(Input::summary).collect();
         format!("{} on {} s of {}", self.describe(), recipe.segment_seconds, inputs.join(" and "))
     }
@@ -151,11 +151,11 @@ pub enum LoadError {
     /// There is nothing to load.
     #[error("the manifest names no network")]
     Empty,
-    /// Recipe and architecture are not those that the weights were trained for.
+    /// InputSpec and architecture are not those that the weights were trained for.
     #[error(
         "{model}: the weights were made for recipe {expected}, but the manifest's recipe and architecture hash to {found}; restore the manifest that came with the weights, or export them again"
     )]
-    RecipeHash {
+    SpecHash {
         /// The model.
         model: String,
         /// Written with the weights.
@@ -177,11 +177,11 @@ pub enum LoadError {
     },
     /// The recipe itself.
     #[error("{model}: {source}")]
-    Recipe {
+    InputSpec {
         /// The model.
         model: String,
         /// What is wrong with it.
-        source: RecipeError,
+        source: InputSpecError,
     },
     /// The architecture does not fit the recipe.
     #[error("{model}: {reason}")]
@@ -223,18 +223,18 @@ impl Model {
         device: &Device,
     ) -> Result<Self, LoadError> {
         let model = || entry.name.clone();
-        entry.recipe.validate().map_err(|source| LoadError::Recipe { model: model(), source })?;
+        entry.input_spec.validate().map_err(|source| LoadError::InputSpec { model: model(), source })?;
         let shapes = entry
-            .recipe
+            .input_spec
             .prepared_shapes(&entry.preparation)
-            .map_err(|source| LoadError::Recipe { model: model(), source: source.into() })?;
+            .map_err(|source| LoadError::InputSpec { model: model(), source: source.into() })?;
         entry
             .architecture
             .validate(&shapes)
             .map_err(|reason| LoadError::Architecture { model: model(), reason })?;
-        let found = ModelEntry::hash_of(&entry.recipe, &entry.architecture, &entry.preparation);
-        if found != entry.recipe_hash {
-            return Err(LoadError::RecipeHash { model: model(), expected: entry.recipe_hash.clone(), found });
+        let found = ModelEntry::hash_of(&entry.input_spec, &entry.architecture, &entry.preparation);
+        if found != entry.spec_hash {
+            return Err(LoadError::SpecHash { model: model(), expected: entry.spec_hash.clone(), found });
         }
         let found = sha256_hex(&weights);
         if found != entry.sha256 {

@@ -37,10 +37,10 @@ fn native_flex_gives_the_golden_logits() {
 fn another_recipe_is_refused_and_both_hashes_named() {
     let (manifest, mut weights) = shipped();
     let mut entry = manifest.models[0].clone();
-    let trained_for = entry.recipe_hash.clone();
-    entry.recipe.segment_seconds += 1.0;
+    let trained_for = entry.spec_hash.clone();
+    entry.input_spec.segment_seconds += 1.0;
     let error = Model::load(&entry, 10, weights.remove(0), &Device::flex()).err().expect("refused");
-    let LoadError::RecipeHash { expected, found, .. } = &error else { panic!("{error}") };
+    let LoadError::SpecHash { expected, found, .. } = &error else { panic!("{error}") };
     assert_eq!(*expected, trained_for);
     assert_ne!(expected, found);
     let words = error.to_string();
@@ -109,7 +109,7 @@ fn a_manifest_says_how_its_networks_decide() {
     manifest.ensemble = EnsembleRule { temperature: 50.0, none_below: Some(0.9), ..Default::default() };
     let manifest = Manifest::parse(&serde_json::to_vec(&manifest).unwrap()).unwrap();
     let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
-    let song = golden_signal(analyser.sample_rate(), manifest.models[0].recipe.segment_seconds);
+    let song = golden_signal(analyser.sample_rate(), manifest.models[0].input_spec.segment_seconds);
     let segments = analyser.segments(song.len());
     let judged = pollster::block_on(analyser.judge(&song, &segments)).unwrap();
     let verdict = analyser.verdict(judged.iter().flatten()).unwrap();

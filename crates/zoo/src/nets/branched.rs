@@ -10,8 +10,8 @@ use super::dense::{DenseBody, DenseConfig};
 use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, linear};
 use super::recurrent::{Cell, RecurrentBody, RecurrentConfig, Summary};
+use super::shape_check::{ShapeCheck, check_length};
 use super::texture::{TextureBody, TextureConfig};
-use super::trace::{Trace, check_length};
 use super::transformer::{TransformerBody, TransformerConfig};
 
 /// What makes a vector of one part of the input.
@@ -31,7 +31,7 @@ pub enum BranchConfig {
 }
 
 impl BranchConfig {
-    fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+    fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         match self {
             Self::Conv(config) => config.trace(part, trace),
             Self::Dense(config) => {
@@ -318,7 +318,7 @@ impl BranchedConfig {
                 parts.len()
             ));
         }
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         let mut width = 0;
         for (index, (branch, &part)) in self.branches.iter().zip(parts).enumerate() {
             width += branch.trace(part, &mut trace).map_err(|what| format!("branch {index}: {what}"))?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
 use super::layers::{ConvNorm, Start, Window, average, conv, convolve, max_pool, normalise};
-use super::trace::{Trace, check_dropout, check_length};
+use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Where a block is batch-normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl ConvBlockConfig {
             .then(|| Window::new(self.pool).strided(self.pool_stride.unwrap_or(self.pool)))
     }
 
-    fn trace(&self, index: usize, trace: &mut Trace) -> Result<(), String> {
+    fn trace(&self, index: usize, trace: &mut ShapeCheck) -> Result<(), String> {
         check_dropout(self.dropout)?;
         if self.same && self.kernel.iter().any(|side| side % 2 == 0) {
             return Err(format!("block {index}: only odd windows can be padded on both sides alike"));
@@ -155,7 +155,7 @@ pub struct ConvConfig {
 
 impl ConvConfig {
     /// Checks the stack and returns how many values come out of a part of the input.
-    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("blocks", self.blocks.len(), 1)?;
         trace.enter(part)?;
         for (index, block) in self.blocks.iter().enumerate() {

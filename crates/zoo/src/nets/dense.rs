@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
 use super::layers::{Start, linear};
-use super::trace::{Trace, check_dropout, check_length};
+use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Dense layers, each followed by ReLU and dropout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct DenseConfig {
 
 impl DenseConfig {
     /// Checks the layers and returns how many values come out of `inputs`.
-    pub(crate) fn trace(&self, inputs: usize, trace: &mut Trace) -> Result<usize, String> {
+    pub(crate) fn trace(&self, inputs: usize, trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("dense layers", self.layers.len(), 0)?;
         check_dropout(self.input_dropout)?;
         check_dropout(self.dropout)?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
 use super::layers::{ConvNorm, Start, Window, average, linear};
-use super::trace::{Trace, check_dropout};
+use super::shape_check::{ShapeCheck, check_dropout};
 
 /// What all weights start with, torchvision's choice.
 const DEVIATION: Start = Start::Normal(0.1);
@@ -187,7 +187,7 @@ impl InceptionV3Config {
         if self.transform_input && part[0] != 3 {
             return Err(format!("only a picture of 3 channels can be transformed, and not of {}", part[0]));
         }
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         trace.enter(part)?;
         for (index, Layer(name, channels, window)) in STEM.into_iter().enumerate() {
             trace.conv(name, channels, window, 1)?;

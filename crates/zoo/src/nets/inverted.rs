@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
 use super::layers::{ConvNorm, Start, Window, average, conv, linear};
-use super::trace::{Trace, check_dropout};
+use super::shape_check::{ShapeCheck, check_dropout};
 
 /// MobileNetV2's stages: widening, channels, blocks, stride of the first block, filter.
 const MOBILENET: [Stage; 7] = [
@@ -100,7 +100,7 @@ impl Plan {
         let &[part] = parts else {
             return Err(format!("the network takes one picture, and not {} parts", parts.len()));
         };
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         trace.enter(part)?;
         trace.conv("the stem", self.stem, Self::stem_window(), 1)?;
         for (index, block) in self.blocks.iter().enumerate() {

@@ -25,8 +25,8 @@ mod inception;
 mod inverted;
 mod layers;
 mod recurrent;
+mod shape_check;
 mod texture;
-mod trace;
 mod transformer;
 mod vgg;
 

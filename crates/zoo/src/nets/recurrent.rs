@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
 use super::layers::{Start, linear};
-use super::trace::{Trace, check_dropout, check_length};
+use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// A long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates: Gers et al. 2000):
 ///
@@ -224,7 +224,7 @@ impl RecurrentConfig {
     }
 
     /// Checks the layers and returns how many values come out of a part of the input.
-    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("recurrent layers", self.layers.len(), 1)?;
         check_dropout(self.dropout)?;
         trace.enter(part)?;

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::trace::Trace;
+use super::shape_check::ShapeCheck;
 
 /// Beside deviations and products of a spectrogram scaled to −1…1: what is smaller is as good as
 /// still. A tenth of a decibel of log-mel.
@@ -55,7 +55,7 @@ impl Default for TextureConfig {
 
 impl TextureConfig {
     /// Checks the design and returns how many values come out of a part of the input.
-    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         trace.enter(part)?;
         let [channels, rows, columns] = part;
         if channels != 1 {
@@ -341,7 +341,7 @@ mod tests {
         let part = Tensor::from_data(TensorData::new(all, [3, 1, 128, 39]), &Device::flex());
         let values: Vec<f32> = config.init().forward(part).try_into_vec_as().unwrap();
         let expected = by_hand(&x, &config);
-        assert_eq!(config.trace([1, 128, 39], &mut Trace::default()).unwrap(), expected.len());
+        assert_eq!(config.trace([1, 128, 39], &mut ShapeCheck::default()).unwrap(), expected.len());
         assert_eq!(values.len(), 3 * expected.len());
         // A step makes a line where it is.
         let lines = expected.len() - 4 * config.wide;
@@ -360,7 +360,8 @@ mod tests {
         let still: Vec<f32> =
             config.init().forward(Tensor::zeros([1, 1, 128, 39], &device)).try_into_vec_as().unwrap();
         assert!(still.iter().all(|value| value.is_finite()));
-        let refused = |config: TextureConfig, part| config.trace(part, &mut Trace::default()).unwrap_err();
+        let refused =
+            |config: TextureConfig, part| config.trace(part, &mut ShapeCheck::default()).unwrap_err();
         assert!(refused(config.clone(), [3, 128, 128]).contains("channel"));
         assert!(refused(config.clone(), [1, 100, 39]).contains("narrow"));
         assert!(refused(config.clone(), [1, 128, 3]).contains("columns"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
 use super::layers::{Start, Window, conv};
-use super::trace::{Trace, check_dropout, check_length};
+use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Deviation of the first weights, as vision transformers have it.
 const DEVIATION: f64 = 0.02;
@@ -47,7 +47,7 @@ impl TransformerConfig {
     }
 
     /// Checks the design and returns how many values come out of a part of the input.
-    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut Trace) -> Result<usize, String> {
+    pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("transformer layers", self.layers, 1)?;
         check_dropout(self.dropout)?;
         if self.heads == 0 || !self.width.is_multiple_of(self.heads) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, Window, conv, convolve, linear, max_pool};
-use super::trace::{Trace, check_dropout};
+use super::shape_check::{ShapeCheck, check_dropout};
 
 /// Convolutions of each of the five stages that end in a pooling: number and channels.
 const STAGES: [(usize, usize); 5] = [(2, 64), (2, 128), (4, 256), (4, 512), (4, 512)];
@@ -49,7 +49,7 @@ impl Vgg19Config {
         let &[part] = parts else {
             return Err(format!("the network takes one picture, and not {} parts", parts.len()));
         };
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         trace.enter(part)?;
         for (index, (channels, last)) in Self::layers().enumerate() {
             trace.conv(format_args!("convolution {index}"), channels, Window::square(3).same(), 1)?;

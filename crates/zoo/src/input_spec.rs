@@ -24,7 +24,7 @@ const MAX_VALUES: usize = 1 << 24;
 /// can be shown before the song is through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub struct InputSpec {
     /// Raised whenever the code behind these fields changes what it computes.
     pub revision: u32,
     /// Hz.
@@ -37,7 +37,7 @@ pub struct Recipe {
 
 /// What a recipe can have wrong.
 #[derive(Debug, thiserror::Error)]
-pub enum RecipeError {
+pub enum InputSpecError {
     /// Written for other code.
     #[error(
         "the recipe is of revision {found}, this program has revision {expected}; use the program that trained it, or train again"
@@ -59,7 +59,7 @@ pub enum RecipeError {
     Preparation(#[from] PreparationError),
 }
 
-impl Recipe {
+impl InputSpec {
     /// The revision that this code computes.
     pub const REVISION: u32 = 2;
 
@@ -77,23 +77,23 @@ impl Recipe {
     ///
     /// # Errors
     /// The first field found wanting.
-    pub fn validate(&self) -> Result<(), RecipeError> {
+    pub fn validate(&self) -> Result<(), InputSpecError> {
         if self.revision != Self::REVISION {
-            return Err(RecipeError::Revision { found: self.revision, expected: Self::REVISION });
+            return Err(InputSpecError::Revision { found: self.revision, expected: Self::REVISION });
         }
         if !(self.segment_seconds.is_finite() && self.segment_seconds > 0.0 && self.segment_seconds < 3600.0)
         {
-            return Err(RecipeError::Invalid("segment_seconds must be positive and below an hour"));
+            return Err(InputSpecError::Invalid("segment_seconds must be positive and below an hour"));
         }
         if self.inputs.is_empty() || self.inputs.len() > 8 {
-            return Err(RecipeError::Invalid("a network takes 1 to 8 inputs"));
+            return Err(InputSpecError::Invalid("a network takes 1 to 8 inputs"));
         }
         for input in &self.inputs {
             input.validate(self)?;
             // The product of untrusted sizes need not fit a number.
             let values = input.shape().into_iter().try_fold(1_usize, usize::checked_mul);
             if values.is_none_or(|values| values == 0 || values > MAX_VALUES) {
-                return Err(RecipeError::Invalid("an input must have 1 to 16777216 values"));
+                return Err(InputSpecError::Invalid("an input must have 1 to 16777216 values"));
             }
         }
         Ok(())
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_thirty_second_clip_has_ten_segments_and_a_short_one_has_one() {
-        let recipe = Recipe::log_mel_3s();
+        let recipe = InputSpec::log_mel_3s();
         for samples in [660_000, 661_500, 661_794, 670_000] {
             let segments = recipe.segments(samples);
             assert_eq!(segments.len(), 10, "{samples}");
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn another_revision_is_refused_by_name() {
-        let recipe = Recipe { revision: 77, ..Recipe::log_mel_3s() };
+        let recipe = InputSpec { revision: 77, ..InputSpec::log_mel_3s() };
         let message = recipe.validate().unwrap_err().to_string();
         assert!(message.contains("77") && message.contains('2'), "{message}");
     }
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn absurd_sizes_are_refused() {
         let mel = LogMel { columns: 1 << 15, n_mels: 1 << 20, ..LogMel::default() };
-        assert!(Recipe::new(3.0, vec![Input::LogMel(mel)]).validate().is_err());
-        assert!(Recipe::new(3.0, Vec::new()).validate().is_err());
-        assert!(Recipe::new(f64::NAN, Recipe::log_mel_3s().inputs).validate().is_err());
+        assert!(InputSpec::new(3.0, vec![Input::LogMel(mel)]).validate().is_err());
+        assert!(InputSpec::new(3.0, Vec::new()).validate().is_err());
+        assert!(InputSpec::new(f64::NAN, InputSpec::log_mel_3s().inputs).validate().is_err());
     }
 }

@@ -13,13 +13,13 @@ const MAX_VALUES: u64 = 1 << 26;
 /// configuration may come from a manifest that is mistaken or hostile: it must neither divide a
 /// window into nothing nor ask for all memory there is.
 #[derive(Debug, Default)]
-pub(crate) struct Trace {
+pub(crate) struct ShapeCheck {
     /// Channels, rows and columns.
     pub(crate) shape: [usize; 3],
     parameters: u64,
 }
 
-impl Trace {
+impl ShapeCheck {
     /// Goes on with a part of the input.
     pub(crate) fn enter(&mut self, part: [usize; 3]) -> Result<(), String> {
         let [channels, rows, columns] = part;
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn sizes_that_overflow_are_refused() {
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         assert!(trace.enter([usize::MAX, usize::MAX, 2]).is_err());
         assert!(trace.enter([1, 0, 3]).is_err());
         assert!(trace.linear("a matrix", usize::MAX, 1 << 16).is_err());
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_strided_convolution_leaves_what_the_formula_says() {
         // ⌊(n + 2·padding − kernel) / stride⌋ + 1
-        let mut trace = Trace::default();
+        let mut trace = ShapeCheck::default();
         trace.enter([3, 128, 39]).unwrap();
         trace.conv("first", 8, Window::square(3).strided([2, 1]).same(), 1).unwrap();
         assert_eq!(trace.shape, [8, 64, 39]);

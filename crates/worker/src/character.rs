@@ -1,14 +1,14 @@
 //! What a song is like, in words that people use.
 
 use cratedigger_dsp::{DspError, FeatureExtractor, FeatureParams, TABLE_COLUMNS};
-use cratedigger_protocol::Traits;
+use cratedigger_protocol::Character;
 
 /// As much as the clips have that the typical ranges were measured on.
 const SECONDS: usize = 30;
 
 /// The traits of a song's middle; `None` where one of them is no number, as in a song of a
 /// single frame.
-pub(crate) fn of(signal: &[f32], rate: u32) -> Result<Option<Traits>, DspError> {
+pub(crate) fn of(signal: &[f32], rate: u32) -> Result<Option<Character>, DspError> {
     let length = signal.len().min(SECONDS * rate as usize);
     let start = (signal.len() - length) / 2;
     let middle = signal.get(start..start + length).unwrap_or_default();
@@ -21,7 +21,7 @@ pub(crate) fn of(signal: &[f32], rate: u32) -> Result<Option<Traits>, DspError> 
     };
     let (harmonic, percussive) = (value("harmony_var"), value("perceptr_var"));
     let loudness = value("rms_mean");
-    let traits = Traits {
+    let traits = Character {
         tempo: value("tempo"),
         brightness: value("spectral_centroid_mean"),
         noisiness: value("zero_crossing_rate_mean"),
