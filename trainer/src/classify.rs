@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use crate::data::{audio_below, mono};
+use crate::data::{audio_below, signals};
 use crate::display::progress_bar;
 use crate::evaluate::Loaded;
 use crate::train::argmax;
@@ -75,14 +75,14 @@ struct Failed {
 /// The file cannot be read as audio, is too short or silent, or a network fails.
 pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> {
     let rate = analyser.sample_rate();
-    let (signal, seconds) = mono(path, rate)?;
+    let (signals, seconds) = signals(path, analyser.sample_rates())?;
     ensure!(seconds >= MIN_SECONDS, "it is {seconds:.2} s long; at least {MIN_SECONDS} s are needed");
     let named =
         |values: Vec<f32>, classes: &[String]| Probabilities(classes.iter().cloned().zip(values).collect());
     let mut judged: Vec<Prediction> = Vec::new();
     let mut segments = Vec::new();
-    for batch in analyser.segments(signal.len()).chunks(BATCH) {
-        let answers = pollster::block_on(analyser.judge(&signal, batch))?;
+    for batch in analyser.segments(signals.at(rate).len()).chunks(BATCH) {
+        let answers = pollster::block_on(analyser.judge(&signals, batch))?;
         for (segment, answer) in batch.iter().zip(answers) {
             let Some(mut judgement) = answer else { continue };
             segments.push(SegmentClassification {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use comfy_table::CellAlignment;
-use cratedigger_zoo::{EnsembleRule, Manifest};
+use cratedigger_zoo::{EnsembleRule, Manifest, Signals};
 use plotters::prelude::{
     BLACK, ChartBuilder, Circle, IntoDrawingArea as _, LineSeries, RGBColor, SVGBackend, ShapeStyle,
 };
@@ -346,12 +346,14 @@ fn confidences_of_other(
     seed: u64,
 ) -> Result<(Vec<&'static str>, Vec<f32>)> {
     let mut analyser = loaded.analyser()?;
-    let sounds = other::sounds(analyser.sample_rate(), OTHER_SECONDS, OTHER_EACH, seed);
+    let rate = analyser.sample_rate();
+    let sounds = other::sounds(rate, OTHER_SECONDS, OTHER_EACH, seed);
     let bar = progress_bar(sounds.len() as u64, "sounds that are no music");
     let (mut kinds, mut confidences) = (Vec::new(), Vec::new());
     for sound in sounds {
         let segments = analyser.segments(sound.samples.len());
-        let judged = pollster::block_on(analyser.judge(&sound.samples, &segments))?;
+        let signals = Signals::resampled(&sound.samples, rate, analyser.sample_rates())?;
+        let judged = pollster::block_on(analyser.judge(&signals, &segments))?;
         let members: Vec<Vec<Vec<f32>>> = judged.into_iter().flatten().map(|j| j.members).collect();
         bar.inc(1);
         if members.is_empty() {

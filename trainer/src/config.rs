@@ -154,6 +154,9 @@ fn set_dropout(value: &mut serde_json::Value, dropout: f64) {
 pub struct DataConfig {
     /// Seconds that are judged as one: 3 or 30 in all published work.
     pub window: f64,
+    /// Rate in Hz that audio is resampled to: 22050 in all published work on GTZAN. Inputs from arrays,
+    /// tables and pictures exist at that rate only.
+    pub sample_rate: u32,
     /// What the inputs are made from where a data set has several things.
     pub source: Origin,
     /// How training, validation and test clips are kept apart.
@@ -185,6 +188,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             window: 3.0,
+            sample_rate: 22_050,
             source: Origin::Auto,
             split: Protocol::FaultFiltered,
             index: None,
@@ -460,7 +464,8 @@ impl Config {
 
     /// The recipe of the network's input.
     pub fn recipe(&self) -> InputSpec {
-        InputSpec::new(self.data.window, self.inputs.clone())
+        let sample_rate = self.data.sample_rate;
+        InputSpec { sample_rate, ..InputSpec::new(self.data.window, self.inputs.clone()) }
     }
 
     fn validate(&self) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::TABLE_COLUMNS;
-use cratedigger_zoo::{InputSpec, LogMel};
+use cratedigger_zoo::{InputSpec, LogMel, Signals};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
@@ -389,6 +389,16 @@ pub fn audio_below(path: &Path) -> impl Iterator<Item = walkdir::Result<PathBuf>
 /// The file cannot be read as audio, or its samples are no sound.
 pub fn mono(path: &Path, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
     mono_of(&audio::read(path)?, sample_rate)
+}
+
+/// A file's samples as one channel at several rates in Hz, and its length in seconds.
+///
+/// # Errors
+/// The file cannot be read as audio, or its samples are no sound.
+pub fn signals(path: &Path, rates: &[u32]) -> Result<(Signals, f64)> {
+    let audio = audio::read(path)?;
+    let (mixed, seconds) = mono_of(&audio, audio.sample_rate)?;
+    Ok((Signals::resampled(&mixed, audio.sample_rate, rates)?, seconds))
 }
 
 /// Decoded audio as one channel at a rate, and its length in seconds.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Kind;
 use crate::config::Config;
-use crate::data::{Clip, Dataset, mono};
+use crate::data::{Clip, Dataset, signals};
 use crate::display::with_progress;
 use crate::material::{Loader, Origin, prepared};
 use crate::metrics::{Judged, Scores};
@@ -492,10 +492,10 @@ fn judge(
         (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
         _ => bail!("there is nothing to measure it with"),
     };
-    let (signal, seconds) = mono(path, analyser.sample_rate())?;
+    let (signals, seconds) = signals(path, analyser.sample_rates())?;
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
-    let segments = analyser.segments(signal.len());
-    let judged = pollster::block_on(analyser.judge(&signal, &segments))?;
+    let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
+    let judged = pollster::block_on(analyser.judge(&signals, &segments))?;
     let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j| j.members)).collect();
     if !keep_silent {
         judged.retain(Option::is_some);

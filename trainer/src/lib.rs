@@ -9,6 +9,7 @@
 pub mod au;
 pub mod audio;
 pub mod calibrate;
+pub mod checkpoint;
 pub mod classify;
 pub mod combine;
 pub mod compare;
@@ -21,6 +22,7 @@ pub mod evaluate;
 pub mod export;
 pub mod features;
 pub mod import;
+pub mod import_ear;
 pub mod inspect;
 pub mod material;
 pub mod metrics;

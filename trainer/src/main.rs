@@ -11,7 +11,9 @@ use cratedigger_trainer::config::Config;
 use cratedigger_trainer::data::Dataset;
 use cratedigger_trainer::material::{self, Origin};
 use cratedigger_trainer::split::{Group, IndexFile, Protocol, Split, SplitPlan};
-use cratedigger_trainer::{classify, combine, compare, crossval, evaluate, export, features, inspect, train};
+use cratedigger_trainer::{
+    classify, combine, compare, crossval, evaluate, export, features, import_ear, inspect, train,
+};
 
 /// Train, measure, ship and use genre networks.
 #[derive(Parser)]
@@ -109,6 +111,8 @@ enum Command {
     },
     /// Decide how the networks of a folder decide together, and when the answer is none of the classes
     Combine(combine::Command),
+    /// Import a published network: musicnn, from the wheel that PyPI has, without its dead channels
+    Import(import_ear::Command),
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features {
         /// Audio files, and folders to look for them in; the label is the name of a file's folder
@@ -322,6 +326,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Combine(command) => {
             combine::command(&command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(command) => {
+            import_ear::command(&command)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Features { paths, window, hop, out } => {

@@ -19,6 +19,8 @@ pub fn vary(window: &mut [f32], recipe: &InputSpec, how: &Augmentation, rng: &mu
             Input::LogMel(mel) => vary_log_mel(part, mel, how, rng),
             // Its parts have mean 0.
             Input::Stacked(stacked) => mask(part, stacked.columns, 0.0, how, rng),
+            // 0 is silence.
+            Input::LogPowerMel(mel) => mask(part, mel.columns, 0.0, how, rng),
             Input::Picture(_) => add_noise(part, how.noise, rng),
             Input::Features(_) | Input::Sequence(_) => {}
         }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use cratedigger_dsp::{Complex32, DspError, Istft, Stft};
 use cratedigger_protocol::{Event, FailureKind};
-use cratedigger_zoo::Analyser;
+use cratedigger_zoo::{Analyser, Signals};
 
 use crate::queue::{Job, Shared};
 use crate::song::{Source, let_messages_in};
@@ -30,13 +30,16 @@ pub(crate) async fn explain(
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let rate = analyser.sample_rate();
-    let mut source = Source::new(job, rate)?;
+    // The tiles are taken away at one rate, and the result is resampled to the others.
+    let mut source = Source::new(job, rate, &[rate])?;
+    let at_all = |sound: &[f32], rates: &[u32]| Signals::resampled(sound, rate, rates);
     let Some(segment) = analyser.segments(source.resampled_length()).into_iter().next() else {
         return Err(Failure::new(FailureKind::TooShort, "there is no segment to explain"));
     };
     source.read_to(segment.end)?;
-    let signal = source.signal.get(..segment.end.min(source.signal.len())).unwrap_or_default();
-    let whole = &analyser.judge(signal, std::slice::from_ref(&segment)).await?;
+    let signal = source.signal().get(..segment.end.min(source.signal().len())).unwrap_or_default();
+    let signals = at_all(signal, analyser.sample_rates())?;
+    let whole = &analyser.judge(&signals, std::slice::from_ref(&segment)).await?;
     let Some(whole) = whole.first().and_then(Option::as_ref) else {
         return Err(Failure::new(FailureKind::Silent, "the segment is silent"));
     };
@@ -55,7 +58,8 @@ pub(crate) async fn explain(
             variants.extend(spectra.without(tile / COLUMNS, tile % COLUMNS, &edges)?);
         }
         let places: Vec<_> = (0..tiles.len()).map(|n| n * signal.len()..(n + 1) * signal.len()).collect();
-        let answers = analyser.judge(&variants, &places).await?;
+        let signals = at_all(&variants, analyser.sample_rates())?;
+        let answers = analyser.judge(&signals, &places).await?;
         for (tile, answer) in tiles.iter().zip(answers) {
             // What is silent without this part is nothing without it.
             let without = answer.and_then(|answer| answer.ensemble.get(class).copied());

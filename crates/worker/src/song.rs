@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use cratedigger_dsp::{DspError, Resampler, downmix};
 use cratedigger_protocol::{Event, FailureKind, MemberOutput};
-use cratedigger_zoo::{AnalyseError, Analyser, MIN_SECONDS, Prediction, probabilities};
+use cratedigger_zoo::{AnalyseError, Analyser, MIN_SECONDS, Prediction, Signals, place_at, probabilities};
 use js_sys::{Float32Array, Promise};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
@@ -26,7 +26,7 @@ impl From<AnalyseError> for Failure {
         let kind = match error {
             AnalyseError::Device { .. } => FailureKind::Device,
             AnalyseError::Dsp(_) => FailureKind::BadSamples,
-            AnalyseError::InputSpec(_) => FailureKind::Models,
+            AnalyseError::InputSpec(_) | AnalyseError::Rate(_) => FailureKind::Models,
         };
         Self::new(kind, error)
     }
@@ -46,7 +46,7 @@ pub(crate) async fn analyse(
 ) -> Result<bool, Failure> {
     let started = now();
     let Loaded { analyser, set } = loaded;
-    let mut source = Source::new(job, analyser.sample_rate())?;
+    let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let seconds = source.frames as f64 / f64::from(job.sample_rate);
     if seconds < MIN_SECONDS {
         return Err(Failure::new(
@@ -77,8 +77,8 @@ pub(crate) async fn analyse(
         let count = if index == 0 { 1 } else { batch };
         let batch = &segments[index..(index + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
-        outline.post(job.id, rate, &source.signal, false);
-        let answers = analyser.judge(&source.signal, batch).await?;
+        outline.post(job.id, rate, source.signal(), false);
+        let answers = analyser.judge(&source.signals, batch).await?;
         for (segment, answer) in batch.iter().zip(answers) {
             let (start, end) = (segment.start as f64 / rate, segment.end as f64 / rate);
             let (id, place) = (job.id, index as u32);
@@ -117,11 +117,11 @@ pub(crate) async fn analyse(
     }
     // What is too short for a segment of its own is drawn, too.
     source.read_to(usize::MAX)?;
-    outline.post(job.id, rate, &source.signal, true);
+    outline.post(job.id, rate, source.signal(), true);
     let Some(verdict) = analyser.verdict(&judged) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
-    if let Some(traits) = character::of(&source.signal, analyser.sample_rate())? {
+    if let Some(traits) = character::of(source.signal(), analyser.sample_rate())? {
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
     wire::post(
@@ -182,15 +182,19 @@ pub(crate) struct Source<'a> {
     channels: &'a [Float32Array],
     frames: usize,
     taken: usize,
-    resampler: Option<Resampler>,
+    /// The rate in Hz that places in the song are counted at.
+    rate: u32,
+    /// One for each rate; none once the song is through.
+    resamplers: Vec<(u32, Resampler)>,
     resampled_length: usize,
-    /// What was read so far, at the networks' rate.
-    pub(crate) signal: Vec<f32>,
+    /// The part read so far, at every rate that a network takes.
+    pub(crate) signals: Signals,
     blocks: Vec<Vec<f32>>,
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
+    /// `rates` holds every rate in Hz that the song is needed at, `rate` among them.
+    pub(crate) fn new(job: &'a Job, rate: u32, rates: &[u32]) -> Result<Self, Failure> {
         let Some(first) = job.channels.first() else {
             return Err(DspError::NoChannels.into());
         };
@@ -205,14 +209,20 @@ impl<'a> Source<'a> {
                 .into());
             }
         }
-        let resampler = Resampler::new(job.sample_rate, rate)?;
+        let length = Resampler::new(job.sample_rate, rate)?.output_length(frames as u64);
+        let signals = Signals::empty(rates);
+        let resamplers = signals
+            .rates()
+            .map(|rate| Ok((rate, Resampler::new(job.sample_rate, rate)?)))
+            .collect::<Result<_, DspError>>()?;
         Ok(Self {
             channels: &job.channels,
             frames,
             taken: 0,
-            resampled_length: resampler.output_length(frames as u64) as usize,
-            resampler: Some(resampler),
-            signal: Vec::new(),
+            rate,
+            resamplers,
+            resampled_length: length as usize,
+            signals,
             blocks: vec![Vec::new(); job.channels.len()],
         })
     }
@@ -221,13 +231,25 @@ impl<'a> Source<'a> {
         self.resampled_length
     }
 
-    /// Goes on until `signal` holds `samples` samples, or all there are.
+    /// The part read so far, at the rate that places are counted at.
+    pub(crate) fn signal(&self) -> &[f32] {
+        self.signals.at(self.rate)
+    }
+
+    /// Whether the song is read as far as sample `samples`, at all rates.
+    fn is_read_to(&self, samples: usize) -> bool {
+        self.signals.rates().all(|rate| self.signals.at(rate).len() >= place_at(samples, self.rate, rate))
+    }
+
+    /// Goes on until `samples` samples are read, counted as in [`Source::signal`], or all there are.
     pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
-        while self.signal.len() < samples {
-            let Some(resampler) = self.resampler.as_mut() else { break };
+        while !self.resamplers.is_empty() && !self.is_read_to(samples) {
             if self.taken == self.frames {
-                resampler.finish(&mut self.signal)?;
-                self.resampler = None;
+                for (rate, mut resampler) in self.resamplers.drain(..) {
+                    if let Some(signal) = self.signals.at_mut(rate) {
+                        resampler.finish(signal)?;
+                    }
+                }
                 break;
             }
             let end = (self.taken + BLOCK).min(self.frames);
@@ -236,7 +258,12 @@ impl<'a> Source<'a> {
                 channel.subarray(self.taken as u32, end as u32).copy_to(block);
             }
             let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
-            resampler.push(&downmix(&views)?, &mut self.signal)?;
+            let mixed = downmix(&views)?;
+            for (rate, resampler) in &mut self.resamplers {
+                if let Some(signal) = self.signals.at_mut(*rate) {
+                    resampler.push(&mixed, signal)?;
+                }
+            }
             self.taken = end;
         }
         Ok(())

@@ -8,7 +8,7 @@ use cratedigger_dsp::DspError;
 use crate::ensemble::of_members;
 use crate::{
     Decision, EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest,
-    Model, ModelEntry, SILENCE, golden_signal, log_softmax, probabilities,
+    Model, ModelEntry, SILENCE, Signals, golden_signal, log_softmax, place_at, probabilities,
 };
 
 /// What can go wrong while judging.
@@ -28,6 +28,9 @@ pub enum AnalyseError {
     /// From a recipe.
     #[error(transparent)]
     InputSpec(#[from] InputSpecError),
+    /// The song is not there at a rate that a network takes.
+    #[error("the song is needed at {0} Hz, too")]
+    Rate(u32),
 }
 
 /// The spectrogram that goes with a judged segment, for drawing.
@@ -66,7 +69,9 @@ pub struct SongPrediction {
 /// All networks of a manifest, on one device, with their planned inputs.
 pub struct Analyser {
     classes: Vec<String>,
+    /// Of the rate at which segments are counted and spectrograms drawn.
     input_spec: InputSpec,
+    rates: Vec<u32>,
     members: Vec<Member>,
     rule: EnsembleRule,
     /// One for each different input, so that networks with the same one share its windows.
@@ -106,12 +111,23 @@ impl Analyser {
             members.push(Member { model, extractor });
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
-        let mel = manifest.models.iter().find_map(|m| m.input_spec.log_mel()).cloned().unwrap_or_default();
-        let drawing = LogMelPlan::new(&mel, first.input_spec.sample_rate)
+        let drawn = manifest.models.iter().map(|m| &m.input_spec).find(|spec| spec.log_mel().is_some());
+        // What is drawn stays the same where no network takes a log-mel spectrogram.
+        let input_spec = drawn.cloned().unwrap_or_else(|| InputSpec {
+            segment_seconds: first.input_spec.segment_seconds,
+            ..InputSpec::log_mel_3s()
+        });
+        let mel = input_spec.log_mel().cloned().unwrap_or_default();
+        let drawing = LogMelPlan::new(&mel, input_spec.sample_rate)
             .map_err(|e| LoadError::InputSpec { model: first.name.clone(), source: e.into() })?;
+        let mut rates = vec![input_spec.sample_rate];
+        rates.extend(manifest.models.iter().map(|m| m.input_spec.sample_rate));
+        rates.sort_unstable();
+        rates.dedup();
         Ok(Self {
             classes: manifest.classes.clone(),
-            input_spec: first.input_spec.clone(),
+            input_spec,
+            rates,
             members,
             rule: manifest.ensemble.clone(),
             extractors,
@@ -129,9 +145,16 @@ impl Analyser {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// Rate in Hz that songs must be resampled to.
+    /// The rate in Hz at which segments are counted and spectrograms are drawn: one of
+    /// [`Analyser::sample_rates`].
     pub fn sample_rate(&self) -> u32 {
         self.input_spec.sample_rate
+    }
+
+    /// All rates in Hz that songs are needed at, lowest first: those of the networks, and that of the
+    /// spectrogram.
+    pub fn sample_rates(&self) -> &[u32] {
+        &self.rates
     }
 
     /// Bands and columns of [`Prediction::spectra`].
@@ -140,21 +163,29 @@ impl Analyser {
         (*n_mels, *columns)
     }
 
-    /// Where the segments of a song lie; see [`InputSpec::segments`].
+    /// Where the segments of a song lie that has so many samples at [`Analyser::sample_rate`]; see
+    /// [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         self.input_spec.segments(samples)
     }
 
-    /// Judges some segments of a mono signal in one batch; `None` for a silent one. Samples past
-    /// a segment's end are never looked at, so the signal may still be growing.
+    /// Judges some segments of a song in one batch; `None` for a silent one. Segments are those of
+    /// [`Analyser::segments`], or others in samples at [`Analyser::sample_rate`]; at the other rates they
+    /// go to the nearest sample. Samples past a segment's end are never looked at, so the signals may
+    /// still be growing.
     ///
     /// # Errors
-    /// The device failed.
+    /// The song is not there at one of [`Analyser::sample_rates`], or the device failed.
     pub async fn judge(
         &mut self,
-        signal: &[f32],
+        signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
+        let rate = self.sample_rate();
+        if let Some(missing) = self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
+            return Err(AnalyseError::Rate(*missing));
+        }
+        let signal = signals.at(rate);
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
         let (bands, columns) = self.spectra_shape();
         let mut judged: Vec<Prediction> = Vec::with_capacity(audible.len());
@@ -168,12 +199,11 @@ impl Analyser {
             let mut inputs = Vec::with_capacity(self.extractors.len());
             for extractor in &mut self.extractors {
                 let mut windows = Vec::with_capacity(extractor.values() * audible.len());
+                let own = extractor.recipe().sample_rate;
+                let signal = signals.at(own);
                 for segment in &audible {
-                    extractor.window(
-                        &signal[..segment.end.min(signal.len())],
-                        segment.start,
-                        &mut windows,
-                    )?;
+                    let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
+                    extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
                 }
                 inputs.push(windows);
             }

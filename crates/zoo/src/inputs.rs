@@ -7,7 +7,7 @@ use cratedigger_dsp::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{InputSpec, InputSpecError, Preparation};
+use crate::{InputSpec, InputSpecError, LogPowerMel, LogPowerMelPlan, Preparation};
 
 /// A power below this is as good as none (librosa's `amin`).
 const AMIN: f32 = 1e-10;
@@ -26,6 +26,8 @@ pub enum Input {
     Stacked(Stacked),
     /// A picture of the mel spectrogram: `[3, size, size]`.
     Picture(PictureInput),
+    /// The logarithm of mel power: `[1, n_mels, columns]`.
+    LogPowerMel(LogPowerMel),
 }
 
 /// A log-mel spectrogram of a window.
@@ -273,6 +275,7 @@ impl Input {
             Self::Sequence(sequence) => [1, sequence.steps, TABLE_COLUMNS.len()],
             Self::Stacked(stacked) => [1, STACKED_PARTS.iter().sum(), stacked.columns],
             Self::Picture(picture) => [3, picture.size, picture.size],
+            Self::LogPowerMel(mel) => [1, mel.n_mels, mel.columns],
         }
     }
 
@@ -290,6 +293,7 @@ impl Input {
             Self::Sequence(_) => "sequence",
             Self::Stacked(_) => "stacked",
             Self::Picture(_) => "picture",
+            Self::LogPowerMel(_) => "log-power-mel",
         }
     }
 
@@ -301,12 +305,16 @@ impl Input {
             Self::Sequence(s) => format!("{} × {} features", s.steps, TABLE_COLUMNS.len()),
             Self::Stacked(s) => format!("mel, MFCC, chroma and contrast, 187 rows × {} columns", s.columns),
             Self::Picture(p) => format!("a picture of {0} × {0} pixels", p.size),
+            Self::LogPowerMel(mel) => {
+                format!("logarithm of mel power, {} bands × {} columns", mel.n_mels, mel.columns)
+            }
         }
     }
 
     pub(crate) fn validate(&self, recipe: &InputSpec) -> Result<(), InputSpecError> {
         match self {
             Self::LogMel(mel) => mel.validate(recipe),
+            Self::LogPowerMel(mel) => mel.validate(recipe),
             Self::Features(_) => {
                 if recipe.sample_rate == FeatureParams::default().sample_rate {
                     Ok(())
@@ -392,6 +400,7 @@ enum Plan {
     Features { extractor: Box<FeatureExtractor>, steps: usize },
     Stacked { extractor: Box<FeatureExtractor>, columns: usize },
     Picture { extractor: Box<FeatureExtractor>, input: PictureInput },
+    LogPowerMel(Box<LogPowerMelPlan>),
 }
 
 impl Plan {
@@ -414,6 +423,7 @@ impl Plan {
             Input::Picture(p) => {
                 Self::Picture { extractor: extractor(FeatureParams::default())?, input: p.clone() }
             }
+            Input::LogPowerMel(mel) => Self::LogPowerMel(Box::new(LogPowerMelPlan::new(mel, sample_rate)?)),
         })
     }
 
@@ -428,6 +438,7 @@ impl Plan {
         let end = start.saturating_add(length).min(signal.len());
         let segment = signal.get(start..end).unwrap_or_default();
         match self {
+            Self::LogPowerMel(plan) => plan.window(signal, start, length, out)?,
             Self::LogMel { plan, db } => {
                 plan.decibels(signal, start, db)?;
                 let from = out.len();

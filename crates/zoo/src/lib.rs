@@ -14,10 +14,12 @@ mod ensemble;
 mod golden;
 mod input_spec;
 mod inputs;
+mod log_power;
 mod manifest;
 mod model;
 pub mod nets;
 pub mod preparation;
+mod signals;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, SongPrediction, Spectra};
 pub use cnn::{Block, Cnn, CnnConfig};
@@ -30,11 +32,13 @@ pub use inputs::{
     ColourMap, Extractor, Features, Input, LogMel, LogMelPlan, Normalise, PictureInput, Sequence, Stacked,
     prepare,
 };
+pub use log_power::{LogPowerMel, LogPowerMelPlan, loudness};
 pub use manifest::{
     DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
 };
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
+pub use signals::{Signals, place_at};
 
 /// The genres of GTZAN, in the alphabetical order in which every network numbers them.
 pub const GTZAN_GENRES: [&str; 10] =

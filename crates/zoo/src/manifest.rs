@@ -174,14 +174,9 @@ impl Manifest {
                     model.name
                 ));
             }
-            // Song and segments are common to all members; only their windows differ.
-            if model.input_spec.sample_rate != first.input_spec.sample_rate
-                || model.input_spec.segment_seconds != first.input_spec.segment_seconds
-            {
-                return inconsistent(format!(
-                    "{} and {} differ in sample rate or segment length",
-                    model.name, first.name
-                ));
+            // Segments are common to all members; rates and windows differ.
+            if model.input_spec.segment_seconds != first.input_spec.segment_seconds {
+                return inconsistent(format!("{} and {} differ in segment length", model.name, first.name));
             }
         }
         if manifest.full.as_ref().is_some_and(|name| name.contains(['/', '\\']) || !name.ends_with(".json")) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::nets::{
     Branched, BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
-    MobileNetV2Config, Vgg19, Vgg19Config,
+    MobileNetV2Config, Musicnn, MusicnnConfig, Vgg19, Vgg19Config,
 };
 use crate::{AnalyseError, Cnn, CnnConfig, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
@@ -94,6 +94,8 @@ kinds! {
     "efficientnet-b0" EfficientNetB0: EfficientNetB0Config => Inverted,
     /// Inception v3 (Szegedy et al. 2016).
     "inception-v3" InceptionV3: InceptionV3Config => InceptionV3,
+    /// musicnn (Pons and Serra 2019).
+    "musicnn" Musicnn: MusicnnConfig => Musicnn,
 }
 
 impl Architecture {
@@ -105,7 +107,7 @@ impl Architecture {
             Self::MobileNetV2(config) => config.torchvision_names(),
             Self::EfficientNetB0(config) => config.torchvision_names(),
             Self::InceptionV3(config) => config.torchvision_names(),
-            Self::Cnn(_) | Self::Branched(_) => Vec::new(),
+            Self::Cnn(_) | Self::Branched(_) | Self::Musicnn(_) => Vec::new(),
         }
     }
 
@@ -249,6 +251,11 @@ impl Model {
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|e| refuse(e.to_string()))?;
         Ok(Self { entry: entry.clone(), classes, shapes, network, device: device.clone() })
+    }
+
+    /// The network itself, for outputs other than logits.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// What the manifest says of it.
