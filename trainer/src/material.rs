@@ -318,7 +318,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn first(&mut self, clip: &Clip) -> Result<Material> {
-        let Loader { recipe, origin, .. } = self.loader;
+        let Loader { input_spec: recipe, origin, .. } = self.loader;
         if let Some(material) = Loader::kept(clip, recipe, *origin)? {
             return Ok(material);
         }
@@ -336,7 +336,7 @@ impl Worker<'_> {
         path: &Path,
         variation: Option<(&AudioAugmentation, String)>,
     ) -> Result<(Version, String)> {
-        let Loader { recipe, cache, .. } = self.loader;
+        let Loader { input_spec: recipe, cache, .. } = self.loader;
         let bytes = fs::read(path).with_context(|| format!("{} cannot be opened", path.display()))?;
         let sha256 = sha256_hex(&bytes);
         let key = serde_json::to_string(&(recipe, &variation))?;

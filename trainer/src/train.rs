@@ -696,7 +696,7 @@ fn run_epoch(
 
 /// Draws, varies and blends the windows of a batch.
 fn make_batch(session: &Session<'_>, draws: &[Draw], rng: &mut ChaCha8Rng) -> Result<Batch> {
-    let Session { config, recipe, .. } = session;
+    let Session { config, input_spec: recipe, .. } = session;
     let classes = session.classes.len();
     let smoothing = config.training.label_smoothing;
     let mut inputs = Vec::with_capacity(draws.len());
