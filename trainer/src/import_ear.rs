@@ -703,7 +703,7 @@ mod tests {
             (state >> 8) as f32 / 8_388_608.0 - 1.0
         };
         let mut all = Vec::new();
-        let mut norm = |number: usize, values: usize, all: &mut Vec<_>, random: &mut dyn FnMut() -> f32| {
+        let norm = |number: usize, values: usize, all: &mut Vec<_>, random: &mut dyn FnMut() -> f32| {
             let layer = numbered("batch_normalization", number);
             let mut put = |name: &str, values: Vec<f32>| {
                 all.push((format!("{layer}/{name}"), vec![values.len()], values));
@@ -768,7 +768,7 @@ mod tests {
         assert_eq!(found.stored, Difference::default());
         // Networks that differ are told apart.
         let mut other = published.clone();
-        other.middle[2].matrix.bias[2] += 0.5;
+        other.middle[2].norm.beta[2] += 0.5;
         let other = other.network(&spec, &living).unwrap();
         assert!(compare(&spec, &whole, [&other, &whole], &[]).unwrap().pruned.logits > 1e-3);
     }
