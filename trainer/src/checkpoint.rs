@@ -298,7 +298,7 @@ pub(crate) mod writer {
         }
         let mut index = Vec::new();
         let mut handles = Vec::new();
-        let mut write = |bytes: Vec<u8>, index: &mut Vec<u8>| {
+        let write = |bytes: Vec<u8>, index: &mut Vec<u8>| {
             let handle = numbers(&[index.len() as u64, bytes.len() as u64]);
             index.extend(bytes);
             index.extend([0; 5]); // not compressed, and a checksum

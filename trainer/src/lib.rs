@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod other;
 pub mod partition;
 pub mod prepare;
+pub mod published;
 pub mod report;
 pub mod run;
 pub mod split;
