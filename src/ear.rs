@@ -11,7 +11,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use crate::app::Page;
-use crate::state::Ear;
+use crate::state::LiveSource;
 use crate::trouble::Notice;
 use crate::{glue, text};
 
@@ -29,13 +29,13 @@ thread_local! {
 }
 
 /// Asks for the sound, and listens.
-pub fn start(page: Page, ear: Ear) {
+pub fn start(page: Page, source: LiveSource) {
     let live = page.state.live;
-    if live.ear.get_untracked().is_some() {
+    if live.source.get_untracked().is_some() {
         return;
     }
     page.state.notice.set(None);
-    page.state.playing.set(false);
+    page.state.playback.playing.set(false);
     let piece = Closure::<dyn FnMut(Float32Array, f64)>::new(move |samples, rate: f64| {
         page.engine(|engine| engine.listen(samples, rate.round() as u32));
     });
@@ -45,18 +45,18 @@ pub fn start(page: Page, ear: Ear) {
     });
     let end = Closure::<dyn FnMut()>::new(move || stop(page));
     spawn_local(async move {
-        match glue::listen(ear == Ear::Tab, &piece, &level, &end).await {
+        match glue::listen(source == LiveSource::Tab, &piece, &level, &end).await {
             Ok(handle) => {
                 let held = Held { ear: handle.unchecked_into(), _piece: piece, _level: level, _end: end };
                 HELD.set(Some(held));
-                live.heard.set(Vec::new());
+                live.segments.set(Vec::new());
                 live.seconds.set(0.0);
                 live.level.set(0.0);
-                live.ear.set(Some(ear));
+                live.source.set(Some(source));
             }
-            Err(_) => page.state.notice.set(Some(match ear {
-                Ear::Microphone => Notice::NoMicrophone,
-                Ear::Tab => Notice::NoTabSound,
+            Err(_) => page.state.notice.set(Some(match source {
+                LiveSource::Microphone => Notice::NoMicrophone,
+                LiveSource::Tab => Notice::NoTabSound,
             })),
         }
     });
@@ -73,15 +73,15 @@ pub fn stop_aside(page: Page) {
 }
 
 fn finish(page: Page, show: bool) {
-    let Some(ear) = page.state.live.ear.get_untracked() else { return };
+    let Some(source) = page.state.live.source.get_untracked() else { return };
     let Some(held) = HELD.take() else { return };
     let words = page.state.words_now();
     let time = text::time_of_day(&js_sys::Date::new_0());
-    let name = match ear {
-        Ear::Microphone => format!("{} {time}", words.recording),
-        Ear::Tab => format!("{} {time}", words.tab_recording),
+    let name = match source {
+        LiveSource::Microphone => format!("{} {time}", words.live.recording),
+        LiveSource::Tab => format!("{} {time}", words.live.tab_recording),
     };
-    page.state.live.ear.set(None);
+    page.state.live.source.set(None);
     spawn_local(async move {
         let file = glue::stop_listening(&held.ear, &name).await.unwrap_or(JsValue::NULL);
         // Not earlier: the browser may be inside one of its closures.

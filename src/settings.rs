@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::engine::policy::DeviceState;
+use crate::i18n::Language;
 use crate::state::State;
-use crate::words::Language;
 use crate::{glue, store};
 
 const STORED_LANGUAGE: &str = "cratedigger.language";
@@ -92,7 +92,7 @@ pub fn apply(state: State) {
     Effect::new(move |_| {
         let language = state.language.get();
         mark("lang", language.id());
-        document().set_title(language.words().title);
+        document().set_title(language.words().frame.title);
     });
     Effect::new(move |before: Option<bool>| {
         let on = state.conference.get();
@@ -109,7 +109,7 @@ pub fn go_offline_when_ready(state: State) {
         if done == Some(true) {
             return true;
         }
-        let ready = state.cpu.with(|cpu| matches!(cpu, DeviceState::Ready { .. }));
+        let ready = state.devices.cpu.with(|cpu| matches!(cpu, DeviceState::Ready { .. }));
         if ready {
             // Called for as long as the page lives.
             let tell = Closure::<dyn FnMut()>::new(move || state.update_ready.set(true));
@@ -121,7 +121,7 @@ pub fn go_offline_when_ready(state: State) {
         ready
     });
     Effect::new(move |done: Option<bool>| {
-        let ready = state.gpu.with(|gpu| matches!(gpu, DeviceState::Ready { .. }));
+        let ready = state.devices.gpu.with(|gpu| matches!(gpu, DeviceState::Ready { .. }));
         if ready && done != Some(true) {
             spawn_local(glue::keep_gpu_worker());
         }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong. The sentences that the visitor reads are in [`crate::words`].
+//! Everything that can go wrong. The sentences that the visitor reads are in [`crate::i18n`].
 
 use cratedigger_protocol::FailureKind;
 

@@ -19,7 +19,8 @@ use web_sys::{File, Url};
 use self::client::{Client, Report};
 use self::policy::{DeviceState, Mode, Recovery, Step};
 use crate::decode::{self, Decoded};
-use crate::state::{Explained, Full, Probabilities, Segment, Song, State, Status, Tiles};
+use crate::probabilities::Probabilities;
+use crate::state::{Explanation, FullSet, Segment, Song, State, Status, Tiles};
 use crate::trouble::{Notice, Reason, Trouble};
 use crate::{history, store};
 
@@ -86,13 +87,14 @@ impl Engine {
     /// Starts the CPU worker; the GPU's follows when that is ready, if it may and can.
     pub fn start(state: State) -> Rc<Self> {
         if let Some(mode) = store::get(STORED_MODE).as_deref().and_then(Mode::from_id) {
-            state.mode.set(mode);
+            state.devices.mode.set(mode);
         }
         if store::get(STORED_SET).as_deref() == Some(set_id(ModelSet::Fast)) {
-            state.wanted.set(ModelSet::Fast);
+            state.models.wanted.set(ModelSet::Fast);
         }
         let stored = store::get(STORED_RULE);
         state
+            .models
             .rule
             .set(RULES.into_iter().flatten().find(|rule| stored.as_deref() == Some(rule_id(Some(*rule)))));
         let engine = Rc::new(Self {
@@ -188,28 +190,29 @@ impl Engine {
 
     /// The visitor chose a device. A song under way stays where it is.
     pub fn set_mode(self: &Rc<Self>, mode: Mode) {
-        self.state.mode.set(mode);
+        self.state.devices.mode.set(mode);
         store::set(STORED_MODE, mode.id());
         // Asking for the GPU by name is asking to try it again.
         let lost = self
             .state
+            .devices
             .gpu
             .with_untracked(|gpu| matches!(gpu, DeviceState::Failed(_) | DeviceState::Unavailable(_)));
         if mode == Mode::WebGpu && lost {
-            self.state.gpu.set(DeviceState::Off);
+            self.state.devices.gpu.set(DeviceState::Off);
         }
         self.consider_gpu();
     }
 
     /// The visitor chose the networks, or how they decide. A song under way is not touched.
     pub fn set_networks(self: &Rc<Self>, set: ModelSet, rule: Option<Rule>) {
-        self.state.wanted.set(set);
-        self.state.rule.set(rule);
+        self.state.models.wanted.set(set);
+        self.state.models.rule.set(rule);
         store::set(STORED_SET, set_id(set));
         store::set(STORED_RULE, rule_id(rule));
         // Choosing them is asking to try again.
-        if self.state.full.get_untracked() == Full::Failed {
-            self.state.full.set(Full::Offered);
+        if self.state.models.full.get_untracked() == FullSet::Failed {
+            self.state.models.full.set(FullSet::Offered);
         }
         self.cpu.refused.set(None);
         self.gpu.refused.set(None);
@@ -233,9 +236,9 @@ impl Engine {
         if self.job.borrow().is_some() {
             return;
         }
-        let offered = state.full.get_untracked() != Full::None;
-        let set = if offered { state.wanted.get_untracked() } else { ModelSet::Fast };
-        let wanted = (set, state.rule.get_untracked());
+        let offered = state.models.full.get_untracked() != FullSet::None;
+        let set = if offered { state.models.wanted.get_untracked() } else { ModelSet::Fast };
+        let wanted = (set, state.models.rule.get_untracked());
         for kind in [DeviceKind::Cpu, DeviceKind::WebGpu] {
             let slot = self.slot(kind);
             let (has, refused) = (slot.has.get(), slot.refused.get());
@@ -244,8 +247,8 @@ impl Engine {
                 continue;
             }
             slot.asked.set(Some(wanted));
-            if set == ModelSet::Full && state.full.get_untracked() == Full::Offered {
-                state.full.set(Full::Loading);
+            if set == ModelSet::Full && state.models.full.get_untracked() == FullSet::Offered {
+                state.models.full.set(FullSet::Loading);
             }
             if let Err(error) = self.send(kind, &self.load(wanted), &[]) {
                 self.lose(kind, FailureKind::Device, &describe(&error));
@@ -265,9 +268,9 @@ impl Engine {
         }
         let state = self.state;
         let step = policy::next_step(
-            state.mode.get_untracked(),
-            &state.cpu.get_untracked(),
-            &state.gpu.get_untracked(),
+            state.devices.mode.get_untracked(),
+            &state.devices.cpu.get_untracked(),
+            &state.devices.gpu.get_untracked(),
         );
         match step {
             Step::Wait => {}
@@ -288,7 +291,7 @@ impl Engine {
         self.stop_explaining();
         let id = self.next_id();
         self.explaining.set(Some(id));
-        self.state.explained.set(Some(Explained {
+        self.state.explanation.set(Some(Explanation {
             song: song.id,
             segment: segment.index,
             class,
@@ -325,16 +328,16 @@ impl Engine {
                 let _ = self.send(kind, &Request::Cancel { id }, &[]);
             }
         }
-        self.state.explained.set(None);
+        self.state.explanation.set(None);
     }
 
     fn explained(&self, tiles: Option<Tiles>) {
         self.explaining.set(None);
         if tiles.is_none() {
             self.state.notice.set(Some(Notice::NotExplained));
-            self.state.explained.set(None);
+            self.state.explanation.set(None);
         } else {
-            self.state.explained.update(|all| {
+            self.state.explanation.update(|all| {
                 if let Some(explained) = all {
                     explained.tiles = tiles;
                 }
@@ -345,8 +348,8 @@ impl Engine {
     /// The device that the next song would be sent to, if one is ready.
     fn ready_device(&self) -> Option<DeviceKind> {
         let state = self.state;
-        let (cpu, gpu) = (state.cpu.get_untracked(), state.gpu.get_untracked());
-        match policy::next_step(state.mode.get_untracked(), &cpu, &gpu) {
+        let (cpu, gpu) = (state.devices.cpu.get_untracked(), state.devices.gpu.get_untracked());
+        match policy::next_step(state.devices.mode.get_untracked(), &cpu, &gpu) {
             Step::Use(kind) => Some(kind),
             Step::Wait | Step::StartCpu => None,
         }
@@ -376,8 +379,8 @@ impl Engine {
 
     fn set_device(&self, kind: DeviceKind, to: DeviceState) {
         match kind {
-            DeviceKind::Cpu => self.state.cpu.set(to),
-            DeviceKind::WebGpu => self.state.gpu.set(to),
+            DeviceKind::Cpu => self.state.devices.cpu.set(to),
+            DeviceKind::WebGpu => self.state.devices.gpu.set(to),
         }
     }
 
@@ -455,7 +458,7 @@ impl Engine {
         let started = Client::start(kind, &self.base, report).and_then(|client| {
             *slot.client.borrow_mut() = Some(client);
             // The small set first, whatever is wanted: it answers first.
-            let first = (ModelSet::Fast, self.state.rule.get_untracked());
+            let first = (ModelSet::Fast, self.state.models.rule.get_untracked());
             slot.has.set(None);
             slot.asked.set(Some(first));
             self.send(kind, &self.load(first), &[])
@@ -480,13 +483,14 @@ impl Engine {
                     set,
                     more,
                     metrics,
+                    typical,
                     ..
                 } => {
                     let slot = self.slot(kind);
                     slot.has.set(slot.asked.get());
-                    match (set, more, self.state.full.get_untracked()) {
-                        (ModelSet::Full, ..) => self.state.full.set(Full::Ready),
-                        (ModelSet::Fast, true, Full::None) => self.state.full.set(Full::Offered),
+                    match (set, more, self.state.models.full.get_untracked()) {
+                        (ModelSet::Full, ..) => self.state.models.full.set(FullSet::Ready),
+                        (ModelSet::Fast, true, FullSet::None) => self.state.models.full.set(FullSet::Offered),
                         _ => {}
                     }
                     self.set_device(
@@ -498,16 +502,17 @@ impl Engine {
                             tolerance: golden_tolerance,
                         },
                     );
-                    if self.state.classes.with_untracked(|old| *old != classes) {
-                        self.state.classes.set(classes);
+                    if self.state.models.classes.with_untracked(|old| *old != classes) {
+                        self.state.models.classes.set(classes);
                     }
                     // A GPU that comes later has the fast ones first, and nothing new to say of them.
                     if set == ModelSet::Full
-                        || self.state.wanted.get_untracked() == set
-                        || self.state.models.with_untracked(Vec::is_empty)
+                        || self.state.models.wanted.get_untracked() == set
+                        || self.state.models.list.with_untracked(Vec::is_empty)
                     {
-                        self.state.models.set(models);
-                        self.state.together.set(metrics);
+                        self.state.models.list.set(models);
+                        self.state.models.metrics.set(metrics);
+                        self.state.models.typical.set(typical);
                     }
                     self.dispatch();
                     self.consider_gpu();
@@ -518,8 +523,8 @@ impl Engine {
                     let slot = self.slot(kind);
                     slot.refused.set(slot.asked.get());
                     slot.asked.set(slot.has.get());
-                    if set == ModelSet::Full && self.state.full.get_untracked() == Full::Loading {
-                        self.state.full.set(Full::Failed);
+                    if set == ModelSet::Full && self.state.models.full.get_untracked() == FullSet::Loading {
+                        self.state.models.full.set(FullSet::Failed);
                     }
                     self.consider_networks();
                 }
@@ -584,19 +589,21 @@ impl Engine {
     /// A piece of live sound lies at the end of what was heard so far.
     fn hear_live(&self, event: Event) {
         let live = self.state.live;
-        if live.ear.get_untracked().is_none() {
+        if live.source.get_untracked().is_none() {
             return;
         }
-        let verdict = match event {
-            Event::Segment { probabilities, members, .. } => Some(Probabilities { probabilities, members }),
+        let probabilities = match event {
+            Event::Segment { probabilities, members, .. } => {
+                Some(Probabilities { ensemble: probabilities, members })
+            }
             Event::Silent { .. } => None,
             _ => return,
         };
         let end = live.seconds.get_untracked();
-        live.heard.update(|all| {
+        live.segments.update(|all| {
             let start = all.last().map_or((end - 1.0).max(0.0), |last| last.end);
             let index = u32::try_from(all.len()).unwrap_or(u32::MAX);
-            all.push(Segment { index, start, end, verdict, revision: 0 });
+            all.push(Segment { index, start, end, probabilities, revision: 0 });
         });
     }
 
@@ -678,8 +685,11 @@ impl Engine {
         let Some(song) = self.current_song().filter(|_| waits) else { return };
         song.status.set(Status::Analysing);
         let state = self.state;
-        let (mode, cpu, gpu) =
-            (state.mode.get_untracked(), state.cpu.get_untracked(), state.gpu.get_untracked());
+        let (mode, cpu, gpu) = (
+            state.devices.mode.get_untracked(),
+            state.devices.cpu.get_untracked(),
+            state.devices.gpu.get_untracked(),
+        );
         let retried = self.job.borrow().as_ref().is_some_and(|job| job.cpu_deaths > 0);
         // What a song was taken from the GPU for must not send it back there.
         let mode = if retried { Mode::Cpu } else { mode };
@@ -715,18 +725,21 @@ impl Engine {
     /// Looks for a GPU, and loads its worker if there is one.
     fn consider_gpu(self: &Rc<Self>) {
         let state = self.state;
-        let wanted = state.cpu.with_untracked(|cpu| {
-            state.gpu.with_untracked(|gpu| policy::wants_gpu(state.mode.get_untracked(), cpu, gpu))
+        let wanted = state.devices.cpu.with_untracked(|cpu| {
+            state
+                .devices
+                .gpu
+                .with_untracked(|gpu| policy::wants_gpu(state.devices.mode.get_untracked(), cpu, gpu))
         });
         if !wanted {
             return;
         }
-        state.gpu.set(DeviceState::Loading);
+        state.devices.gpu.set(DeviceState::Loading);
         let engine = self.clone();
         spawn_local(async move {
             match adapter().await {
                 Ok(()) => engine.start_worker(DeviceKind::WebGpu),
-                Err(reason) => engine.state.gpu.set(DeviceState::Unavailable(reason)),
+                Err(reason) => engine.state.devices.gpu.set(DeviceState::Unavailable(reason)),
             }
         });
     }

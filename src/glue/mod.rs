@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "what wasm_bindgen writes for imported functions")]
 
-use js_sys::{Array, Float32Array, Object};
+use js_sys::{Array, Float32Array, Object, Promise};
 use wasm_bindgen::prelude::*;
 use web_sys::{DataTransfer, File, FileList, HtmlCanvasElement};
 
@@ -17,8 +17,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn folder(this: &Found) -> bool;
 
-    #[wasm_bindgen(js_name = filesOf, catch)]
-    pub async fn files_of(data: Option<&DataTransfer>) -> Result<JsValue, JsValue>;
+    /// Promise of a [`Found`]. The list is read before this returns, since browsers empty it afterwards.
+    #[wasm_bindgen(js_name = filesOf)]
+    pub fn files_of(data: Option<&DataTransfer>) -> Promise;
     #[wasm_bindgen(js_name = filesOfFolder)]
     pub fn files_of_folder(list: &FileList) -> Found;
 
