@@ -264,3 +264,73 @@ impl Song {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(index: u32, song: [f32; 2], none: bool) -> Event {
+        Event::Segment {
+            id: 1,
+            index,
+            start: f64::from(index) * 3.0,
+            end: f64::from(index) * 3.0 + 3.0,
+            probabilities: vec![0.9, 0.1],
+            members: Vec::new(),
+            song: song.to_vec(),
+            none,
+        }
+    }
+
+    const STARTED: Event = Event::Started { id: 1, seconds: 6.0, segments: 2, bands: 1, columns: 2 };
+
+    fn finished(probabilities: [f32; 2]) -> Event {
+        Event::Finished {
+            id: 1,
+            probabilities: probabilities.to_vec(),
+            none: false,
+            set: ModelSet::Fast,
+            members: Vec::new(),
+            milliseconds: 1.0,
+            milliseconds_to_first: 1.0,
+        }
+    }
+
+    #[test]
+    fn shows_the_workers_prediction_so_far_and_then_the_result() {
+        let owner = Owner::new();
+        let song = owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting));
+        let cpu = DeviceKind::Cpu;
+        song.apply(cpu, STARTED, None);
+        assert_eq!((song.best(), song.is_none(), song.status.get()), (None, false, Status::Analysing));
+        song.apply(cpu, segment(0, [0.4, 0.6], true), Some(vec![-10.0, -20.0]));
+        assert_eq!((song.best(), song.is_none(), song.progress.get()), (Some(1), true, 1));
+        assert_eq!(song.dirty.get(), [Dirty::All, Dirty::All]);
+        song.apply(cpu, finished([0.7, 0.3]), None);
+        assert_eq!((song.best(), song.is_none(), song.status.get()), (Some(0), false, Status::Done));
+    }
+
+    #[test]
+    fn a_repeated_analysis_replaces_segments_one_by_one() {
+        let owner = Owner::new();
+        let song = owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting));
+        let cpu = DeviceKind::Cpu;
+        for event in [STARTED, segment(0, [0.4, 0.6], false), segment(1, [0.4, 0.6], false)] {
+            song.apply(cpu, event, None);
+        }
+        song.apply(cpu, STARTED, None);
+        assert_eq!((song.segments.get().len(), song.progress.get(), song.so_far.get()), (2, 0, None));
+        song.apply(cpu, segment(0, [0.4, 0.6], false), None);
+        let revisions: Vec<_> = song.segments.get().iter().map(|segment| segment.revision).collect();
+        assert_eq!((revisions, song.progress.get()), (vec![1, 0], 1));
+    }
+
+    #[test]
+    fn the_signals_of_a_song_go_with_its_owner() {
+        let owner = Owner::new();
+        let song = owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting));
+        assert_eq!(song.title(), "a.wav");
+        drop(owner);
+        assert_eq!((song.title(), song.status.try_get()), (String::new(), None));
+    }
+}

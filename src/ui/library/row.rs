@@ -16,6 +16,7 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
     let song = state.find(id)?;
     let shown = move || state.shown.get() == Some(id);
     let top = Memo::new(move |_| best(&song));
+    let none = Memo::new(move |_| song.result.with(|result| result.as_ref().is_some_and(|r| r.none)));
     Some(view! {
         <tr
             class="row"
@@ -39,7 +40,7 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
                     {song.title()}
                 </button>
             </th>
-            <td>{move || genre(state, song, top.get())}</td>
+            <td>{move || genre(state, song.status.get(), top.get(), none.get())}</td>
             <td class="figure">{move || top.get().map(|(_, probability)| text::percent(probability.into()))}</td>
             <td class="figure">{move || song.info.get().map(|info| text::clock(info.seconds))}</td>
             <td class="row-actions">{move || actions(page, song)}</td>
@@ -48,10 +49,9 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
 }
 
 /// The genre or, before a result, the status.
-fn genre(state: State, song: Song, best: Option<(usize, f32)>) -> impl IntoView {
+fn genre(state: State, status: Status, best: Option<(usize, f32)>, none: bool) -> impl IntoView {
     let w = state.words();
-    let none = song.result.with(|result| result.as_ref().is_some_and(|result| result.none));
-    let words = match (song.status.get(), best) {
+    let words = match (status, best) {
         (_, Some(_)) if none => w.hero.none_of_these,
         (_, Some((class, _))) => {
             return view! {
