@@ -9,10 +9,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::state::{Outcome, Outline, Probabilities, Segment, Song, State, Status};
 use crate::trouble::Notice;
-use crate::{glue, store, text};
-
-/// Under which the visitor's "no history" is remembered.
-const STORED: &str = "cratedigger.history";
+use crate::{glue, settings, text};
 
 /// One song's result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,12 +151,12 @@ impl Record {
 
 /// Whether results are kept.
 pub fn enabled() -> bool {
-    store::get(STORED).as_deref() != Some("off")
+    settings::keeps_history()
 }
 
 /// The visitor's choice. Off also forgets what was kept.
 pub fn enable(state: State, on: bool) {
-    store::set(STORED, if on { "on" } else { "off" });
+    settings::set_keeps_history(on);
     if on {
         let done = state.songs.with_untracked(|all| all.clone());
         done.into_iter().for_each(|song| keep(state, song));

@@ -1,15 +1,11 @@
 //! Cratedigger's page: drop a song, see its genre, and why.
 //!
-//! The page decodes the file with Web Audio, hands the samples to a worker and draws what comes
-//! back; it computes no feature and no network itself. What it says to its workers is
-//! `cratedigger-protocol`.
+//! The page draws. `cratedigger-client` decodes files, runs the workers and reports their results.
 //!
-//! - `sniff`: a file's own sample rate, from its header; `decode`: its samples
-//! - `engine`: starts, feeds and replaces the workers; its `engine::policy` decides which
-//!   device does a song
-//! - `ear`: live sound; `example`: sound made here
+//! - `engine`: connects the page to the client: requests go in, updates go into the `state`
+//! - `ear`: live sound on the page; `example`: sound made here
 //! - `state`: what the page knows, as signals; `components` show it
-//! - `history`: what outlasts a visit, and exports; `settings` and `store`: the visitor's choices
+//! - `history`: what outlasts a visit, and exports; `settings`: the user's choices
 //! - `spectrogram`, `waveform`: levels to pixels, of any `stretch` of a song; `picture`: a result to
 //!   keep
 //! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
@@ -21,7 +17,6 @@
 
 mod app;
 mod components;
-mod decode;
 mod ear;
 mod engine;
 mod example;
@@ -29,10 +24,8 @@ mod glue;
 mod history;
 mod picture;
 mod settings;
-mod sniff;
 mod spectrogram;
 mod state;
-mod store;
 mod stretch;
 mod text;
 mod trouble;

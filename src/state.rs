@@ -1,50 +1,15 @@
 //! What the page knows, as signals. The engine writes, the components read.
 
+pub use cratedigger_client::{FullSet as Full, LiveSource as Ear, Status};
 use cratedigger_protocol::{Character, DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, Rule};
 use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
 use crate::spectrogram::{Dirty, Spectrogram};
 use crate::stretch::Stretch;
-use crate::trouble::{Notice, Trouble};
+use crate::trouble::Notice;
 use crate::waveform::Waveform;
 use crate::words::{Language, Words};
-
-/// Where a song stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// In the queue.
-    Waiting,
-    /// The browser decodes the file.
-    Decoding,
-    /// A worker has the song, or will have it as soon as it is ready.
-    Analysing,
-    /// There is a result.
-    Done,
-    /// There is none, for this reason.
-    Failed(Trouble),
-    /// The visitor stopped it.
-    Cancelled,
-}
-
-impl Status {
-    /// Its name in the page's test hooks and styles.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Decoding => "decoding",
-            Self::Analysing => "analysing",
-            Self::Done => "done",
-            Self::Failed(_) => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether it is waiting or under way.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Waiting | Self::Decoding | Self::Analysing)
-    }
-}
 
 /// What a worker says about a song when it starts on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -353,15 +318,6 @@ fn so_far(segments: &[Segment]) -> Option<Vec<f32>> {
     Some(means.into_iter().map(|p| p / total.max(f32::MIN_POSITIVE)).collect())
 }
 
-/// What the page is listening to, live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ear {
-    /// The microphone.
-    Microphone,
-    /// The sound of a tab or of the system.
-    Tab,
-}
-
 /// Live listening: copies are handles to the same signals.
 #[derive(Clone, Copy)]
 pub struct Live {
@@ -382,35 +338,6 @@ pub enum Sheet {
     About,
     /// Device, theme, language and so on.
     Settings,
-}
-
-/// How the full set of networks stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Full {
-    /// There is none.
-    #[default]
-    None,
-    /// There is one, and it was not asked for.
-    Offered,
-    /// It is being fetched and checked.
-    Loading,
-    /// It judges the next song.
-    Ready,
-    /// It could not be loaded.
-    Failed,
-}
-
-impl Full {
-    /// Its name in the page's test hooks.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Offered => "offered",
-            Self::Loading => "loading",
-            Self::Ready => "ready",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// All of it; copies are handles to the same signals.
