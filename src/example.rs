@@ -5,13 +5,12 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use cratedigger_client::live::wav_file;
 use js_sys::Float32Array;
 use leptos::prelude::set_timeout;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
-
-use crate::glue;
 
 /// Sample rate in Hz: that of the networks, so that no resampling is needed.
 const RATE: u32 = 22_050;
@@ -35,7 +34,7 @@ pub async fn file(name: &str) -> File {
         at = end;
         next_turn().await;
     }
-    glue::wav_file(&samples, RATE, name)
+    wav_file(&samples, RATE, name)
 }
 
 /// Waits for one turn of the event loop.

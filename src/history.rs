@@ -10,10 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use crate::probabilities::Probabilities;
 use crate::state::{Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
-use crate::{glue, store, text};
-
-/// Storage key of the visitor's choice to keep no history.
-const STORED: &str = "cratedigger.history";
+use crate::{glue, settings, text};
 
 /// Result of one song, as stored and exported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,12 +173,12 @@ impl Order<'_> {
 
 /// Whether results are kept.
 pub fn enabled() -> bool {
-    store::get(STORED).as_deref() != Some("off")
+    settings::keeps_history()
 }
 
 /// Turns the history on or off. Off also deletes all records.
 pub fn enable(state: State, on: bool) {
-    store::set(STORED, if on { "on" } else { "off" });
+    settings::set_keeps_history(on);
     if on {
         let done = state.songs.with_untracked(|all| all.clone());
         done.into_iter().for_each(|song| keep(state, song));

@@ -1,8 +1,6 @@
 //! Cratedigger's page: drop a song, see its genre, and why.
 //!
-//! The page decodes a file with Web Audio, hands the samples to a worker and draws the results. It
-//! computes no feature and no network itself. The messages between page and worker are in
-//! `cratedigger-protocol`.
+//! The page draws. `cratedigger-client` decodes files, runs the workers and reports their results.
 //!
 //! - `app`: the page as a whole, and events of the window
 //! - `state`: what the page knows, as signals; `ui` draws it
@@ -10,15 +8,14 @@
 //! - `probabilities`, `time_range`, `spectrogram`, `peaks`: data and how they are drawn, without a
 //!   browser; `share_image`: a result as an image
 //! - `history`: results of earlier visits, and exports; `example`: the built-in example
-//! - `engine`: starts, feeds and replaces the workers; `engine::policy` chooses the device for a song
-//! - `sniff`: a file's own sample rate, from its header; `decode`: its samples; `ear`: live sound
-//! - `settings` and `store`: the visitor's choices; `trouble`: everything that can go wrong
+//! - `engine`: connects the page to the client: requests go in, updates go into the `state`
+//! - `ear`: live sound on the page
+//! - `settings`: the visitor's choices; `trouble`: everything that can go wrong
 //! - `glue`: the page's own JavaScript, for browser functions that would be long in Rust
 
 #![deny(unsafe_code)]
 
 mod app;
-mod decode;
 mod ear;
 mod engine;
 mod example;
@@ -29,10 +26,8 @@ mod peaks;
 mod probabilities;
 mod settings;
 mod share_image;
-mod sniff;
 mod spectrogram;
 mod state;
-mod store;
 mod text;
 mod time_range;
 mod trouble;

@@ -1,17 +1,9 @@
 //! Live listening.
 
+use cratedigger_client::LiveSource;
 use leptos::prelude::*;
 
 use super::segment::Segment;
-
-/// A source of live sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LiveSource {
-    /// The microphone.
-    Microphone,
-    /// The sound of a tab or of the system.
-    Tab,
-}
 
 /// Live listening; copies are handles to the same signals.
 #[derive(Clone, Copy)]

@@ -9,14 +9,15 @@ mod song;
 
 use std::collections::BTreeMap;
 
+pub use cratedigger_client::{FullSet, LiveSource, Status};
 use leptos::prelude::*;
 
 pub use self::explanation::{Explanation, Tiles};
-pub use self::live::{Live, LiveSource};
-pub use self::models::{Devices, FullSet, Models};
+pub use self::live::Live;
+pub use self::models::{Devices, Models};
 pub use self::playback::Playback;
 pub use self::segment::{Run, Segment};
-pub use self::song::{Song, SongInfo, SongResult, Status};
+pub use self::song::{Song, SongInfo, SongResult};
 use crate::i18n::{Language, Words};
 use crate::trouble::Notice;
 

@@ -1,39 +1,11 @@
 //! The networks, the visitor's choices about them, and the devices.
 
+use cratedigger_client::FullSet;
 use cratedigger_protocol::{Metric, ModelInfo, ModelSet, Rule, TypicalCharacter};
 use leptos::prelude::*;
 
 use crate::engine::policy::{DeviceState, Mode};
 use crate::i18n;
-
-/// State of the full set of networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FullSet {
-    /// The site has no full set.
-    #[default]
-    None,
-    /// The site has one; it was not requested yet.
-    Offered,
-    /// It is being loaded and checked.
-    Loading,
-    /// It analyses the next song.
-    Ready,
-    /// It could not be loaded.
-    Failed,
-}
-
-impl FullSet {
-    /// Name in the page's test hooks.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Offered => "offered",
-            Self::Loading => "loading",
-            Self::Ready => "ready",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// The networks and the visitor's choices about them; copies are handles to the same signals.
 #[derive(Clone, Copy)]

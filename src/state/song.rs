@@ -1,5 +1,6 @@
 //! One song of the crate.
 
+use cratedigger_client::Status;
 use cratedigger_protocol::{Character, DeviceKind, Event, ModelSet};
 use leptos::prelude::*;
 
@@ -7,43 +8,7 @@ use super::segment::Segment;
 use crate::peaks::Peaks;
 use crate::probabilities::{Probabilities, argmax};
 use crate::spectrogram::{Dirty, Spectrogram};
-use crate::trouble::{Notice, Trouble};
-
-/// Where a song is on its way from a file to a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// In the queue.
-    Waiting,
-    /// The browser decodes the file.
-    Decoding,
-    /// A worker has the song, or gets it as soon as the worker is ready.
-    Analysing,
-    /// The song has a result.
-    Done,
-    /// The song has no result, for this reason.
-    Failed(Trouble),
-    /// The visitor stopped the analysis.
-    Cancelled,
-}
-
-impl Status {
-    /// Name in the page's test hooks and styles.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Decoding => "decoding",
-            Self::Analysing => "analysing",
-            Self::Done => "done",
-            Self::Failed(_) => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether the song is in the queue or in work.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Waiting | Self::Decoding | Self::Analysing)
-    }
-}
+use crate::trouble::Notice;
 
 /// Facts about a song that are known before its first segment.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,8 @@
-// Starts one worker's WebAssembly. `base` (the page's folder) and `name` are declared above this
-// text by the page, which runs it from a blob: URL (see client.rs for why).
+// Starts one worker's WebAssembly. The client declares `base` (the folder with the worker's files) and
+// `name` above this text and runs it from a blob: URL; worker.rs says why.
 
-// A worker delivers messages from the moment this script has run, and the module is compiled
-// after that: keep what comes in between, or it is lost.
+// A worker receives messages as soon as this script has run, and the module is compiled only after
+// that. Messages that come in between are kept, or they would be lost.
 const early = [];
 const keep = (event) => early.push(event.data);
 self.addEventListener("message", keep);
@@ -10,7 +10,7 @@ self.addEventListener("message", keep);
 const dead = (detail) =>
   self.postMessage([{ type: "failed", id: null, kind: "device", detail: String(detail) }]);
 
-// A panic inside a future rejects a promise, of which the page would never hear.
+// A panic inside a future rejects a promise and raises no error event on the page.
 self.addEventListener("unhandledrejection", (event) => dead(event.reason));
 
 try {

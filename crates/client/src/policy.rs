@@ -1,11 +1,12 @@
-//! Which device does a song, and what happens when one fails: pure functions, so that every case
+//! Which device analyses a song, and what happens when one fails: pure functions, so that every case
 //! can be tested without a browser.
 
 use cratedigger_protocol::DeviceKind;
 
+use crate::settings::Choice;
 use crate::trouble::Reason;
 
-/// What the visitor asked for.
+/// The user's choice of device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// The CPU answers first; the GPU takes over once it is ready and has measured faster.
@@ -18,51 +19,42 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// All of them, in the order of the choice.
+    /// All modes, in display order.
     pub const ALL: [Self; 3] = [Self::Auto, Self::WebGpu, Self::Cpu];
 
-    /// Its name in storage and in the page's test hooks.
+    /// Stable id, as in storage.
     pub fn id(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::WebGpu => "gpu",
-            Self::Cpu => "cpu",
-        }
-    }
-
-    /// The inverse of [`Mode::id`].
-    pub fn from_id(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.id() == id)
+        Choice::id(self)
     }
 }
 
-/// How a device stands.
+/// State of a device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum DeviceState {
-    /// Not asked for.
+    /// Not started.
     #[default]
     Off,
-    /// This browser or machine has none; says why.
+    /// This browser or machine has no such device, for this reason.
     Unavailable(Reason),
     /// Its worker is being fetched, checked and timed.
     Loading,
-    /// Checked and timed.
+    /// Its worker is checked against the golden logits and timed.
     Ready {
         /// The adapter, or the kind of CPU code.
         name: String,
-        /// For the networks on one segment.
+        /// Time of the networks for one segment.
         milliseconds: f64,
-        /// Largest difference from the golden logits, and what would have been accepted.
+        /// Largest absolute difference from the golden logits.
         difference: f32,
-        /// See `difference`.
+        /// Largest difference that would have been accepted.
         tolerance: f32,
     },
-    /// Was tried and doesn't work; says why.
+    /// It was tried and does not work, for this reason.
     Failed(Reason),
 }
 
 impl DeviceState {
-    /// Its name in the page's test hooks.
+    /// Stable id, for styles and tests.
     pub fn id(&self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -81,10 +73,10 @@ impl DeviceState {
     }
 }
 
-/// What to do with a song that is ready to be sent.
+/// The next step for a song that is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send it.
+    /// Send it to this device.
     Use(DeviceKind),
     /// The CPU worker is still loading: keep the song until it is ready.
     Wait,
@@ -92,7 +84,7 @@ pub enum Step {
     StartCpu,
 }
 
-/// Which device does the next song.
+/// Chooses the device for the next song.
 pub fn next_step(mode: Mode, cpu: &DeviceState, gpu: &DeviceState) -> Step {
     let gpu_wins = match (mode, gpu.milliseconds(), cpu.milliseconds()) {
         (Mode::Cpu, ..) | (_, None, _) => false,
@@ -107,24 +99,25 @@ pub fn next_step(mode: Mode, cpu: &DeviceState, gpu: &DeviceState) -> Step {
     }
 }
 
-/// Whether to look for a GPU and load its worker now. Only after the CPU is ready, so that the
-/// large download doesn't delay the first answer.
+/// Whether to look for a GPU and load its worker now. The CPU must be ready first, so that the
+/// large download does not delay the first answer.
 pub fn wants_gpu(mode: Mode, cpu: &DeviceState, gpu: &DeviceState) -> bool {
     mode != Mode::Cpu && matches!(cpu, DeviceState::Ready { .. }) && matches!(gpu, DeviceState::Off)
 }
 
-/// What to do about a song whose worker died under it.
+/// What to do about a song whose worker was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Do it again on the CPU.
+    /// Analyse it again on the CPU.
     RedoOnCpu,
-    /// Do it again on a new CPU worker.
+    /// Analyse it again on a new CPU worker.
     RestartCpu,
-    /// Two CPU workers died of it: a third would too.
+    /// Two CPU workers died of it; a third would, too.
     GiveUp,
 }
 
-/// See [`Recovery`]. `cpu_deaths` counts earlier deaths of CPU workers under this song.
+/// Chooses the [`Recovery`] after the worker on `died` was lost. `cpu_deaths` is the number of CPU
+/// workers lost to this song before.
 pub fn recovery(died: DeviceKind, cpu_deaths: u32) -> Recovery {
     match (died, cpu_deaths) {
         (DeviceKind::WebGpu, _) => Recovery::RedoOnCpu,
@@ -195,13 +188,5 @@ mod tests {
         assert_eq!(recovery(DeviceKind::WebGpu, 1), Recovery::RedoOnCpu);
         assert_eq!(recovery(DeviceKind::Cpu, 0), Recovery::RestartCpu);
         assert_eq!(recovery(DeviceKind::Cpu, 1), Recovery::GiveUp);
-    }
-
-    #[test]
-    fn modes_survive_storage() {
-        for mode in Mode::ALL {
-            assert_eq!(Mode::from_id(mode.id()), Some(mode));
-        }
-        assert_eq!(Mode::from_id("abacus"), None);
     }
 }

@@ -1,4 +1,6 @@
-//! One worker, as the page sees it.
+//! One web worker.
+
+use std::rc::Rc;
 
 use cratedigger_protocol::{DeviceKind, Event, Request};
 use js_sys::{Array, Float32Array, JSON};
@@ -6,16 +8,16 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions};
 
-/// What a worker reports.
-pub enum Report {
-    /// A message, with its payload if it has one.
-    Event(Event, Option<Float32Array>),
-    /// It has crashed, or says what can't be understood.
-    Died(String),
+/// A report from a worker.
+pub(crate) enum Report {
+    /// A message with its payload, which is empty if there is none.
+    Event(Event, Vec<f32>),
+    /// The worker crashed, or sent an unreadable message.
+    Lost(String),
 }
 
-/// A running worker; dropping it terminates the worker.
-pub struct Client {
+/// A running worker. Dropping it terminates the worker.
+pub(crate) struct Handle {
     worker: Worker,
     script: String,
     // The worker calls these for as long as it lives.
@@ -23,14 +25,22 @@ pub struct Client {
     _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
-impl Client {
-    /// Starts the worker of this kind. `base` is the absolute URL of the page's folder.
+impl Handle {
+    /// Starts the worker of this kind. `base` is the absolute URL of the folder with the workers' files.
     ///
-    /// A worker that is loaded from a URL has its own content security policy, from its own HTTP
-    /// headers, and the page's `<meta>` doesn't reach it. One that is started from a `blob:` URL
-    /// inherits the page's. So it is started from a blob: then "nothing leaves this machine"
-    /// holds for the code that has the samples too, on any static host.
-    pub fn start(kind: DeviceKind, base: &str, report: impl Fn(Report) + 'static) -> Result<Self, JsValue> {
+    /// A worker that is loaded from a URL takes its content security policy from its own HTTP headers;
+    /// the page's `<meta>` does not apply to it. A worker from a `blob:` URL inherits the page's policy.
+    /// The worker is started from a blob, so that "nothing leaves this machine" also holds for the code
+    /// that has the samples, on any static host.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if it refuses blobs or workers.
+    pub(crate) fn start(
+        kind: DeviceKind,
+        base: &str,
+        report: impl Fn(Report) + 'static,
+    ) -> Result<Self, JsValue> {
         let name = match kind {
             DeviceKind::Cpu => "worker-cpu",
             DeviceKind::WebGpu => "worker-gpu",
@@ -49,28 +59,25 @@ impl Client {
         options.set_name(name);
         let worker = Worker::new_with_options(&script, &options)?;
 
-        let report = std::rc::Rc::new(report);
+        let report = Rc::new(report);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let report = report.clone();
-            move |message: MessageEvent| {
-                let parts = Array::from(&message.data());
-                let payload = parts.get(1).dyn_into::<Float32Array>().ok();
-                match serde_wasm_bindgen::from_value(parts.get(0)) {
-                    Ok(event) => report(Report::Event(event, payload)),
-                    Err(error) => report(Report::Died(error.to_string())),
-                }
-            }
+            let report = Rc::clone(&report);
+            move |message: MessageEvent| report(read(&message))
         });
         let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
-            report(Report::Died(error.message()));
+            report(Report::Lost(error.message()));
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         Ok(Self { worker, script, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Sends a request; the buffers of `payload` go with it and are empty here afterwards.
-    pub fn send(&self, request: &Request, payload: &[Float32Array]) -> Result<(), JsValue> {
+    /// Sends a request. The buffers of `payload` are transferred and are empty here afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if the message cannot be posted.
+    pub(crate) fn send(&self, request: &Request, payload: &[Float32Array]) -> Result<(), JsValue> {
         let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
         let message = Array::of1(&header);
         let buffers = Array::new();
@@ -82,12 +89,21 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Handle {
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
         self.worker.terminate();
-        // A URL that can't be revoked is nothing that anyone could act on.
+        // Nobody could act on a URL that cannot be revoked.
         let _ = Url::revoke_object_url(&self.script);
+    }
+}
+
+fn read(message: &MessageEvent) -> Report {
+    let parts = Array::from(&message.data());
+    let payload = parts.get(1).dyn_into::<Float32Array>().map(|values| values.to_vec()).unwrap_or_default();
+    match serde_wasm_bindgen::from_value(parts.get(0)) {
+        Ok(event) => Report::Event(event, payload),
+        Err(error) => Report::Lost(error.to_string()),
     }
 }

@@ -1,27 +1,28 @@
-//! From a file to samples, with the browser's decoder.
+//! Decodes a file with the browser's decoder.
 
 use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AudioBuffer, File, OfflineAudioContext};
 
+use crate::machine::Audio;
 use crate::sniff;
 use crate::trouble::{LARGEST_MEGABYTES, Trouble};
+use crate::update::TimeRange;
 
-/// Used where the header names no rate, or one that the browser refuses.
+/// Sample rate for a file whose header names none, or one that the browser refuses.
 const FALLBACK_RATE: u32 = 44_100;
-/// What every browser's audio context accepts (the standard asks for at least this).
+/// Sample rates that every browser's audio context accepts, as the standard requires.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
-/// A song's samples, each channel in a buffer of its own that can be transferred to a worker.
-pub struct Decoded {
-    /// Samples a second.
-    pub sample_rate: u32,
-    /// One array a channel.
-    pub channels: Vec<Float32Array>,
-}
+/// One array a channel, each with a buffer of its own, which can be transferred to a worker.
+pub type Channels = Vec<Float32Array>;
 
-/// Refuses, without reading it, a file that cannot become a song.
+/// Checks a file's size before it is read.
+///
+/// # Errors
+///
+/// [`Trouble::Empty`] and [`Trouble::TooLarge`].
 pub fn check_size(bytes: f64) -> Result<(), Trouble> {
     let megabytes = bytes / 1e6;
     if bytes < 1.0 {
@@ -37,8 +38,9 @@ pub fn check_size(bytes: f64) -> Result<(), Trouble> {
 ///
 /// # Errors
 ///
-/// A [`Trouble`] for the visitor. The decoder's own messages say nothing useful.
-pub async fn decode(file: &File) -> Result<Decoded, Trouble> {
+/// A [`Trouble`] for the user: wrong size, not readable, or refused by the decoder. The decoder's own
+/// message is dropped because it says nothing useful.
+pub async fn decode(file: &File) -> Result<Audio<Channels>, Trouble> {
     check_size(file.size())?;
     let bytes: ArrayBuffer = JsFuture::from(file.array_buffer())
         .await
@@ -47,7 +49,7 @@ pub async fn decode(file: &File) -> Result<Decoded, Trouble> {
 
     let rate = sniff::sample_rate(&reader(&bytes)).unwrap_or(FALLBACK_RATE);
     let rate = rate.clamp(*RATES.start(), *RATES.end());
-    // The length given here is that of a rendering that never happens.
+    // The context only decodes; its length, 1, would be that of a rendering.
     let context = context(rate).or_else(|_| context(FALLBACK_RATE)).map_err(|_| Trouble::NotAudio)?;
     let promise = context.decode_audio_data(&bytes).map_err(|_| Trouble::NotAudio)?;
     let audio: AudioBuffer =
@@ -55,8 +57,7 @@ pub async fn decode(file: &File) -> Result<Decoded, Trouble> {
 
     let channels = (0..audio.number_of_channels())
         .map(|channel| {
-            // Not `get_channel_data`: that copies the song into the page's own memory, which
-            // never shrinks again.
+            // `get_channel_data` would copy the song into WebAssembly's memory, which never shrinks.
             let samples = Float32Array::new_with_length(audio.length());
             let index = i32::try_from(channel).unwrap_or(i32::MAX);
             audio.copy_from_channel_with_f32_array(&samples, index)?;
@@ -64,7 +65,17 @@ pub async fn decode(file: &File) -> Result<Decoded, Trouble> {
         })
         .collect::<Result<Vec<_>, JsValue>>()
         .map_err(|_| Trouble::BadSamples)?;
-    Ok(Decoded { sample_rate: audio.sample_rate().round() as u32, channels })
+    Ok(Audio { sample_rate: audio.sample_rate().round() as u32, channels })
+}
+
+/// Cuts a part out of each channel.
+pub(crate) fn cut(audio: &Audio<Channels>, range: TimeRange) -> Audio<Channels> {
+    let rate = f64::from(audio.sample_rate);
+    // A float-to-integer `as` saturates, and `slice` clips to the song's end.
+    let place = |time: f64| (time * rate).round().max(0.0) as u32;
+    let (start, end) = (place(range.start), place(range.end));
+    let channels = audio.channels.iter().map(|channel| channel.slice(start, end)).collect();
+    Audio { sample_rate: audio.sample_rate, channels }
 }
 
 fn context(rate: u32) -> Result<OfflineAudioContext, JsValue> {

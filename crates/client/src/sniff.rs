@@ -1,15 +1,14 @@
 //! Finds an audio file's own sample rate in its header.
 //!
-//! `decodeAudioData` resamples to the rate of its context with whatever resampler the browser
-//! has. The networks were trained on audio that our own code resampled, so the page asks for the
-//! file's own rate, and for that has to know it before it decodes. Nothing here decides whether a
-//! file is sound: that is the browser's decoder's part. Whatever isn't recognised is `None`.
+//! `decodeAudioData` resamples to the rate of its context with the browser's resampler. The networks
+//! were trained on audio that `cratedigger-dsp` resampled, so the client decodes at the file's own
+//! rate and has to know this rate before it decodes. The browser's decoder decides whether a file is
+//! audio; an unknown format gives `None` here.
 
-/// Where a file's bytes come from: `read(offset, length)` gives at most `length` bytes, fewer (or
-/// none) past the end. A closure, not a slice, so that a 300 MB file isn't copied into the
-/// page's memory for the sake of a few header fields.
+/// Random access to a file's bytes. A trait instead of a slice, so that a 300 MB file is not copied
+/// into WebAssembly's memory for a few header fields. Implemented for `Fn(offset, length)`.
 pub trait Source {
-    /// At most `length` bytes from `offset` on.
+    /// At most `length` bytes from `offset` on; fewer, or none, past the end.
     fn read(&self, offset: u64, length: usize) -> Vec<u8>;
 }
 
@@ -19,14 +18,14 @@ impl<F: Fn(u64, usize) -> Vec<u8>> Source for F {
     }
 }
 
-/// Chunks or boxes looked at before giving up: no real file has as many before its format.
+/// Limit on the chunks or boxes read; no real file has as many before its format.
 const MAX_CHUNKS: usize = 256;
-/// How far past its tags a first MPEG frame is looked for.
+/// Bytes after the tags in which the first MPEG frame is searched.
 const MPEG_SEARCH: usize = 64 * 1024;
 
-/// The sample rate that the file's header names, in Hz.
+/// The sample rate in the file's header, in Hz; never 0.
 ///
-/// Knows WAV (and RF64), FLAC, MP3, AAC in ADTS, Ogg (Vorbis, Opus, FLAC), AIFF and MP4 audio.
+/// Reads WAV (and RF64), FLAC, MP3, AAC in ADTS, Ogg (Vorbis, Opus, FLAC), AIFF and MP4 audio.
 #[must_use]
 pub fn sample_rate(source: &impl Source) -> Option<u32> {
     let start = after_id3(source);
@@ -54,8 +53,8 @@ fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-/// Offset of the first byte after any ID3v2 tags (there may be several, with cover art of many
-/// megabytes; some tools put them before FLAC too).
+/// Offset of the first byte after all ID3v2 tags. A file may have several, each with megabytes of
+/// cover art, and some tools write them before FLAC, too.
 fn after_id3(source: &impl Source) -> u64 {
     let mut start = 0u64;
     for _ in 0..8 {
@@ -63,7 +62,7 @@ fn after_id3(source: &impl Source) -> u64 {
         let (Some(b"ID3"), Some(flags), Some(size)) = (head.get(..3), head.get(5), head.get(6..10)) else {
             break;
         };
-        // Seven bits a byte; a tag with the eighth bit set is not a tag.
+        // The size has seven bits a byte; with an eighth bit set, this is not a tag.
         if size.iter().any(|byte| byte & 0x80 != 0) {
             break;
         }
@@ -101,7 +100,7 @@ fn aiff(source: &impl Source, start: u64) -> Option<u32> {
     None
 }
 
-/// An 80-bit extended float, as AIFF writes its rate, to the nearest integer that a rate can be.
+/// Integer part of an 80-bit extended float, in which AIFF stores its rate; `None` outside of `u32`.
 fn extended(bytes: &[u8]) -> Option<u32> {
     let exponent = i32::from(be16(bytes, 0)?) - 16383;
     let mantissa = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
@@ -111,9 +110,9 @@ fn extended(bytes: &[u8]) -> Option<u32> {
     u32::try_from(mantissa >> (63 - exponent)).ok()
 }
 
-/// `body` begins after the metadata block's own header.
+/// Reads the rate from a STREAMINFO block; `body` starts after the block's 4-byte header.
 fn flac_streaminfo(body: &[u8]) -> Option<u32> {
-    // 20 bits, after two block sizes of 16 bits and two frame sizes of 24.
+    // The rate has 20 bits and follows two block sizes of 16 bits and two frame sizes of 24.
     Some(be32(body, 10)? >> 12)
 }
 
@@ -124,11 +123,11 @@ fn ogg(page: &[u8]) -> Option<u32> {
         return le32(packet, 12);
     }
     if packet.starts_with(b"OpusHead") {
-        // Opus always decodes at 48 kHz; the rate in its header is that of what was encoded.
+        // Opus always decodes at 48 kHz; the header's rate is that of the encoder's input.
         return Some(48_000);
     }
     if packet.starts_with(b"\x7fFLAC") {
-        // Mapping header of 9 bytes, `fLaC`, then the block's header of 4.
+        // Skips the mapping header (9 bytes), `fLaC` and the block's header (4).
         return flac_streaminfo(packet.get(17..)?);
     }
     None
@@ -145,19 +144,19 @@ fn mp4(source: &impl Source) -> Option<u32> {
             size => (8, u64::from(size)),
         };
         at = match kind {
-            // Their children lie inside: step in instead of over.
+            // Containers: go to the first child.
             b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => at.checked_add(header)?,
             b"stsd" => {
-                // Version and flags, number of entries, then the first entry.
+                // Skips version, flags and the number of entries.
                 let entry = source.read(at.checked_add(header + 8)?, 36);
                 if let b"mp4a" | b"alac" | b"fLaC" | b"Opus" = entry.get(4..8)? {
-                    // 16.16 fixed point; rates of 64 kHz and more don't fit and are written as 0.
+                    // 16.16 fixed point; rates from 64 kHz on do not fit and are written as 0.
                     return Some(be32(&entry, 32)? >> 16);
                 }
-                // A track that isn't audio (cover art, a video): look at the next.
+                // This track is not audio (cover art or video): go on to the next.
                 at.checked_add(size.max(header))?
             }
-            // To the end of the file: nothing comes after it.
+            // A box of size 0 reaches to the end of the file.
             _ if size == 0 => return None,
             _ => at.checked_add(size.max(header))?,
         };
@@ -165,7 +164,7 @@ fn mp4(source: &impl Source) -> Option<u32> {
     None
 }
 
-/// One MPEG audio frame's rate and length, from its 4-byte header (7 for ADTS).
+/// Sample rate and length in bytes of one MPEG audio frame, from its header of 4 bytes (ADTS: 7).
 fn mpeg_frame(bytes: &[u8]) -> Option<(u32, usize)> {
     let word = be32(bytes, 0)?;
     if word >> 21 != 0x7ff {
@@ -217,7 +216,7 @@ fn adts_frame(bytes: &[u8]) -> Option<(u32, usize)> {
     const RATES: [u32; 13] = [
         96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
     ];
-    // Twelve bits of synchronisation here, one more than MPEG audio has.
+    // ADTS has twelve synchronisation bits, one more than MPEG audio.
     if bytes.get(1)? & 0xf6 != 0xf0 {
         return None;
     }
@@ -228,8 +227,8 @@ fn adts_frame(bytes: &[u8]) -> Option<(u32, usize)> {
     (length >= 7).then_some((rate, length))
 }
 
-/// The first frame that another of the same rate follows where it should: eleven set bits alone
-/// also occur by chance.
+/// Rate of the first frame that is followed by another frame of the same rate. One header is not
+/// enough: eleven set bits also occur by chance.
 fn mpeg(bytes: &[u8]) -> Option<u32> {
     (0..bytes.len()).find_map(|at| {
         let (rate, length) = mpeg_frame(bytes.get(at..)?)?;
@@ -272,7 +271,7 @@ mod tests {
         let seven = |shift: usize| u8::try_from((body >> shift) & 0x7f).unwrap_or(0);
         let mut tag = b"ID3\x04\0\0".to_vec();
         tag.extend_from_slice(&[seven(21), seven(14), seven(7), seven(0)]);
-        // Cover art may well hold what looks like the start of a frame.
+        // Cover art may contain the bytes of a frame header.
         tag.resize(10 + body, 0xff);
         tag
     }
@@ -391,7 +390,7 @@ mod tests {
         assert_eq!(rate(&wav(0, b"")), None);
     }
 
-    /// Every prefix, and every prefix with one byte changed: it may be wrong, never panic.
+    /// Every prefix, and every prefix with one changed byte. The rate may be wrong; no panic.
     #[test]
     fn broken_headers_do_not_panic() {
         let samples = [
