@@ -49,7 +49,7 @@ pub fn pixels(view: TimeRange, start: f64, end: f64, width: usize) -> Range<usiz
     first.min(width)..last.min(width)
 }
 
-/// What has to be painted after a segment arrived.
+/// The part that has to be painted after a segment arrived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dirty {
     /// Nothing: the segment had a wrong shape and was ignored.

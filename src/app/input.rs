@@ -28,7 +28,7 @@ pub fn accept_files(page: Page) -> ReadSignal<bool> {
     let _ = window_event_listener(ev::dragenter, over);
     let _ = window_event_listener(ev::dragover, over);
     let _ = window_event_listener(ev::dragleave, move |event| {
-        // There is a related target if the pointer only moves to another element of the page.
+        // The event has a related target if the pointer only moves to another element of the page.
         if event.related_target().is_none() {
             set_dragging.set(false);
         }

@@ -1,4 +1,4 @@
-//! What every view gets: the state to read, the engine to ask.
+//! The handle that every view gets: the state to read, the engine to call.
 
 use std::rc::Rc;
 
@@ -13,10 +13,10 @@ use crate::state::{Song, State};
 use crate::trouble::Notice;
 use crate::{ear, history};
 
-/// What every view gets; copies are handles to the same page.
+/// The handle that every view gets; copies refer to the same page.
 #[derive(Clone, Copy)]
 pub struct Page {
-    /// What the page knows.
+    /// The state of the page.
     pub state: State,
     engine: StoredValue<Rc<Engine>, LocalStorage>,
     /// The element that plays the shown song.

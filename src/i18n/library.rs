@@ -18,7 +18,10 @@ super::texts! {
         your_crate { en: "Your crate", de: "Deine Kiste" }
         one_song { en: "1 song", de: "1 Stück" }
         n_songs { en: "{0} songs", de: "{0} Stücke" }
-        still_open { en: "{0} of {1} songs are not done yet", de: "{0} von {1} Stücken sind noch nicht fertig" }
+        still_open {
+            en: "{0} of {1} songs are not done yet",
+            de: "{0} von {1} Stücken sind noch nicht fertig",
+        }
         of_them_failed { en: ", {0} without a result", de: ", {0} ohne Ergebnis" }
         cancel_all { en: "Cancel all", de: "Alle abbrechen" }
         song { en: "Song", de: "Stück" }

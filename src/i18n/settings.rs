@@ -9,7 +9,10 @@ super::texts! {
             en: "One small network gives the first result. All networks together are loaded after it.",
             de: "Ein kleines Netz liefert das erste Ergebnis. Danach werden alle Netze geladen.",
         }
-        networks_ready { en: "{0} networks, {1} kB, predict together.", de: "{0} Netze, {1} kB, sagen gemeinsam vorher." }
+        networks_ready {
+            en: "{0} networks, {1} kB, predict together.",
+            de: "{0} Netze, {1} kB, sagen gemeinsam vorher.",
+        }
         networks_failed {
             en: "The other networks could not be loaded; the fast one stays in use.",
             de: "Die anderen Netze konnten nicht geladen werden; das schnelle bleibt in Gebrauch.",

@@ -1,4 +1,4 @@
-//! What the page knows, as signals. The engine writes them, the views read them.
+//! State of the page, as signals. The engine writes them, the views read them.
 
 mod explanation;
 mod live;
@@ -30,7 +30,7 @@ pub enum Sheet {
     Settings,
 }
 
-/// What the page shows, for styles and tests.
+/// Phase of the page, for styles and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// No song.
@@ -82,7 +82,7 @@ impl From<Status> for Phase {
     }
 }
 
-/// Everything that the page knows; copies are handles to the same signals.
+/// State of the page; copies are handles to the same signals.
 #[derive(Clone, Copy)]
 pub struct State {
     /// All songs, in the order of the queue.
@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// What the page shows.
+    /// Current phase of the page.
     pub fn phase(&self) -> Phase {
         if self.live.is_on() {
             return Phase::Live;

@@ -12,19 +12,19 @@ pub struct Segment {
     pub start: f64,
     /// End in seconds.
     pub end: f64,
-    /// Its probabilities; `None` for a silent segment.
+    /// Probabilities; `None` for a silent segment.
     pub probabilities: Option<Probabilities>,
     /// Counts up when the song is analysed again, so that the view draws the segment again.
     pub revision: u32,
 }
 
 impl Segment {
-    /// Its place in the song.
+    /// Range of time.
     pub fn range(&self) -> TimeRange {
         TimeRange { from: self.start, span: self.end - self.start }
     }
 
-    /// Its most probable class; `None` for a silent segment.
+    /// Most probable class; `None` for a silent segment.
     pub fn best(&self) -> Option<usize> {
         self.probabilities.as_ref()?.best()
     }
@@ -35,7 +35,7 @@ impl Segment {
 pub struct Run {
     /// The class; `None` for silence.
     pub class: Option<usize>,
-    /// Its place in the song.
+    /// Range of time.
     pub range: TimeRange,
 }
 

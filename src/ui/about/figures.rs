@@ -71,7 +71,7 @@ pub fn metric_row(w: &'static Words, model: &str, metric: &Metric) -> impl IntoV
     }
 }
 
-/// What an accuracy was measured on.
+/// The examples that an accuracy was measured on.
 fn examples(w: &'static Words, metric: &Metric) -> String {
     let w = &w.about;
     let unit = if metric.level == "track" { w.n_clips } else { w.n_segments };

@@ -1,4 +1,4 @@
-//! What pointers, the wheel and keys do on the timeline.
+//! Gestures on the timeline: pointers, the wheel and keys.
 
 use leptos::ev;
 use leptos::html::Div;

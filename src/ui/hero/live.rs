@@ -19,6 +19,8 @@ pub fn listening(page: Page) -> impl IntoView {
     let w = move || state.words();
     // The outer `None` means that nothing was heard yet, the inner one silence.
     let best = Memo::new(move |_| live.segments.with(|all| all.last().map(Segment::best)));
+    let class = move || best.get().flatten().map(|class| class.to_string());
+    let level = move || format!("{:.3}", live.level.get().clamp(0.0, 1.0));
     let name = move || match best.get() {
         Some(Some(class)) => text::heading(&state.genre(class)),
         Some(None) => w().live.silence.to_string(),
@@ -34,11 +36,11 @@ pub fn listening(page: Page) -> impl IntoView {
             </span>
             <span class="length" data-testid="live-time">{move || text::clock(live.seconds.get())}</span>
         </p>
-        <h1 class="genre" data-testid="live-genre" data-class=move || best.get().flatten().map(|class| class.to_string())>
+        <h1 class="genre" data-testid="live-genre" data-class=class>
             <span class="genre-name">{name}</span>
         </h1>
         <div class="level" aria-hidden="true">
-            <span class="level-fill" style=("--level", move || format!("{:.3}", live.level.get().clamp(0.0, 1.0)))></span>
+            <span class="level-fill" style=("--level", level)></span>
         </div>
         <div class="live-ribbon" aria-hidden="true" data-testid="live-ribbon">{move || cells(live)}</div>
         <p class="sure">{move || w().live.hint}</p>

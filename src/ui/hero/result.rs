@@ -22,10 +22,11 @@ const LONG: usize = 7;
 /// The genre, the confidence, and what can be done with the result.
 pub fn answer(page: Page, song: Song) -> Option<impl IntoView> {
     let state = page.state;
+    let w = &state.words().hero;
     let result = song.result.get_untracked()?;
     let best = result.probabilities.best().unwrap_or_default();
     let none = result.none;
-    let name = if none { state.words().hero.none_of_these.into() } else { text::heading(&state.genre(best)) };
+    let name = if none { w.none_of_these.into() } else { text::heading(&state.genre(best)) };
     let long = name.chars().count() > LONG;
     let fast = result.set == ModelSet::Fast;
     Some(view! {
@@ -45,8 +46,8 @@ pub fn answer(page: Page, song: Song) -> Option<impl IntoView> {
         {timing(state, &result)}
         {move || fast.then(|| use_all(page, song)).flatten()}
         <div class="actions">
-            {picture_button("save-picture", icons::SAVE, state.words().hero.save_picture, move || keep_picture(page, song, false))}
-            {picture_button("copy-picture", icons::COPY, state.words().hero.copy_picture, move || keep_picture(page, song, true))}
+            {picture_button("save-picture", icons::SAVE, w.save_picture, move || keep_picture(page, song, false))}
+            {picture_button("copy-picture", icons::COPY, w.copy_picture, move || keep_picture(page, song, true))}
         </div>
     })
 }
@@ -58,14 +59,15 @@ fn timing(state: State, result: &SongResult) -> impl IntoView + use<> {
         DeviceKind::Cpu => ("cpu", w.by_cpu),
         DeviceKind::WebGpu => ("web-gpu", w.by_gpu),
     };
-    let (all, first) = (result.milliseconds, result.milliseconds_to_first);
+    let (all, first) = (text::duration(result.milliseconds), text::duration(result.milliseconds_to_first));
+    let words = text::fill(w.timing, &[&all, &first]);
     view! {
         <p class="timing">
             <span data-testid="device-used" data-device=device>
                 {device_words}
             </span>
             " · "
-            <span data-testid="timing">{text::fill(w.timing, &[&text::duration(all), &text::duration(first)])}</span>
+            <span data-testid="timing">{words}</span>
         </p>
     }
 }

@@ -72,7 +72,7 @@ fn open_files(page: Page, event: &ev::Event) {
             page.open(files, None);
         }
     }
-    // So that the same file can be chosen again.
+    // Lets the visitor choose the same file again.
     input.set_value("");
 }
 

@@ -40,7 +40,7 @@ pub fn working(page: Page, song: Song) -> impl IntoView {
     }
 }
 
-/// What happens to the song now.
+/// The current step of the analysis.
 fn progress_words(state: State, song: Song) -> String {
     let w = &state.words().hero;
     match (song.status.get(), song.info.get()) {

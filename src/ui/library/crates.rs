@@ -18,7 +18,7 @@ struct Shown {
 }
 
 impl Shown {
-    /// Of the live sound, of the segment at the cursor, or of the song.
+    /// Probabilities of the live sound, of the segment at the cursor, or of the song.
     fn now(state: State) -> Self {
         if state.live.is_on() {
             let last = |all: &Vec<Segment>| all.last()?.probabilities.clone();
@@ -34,6 +34,7 @@ impl Shown {
         Self { probabilities: song.probabilities(), moment: None }
     }
 
+    /// The ensemble's probabilities.
     fn of(probabilities: Option<Probabilities>, moment: Option<f64>) -> Self {
         Self { probabilities: probabilities.map(|p| p.ensemble), moment }
     }
@@ -63,7 +64,7 @@ pub fn Crate(page: Page) -> impl IntoView {
     }
 }
 
-/// What the probabilities belong to.
+/// Says whether the probabilities belong to the song, to a time or to live sound.
 fn caption(state: State, shown: Memo<Shown>) -> String {
     let w = &state.words().library;
     let (known, moment) = shown.with(|shown| (shown.probabilities.is_some(), shown.moment));

@@ -79,14 +79,17 @@ fn actions(page: Page, song: Song) -> impl IntoView {
     view! {
         {(status == Status::Waiting)
             .then(|| {
-                button(icons::UP, "row-raise", |w| w.library.raise, |page, id| page.engine(|engine| engine.raise(id)))
+                let act = |page: Page, id| page.engine(|engine| engine.raise(id));
+                button(icons::UP, "row-raise", |w| w.library.raise, act)
             })}
         {again
             .then(|| {
-                button(icons::RETRY, "row-retry", |w| w.hero.retry, |page, id| page.engine(|engine| engine.retry(id)))
+                let act = |page: Page, id| page.engine(|engine| engine.retry(id));
+                button(icons::RETRY, "row-retry", |w| w.hero.retry, act)
             })}
         {if status.is_open() {
-            button(icons::STOP, "row-cancel", |w| w.hero.cancel, |page, id| page.engine(|engine| engine.cancel(id)))
+            let act = |page: Page, id| page.engine(|engine| engine.cancel(id));
+            button(icons::STOP, "row-cancel", |w| w.hero.cancel, act)
         } else {
             button(icons::CLOSE, "row-remove", |w| w.library.remove, |page, id| page.remove(id))
         }}
