@@ -8,7 +8,7 @@ pub use cratedigger_client::policy;
 pub use cratedigger_client::settings::RULES;
 use cratedigger_client::settings::{Choice, LocalStorage};
 use cratedigger_client::{
-    Client, ExplanationUpdate, ModelChoice, Prediction, Settings, SongUpdate, TimeRange, Update as Change,
+    Client, ExplanationUpdate, Interval, ModelChoice, Prediction, Settings, SongUpdate, Update as Change,
     page_folder,
 };
 use cratedigger_protocol::{DeviceKind, Event, ModelSet, Rule};
@@ -123,7 +123,7 @@ impl Engine {
 
     /// Asks which parts of a segment speak for a class. Replaces an earlier question.
     pub fn explain(&self, song: Song, segment: &Segment, class: usize) {
-        let range = TimeRange { start: segment.start, end: segment.end };
+        let range = Interval { start: segment.start, end: segment.end };
         self.client.explain(song.id, segment.index, range, class);
     }
 

@@ -11,7 +11,7 @@ const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" 
 const entriesOf = async (folder) => {
   const reader = folder.createReader();
   const all = [];
-  // A reader gives some entries at a time, and none when it is through.
+  // A reader returns the entries in batches; an empty batch is the end.
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return all.sort((a, b) => order(a.name, b.name));
@@ -30,9 +30,9 @@ const walk = async (entry, found) => {
   else found.left += 1;
 };
 
-// The files of a drop or of a paste. A single file is taken whatever it is, so that its owner
-// hears why it is no song; of a folder only what looks like sound. The entries have to be asked for
-// before this function first waits: afterwards the browser has emptied the list.
+// The files of a drop or a paste. A single file is taken whatever its type, so that the user learns
+// why it is not a song; a folder gives only files that look like sound. The entries must be read
+// before the first await, because the browser empties the list after it.
 export async function filesOf(data) {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
   const taken = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
@@ -46,7 +46,7 @@ export async function filesOf(data) {
   return found;
 }
 
-// The files of a folder that was picked.
+// The files of a picked folder.
 export function filesOfFolder(list) {
   const all = [...list].filter((file) => !hidden(file.name));
   const path = (file) => file.webkitRelativePath || file.name;
@@ -61,7 +61,7 @@ export function save(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has its own hold of the data as soon as it has begun.
+  // A download that has begun no longer needs the URL.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
@@ -85,11 +85,11 @@ export async function savePicture(canvas, name) {
 }
 
 export async function copyPicture(canvas) {
-  // Given as a promise, since some browsers only take it in the same turn as the click.
+  // As a promise, because some browsers require the write in the same turn as the click.
   await navigator.clipboard.write([new ClipboardItem({ "image/png": png(canvas) })]);
 }
 
-// ---- History: results, never sound ----------------------------------------------------------
+// ---- History: results, no sound ----------------------------------------------------------
 
 let database;
 
@@ -141,14 +141,14 @@ export async function conference(on) {
       if (document.fullscreenElement) await document.exitFullscreen();
     }
   } catch {
-    // Refused: large type without a full screen is still large type.
+    // If the browser refuses the full screen, the large type stays.
   }
 }
 
 // ---- Offline ----------------------------------------------------------------------------------
 
-// Registers the service worker once the page has what it needs, so that nothing competes with
-// the first answer. `onUpdate` is called when a newer version lies ready.
+// Registers the service worker. The page calls this after the first worker is ready, so that the
+// offline copy does not delay the first answer. `onUpdate` is called when a newer version is ready.
 export async function goOffline(onUpdate) {
   const workers = navigator.serviceWorker;
   if (!workers || !window.isSecureContext) return;
@@ -166,13 +166,13 @@ export async function goOffline(onUpdate) {
   }
 }
 
-// Has the worker for graphics cards kept, too, once it is of use here.
+// Adds the WebGPU worker to the offline copy, where it is in use.
 export async function keepGpuWorker() {
   const registration = await navigator.serviceWorker?.ready;
   registration?.active?.postMessage("keep the large worker");
 }
 
-// Lets the waiting version take over, and starts it.
+// Activates the waiting version and reloads the page.
 export async function update() {
   const registration = await navigator.serviceWorker?.getRegistration();
   navigator.serviceWorker?.addEventListener("controllerchange", () => location.reload(), { once: true });

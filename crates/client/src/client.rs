@@ -16,7 +16,7 @@ use crate::machine::{Audio, Effect, Input, Machine, PATIENCE, RequestId, WorkerI
 use crate::policy::Mode;
 use crate::settings::{ModelChoice, Settings};
 use crate::trouble::Trouble;
-use crate::update::{SongId, Status, TimeRange, Update};
+use crate::update::{Interval, SongId, Status, Update};
 use crate::worker::{Handle, Report};
 
 /// Analyses songs: owns the files and the workers, and reports every change to its observer.
@@ -137,7 +137,7 @@ impl Client {
     /// Asks which parts of a segment speak for a class. Replaces an earlier question. Answered by
     /// [`Update::Explanation`]. `segment` is 0-based, `range` is its place in the song, and `class` an
     /// index into [`Update::Classes`].
-    pub fn explain(&self, song: SongId, segment: u32, range: TimeRange, class: usize) {
+    pub fn explain(&self, song: SongId, segment: u32, range: Interval, class: usize) {
         self.feed(Input::Explain { song, segment, range, class });
     }
 
@@ -178,7 +178,7 @@ impl Client {
         }
     }
 
-    fn decode(&self, request: RequestId, song: SongId, range: Option<TimeRange>) {
+    fn decode(&self, request: RequestId, song: SongId, range: Option<Interval>) {
         let client = self.clone();
         let file = self.file(song);
         spawn_local(async move {

@@ -8,7 +8,7 @@ use web_sys::{AudioBuffer, File, OfflineAudioContext};
 use crate::machine::Audio;
 use crate::sniff;
 use crate::trouble::{LARGEST_MEGABYTES, Trouble};
-use crate::update::TimeRange;
+use crate::update::Interval;
 
 /// Sample rate for a file whose header names none, or one that the browser refuses.
 const FALLBACK_RATE: u32 = 44_100;
@@ -69,7 +69,7 @@ pub async fn decode(file: &File) -> Result<Audio<Channels>, Trouble> {
 }
 
 /// Cuts a part out of each channel.
-pub(crate) fn cut(audio: &Audio<Channels>, range: TimeRange) -> Audio<Channels> {
+pub(crate) fn cut(audio: &Audio<Channels>, range: Interval) -> Audio<Channels> {
     let rate = f64::from(audio.sample_rate);
     // A float-to-integer `as` saturates, and `slice` clips to the song's end.
     let place = |time: f64| (time * rate).round().max(0.0) as u32;

@@ -49,5 +49,5 @@ pub use policy::{DeviceState, Mode};
 pub use settings::{ModelChoice, Settings};
 pub use trouble::{LARGEST_MEGABYTES, Reason, SongNotice, Trouble};
 pub use update::{
-    ExplanationUpdate, FullSet, Prediction, SongId, SongUpdate, Status, Tiles, TimeRange, Update,
+    ExplanationUpdate, FullSet, Interval, Prediction, SongId, SongUpdate, Status, Tiles, Update,
 };

@@ -73,12 +73,12 @@ impl FullSet {
     }
 }
 
-/// A part of a song, in seconds.
+/// A part of a song.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TimeRange {
-    /// Where it starts.
+pub struct Interval {
+    /// Start in seconds.
     pub start: f64,
-    /// Where it ends.
+    /// End in seconds.
     pub end: f64,
 }
 

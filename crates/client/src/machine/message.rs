@@ -5,7 +5,7 @@ use cratedigger_protocol::{DeviceKind, Event, Request};
 use crate::policy::Mode;
 use crate::settings::ModelChoice;
 use crate::trouble::{Reason, Trouble};
-use crate::update::{SongId, TimeRange, Update};
+use crate::update::{Interval, SongId, Update};
 
 /// Id of one request: of a try at a song, a piece of live sound, or an explanation. It is the `id` in
 /// the protocol.
@@ -74,7 +74,7 @@ pub enum Input<S> {
         /// The segment, 0-based.
         segment: u32,
         /// Where the segment lies.
-        range: TimeRange,
+        range: Interval,
         /// The class, by its place in the list of classes.
         class: usize,
     },
@@ -124,7 +124,7 @@ pub enum Effect<S> {
         /// The song.
         song: SongId,
         /// The part that is needed; `None` for the whole song.
-        range: Option<TimeRange>,
+        range: Option<Interval>,
     },
     /// Start this worker.
     StartWorker(WorkerId),

@@ -5,7 +5,7 @@ use cratedigger_protocol::{DeviceKind, Event, Request};
 use super::Machine;
 use super::message::{Audio, Effect, RequestId};
 use crate::policy::{self, Step};
-use crate::update::{ExplanationUpdate, Prediction, SongId, Tiles, TimeRange, Update};
+use crate::update::{ExplanationUpdate, Interval, Prediction, SongId, Tiles, Update};
 
 /// The explanation under way.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl<S> Machine<S> {
     }
 
     /// Decodes the song first, because its samples went to the worker and were dropped there.
-    pub(super) fn explain(&mut self, song: SongId, segment: u32, range: TimeRange, class: usize) {
+    pub(super) fn explain(&mut self, song: SongId, segment: u32, range: Interval, class: usize) {
         if self.entry(song).is_none() {
             return;
         }

@@ -3,7 +3,7 @@
 
 use cratedigger_client::machine::{Audio, Input};
 use cratedigger_client::settings::{ModelChoice, RULES};
-use cratedigger_client::{Mode, Reason, Settings, Status, TimeRange, Trouble};
+use cratedigger_client::{Interval, Mode, Reason, Settings, Status, Trouble};
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet};
 use proptest::prelude::*;
 
@@ -112,7 +112,7 @@ fn perform(world: &mut World, opened: &mut u32, act: Act) {
         }
         Act::Listen => world.feed(Input::Listen(Audio { sample_rate: RATE, channels: LIVE })),
         Act::Explain(song) => {
-            let range = TimeRange { start: 0.0, end: 3.0 };
+            let range = Interval { start: 0.0, end: 3.0 };
             world.feed(Input::Explain { song, segment: 0, range, class: 1 });
         }
         Act::StopExplaining => world.feed(Input::StopExplaining),

@@ -3,8 +3,8 @@
 use cratedigger_client::machine::{Audio, Input};
 use cratedigger_client::settings::ModelChoice;
 use cratedigger_client::{
-    DeviceState, ExplanationUpdate, FullSet, Mode, Reason, Settings, SongNotice, SongUpdate, Status, Tiles,
-    TimeRange, Trouble, Update,
+    DeviceState, ExplanationUpdate, FullSet, Interval, Mode, Reason, Settings, SongNotice, SongUpdate,
+    Status, Tiles, Trouble, Update,
 };
 use cratedigger_protocol::DeviceKind::{Cpu, WebGpu};
 use cratedigger_protocol::{Event, FailureKind, ModelSet, Rule};
@@ -408,14 +408,17 @@ fn live_sound_is_dropped_while_a_worker_has_a_piece() {
     assert_eq!(world.tasks(|task| task.work == Work::Live).len(), 1);
 }
 
-const RANGE: TimeRange = TimeRange { start: 3.0, end: 6.0 };
+const RANGE: Interval = Interval { start: 3.0, end: 6.0 };
 
+/// What the host heard last about an explanation.
 fn last(world: &World) -> &ExplanationUpdate {
-    let explanation = |update| match update {
-        &Update::Explanation(ref update) => Some(update),
-        _ => None,
-    };
-    world.updates.iter().rev().find_map(explanation).unwrap()
+    let mut updates = world.updates.iter().rev();
+    updates
+        .find_map(|update| match update {
+            Update::Explanation(update) => Some(update),
+            _ => None,
+        })
+        .unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cratedigger_client::machine::{Audio, Effect, Input, Machine, RequestId, WorkerId};
 use cratedigger_client::{
-    DeviceState, ModelChoice, Reason, Settings, SongId, SongUpdate, Status, TimeRange, Update,
+    DeviceState, Interval, ModelChoice, Reason, Settings, SongId, SongUpdate, Status, Update,
 };
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet, Request};
 
@@ -41,7 +41,7 @@ pub struct Worker {
 
 pub struct World {
     pub machine: Machine<Samples>,
-    pub decodes: Vec<(RequestId, SongId, Option<TimeRange>)>,
+    pub decodes: Vec<(RequestId, SongId, Option<Interval>)>,
     pub workers: Vec<Worker>,
     pub timers: Vec<(WorkerId, RequestId)>,
     pub finding: bool,
@@ -265,13 +265,15 @@ impl World {
     }
 
     pub fn outputs(&self, song: SongId) -> Vec<&Event> {
-        let output = |update| match update {
-            &Update::Song { song: of, update: SongUpdate::Output { ref event, .. } } if of == song => {
-                Some(event)
-            }
-            _ => None,
-        };
-        self.updates.iter().filter_map(output).collect()
+        self.updates
+            .iter()
+            .filter_map(|update| match update {
+                Update::Song { song: of, update: SongUpdate::Output { event, .. } } if *of == song => {
+                    Some(event)
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn has(&self, update: &Update) -> bool {
