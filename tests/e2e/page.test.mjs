@@ -50,7 +50,7 @@ test("about the model: figures with intervals, weaknesses, data, networks", () =
     const easier = await part(page, "other-splits").innerText();
     assert.match(easier, /segment-random/);
     assert.match(easier, /track-stratified/);
-    assert.match(words, /What it can.t do/);
+    assert.match(words, /Known limitations/);
     assert.match(words, /GTZAN/);
     await page.keyboard.press("Escape");
     await part(page, "about").waitFor({ state: "hidden" });
@@ -71,7 +71,7 @@ test("settings: theme, language, motion and device are kept; diagnostics name no
     await part(page, "copy-diagnostics").click();
     await until("the clipboard", async () => (await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     const diagnostics = await page.evaluate(() => navigator.clipboard.readText());
-    assert.match(diagnostics, /CPU: ready, [\d.]+ ms a segment/);
+    assert.match(diagnostics, /CPU: ready, [\d.]+ ms per segment/);
     assert.doesNotMatch(diagnostics, /private-name/);
     await part(page, "language-de").check({ force: true });
     assert.match(await part(page, "settings").innerText(), /Einstellungen/);
@@ -223,7 +223,7 @@ test("each network's vote is shown, and where they disagree", () =>
     await state(page, "done");
     const votes = await part(page, "votes").innerText();
     assert.match(votes, /whole song: 1 of 2 networks/);
-    assert.match(votes, /part company at 0:03/);
+    assert.match(votes, /disagree at 0:03/);
     assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
     await accessible(page, "votes");
     // Of the moment that they part company at; and again after the song has gone.

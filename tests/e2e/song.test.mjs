@@ -121,7 +121,7 @@ test("a folder of thirty files with broken ones between: all judged, in order, n
       all.filter(({ status }) => status === "failed").map(({ name }) => name).sort(),
       ["11.wav", "18.wav", "25.wav", "4.wav"],
     );
-    assert.match(await part(page, "shelf-summary").innerText(), /30 songs, 4 without an answer/);
+    assert.match(await part(page, "shelf-summary").innerText(), /30 songs, 4 without a result/);
     assert.match(await part(page, "notice").first().innerText(), /^1 other/);
     // The first of the folder is on the turntable, each failure says why, and what to do.
     assert.match(await page.locator(".song-name").innerText(), /^1\.wav$/);
@@ -206,7 +206,7 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     await part(page, "why-stop").click();
     await until("no spotlight", async () => (await part(page, "spotlight").count()) === 0);
     const traits = await part(page, "traits").innerText();
-    assert.match(traits, /\d+ beats a minute/);
+    assert.match(traits, /\d+ beats per minute/);
     assert.match(traits, /kHz/);
     assert.match(traits, /443 clips/);
     await accessible(page, "why");

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use xtask::site::Site;
 
 /// The page's own glue, so that a worker can be started without the page.
-const SHIM: &str = include_str!("../../src/engine/shim.js");
+const SHIM: &str = include_str!("../../crates/client/src/shim.js");
 
 #[test]
 fn a_dropped_song_gets_the_native_answer_on_the_cpu() -> Result<()> {
