@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, Loaded, traits, wire};
+use crate::{Failure, Loaded, character, wire};
 
 /// Samples of each channel that are taken out of JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
