@@ -36,6 +36,24 @@ pub enum ModelSet {
     Full,
 }
 
+impl ModelSet {
+    /// All of them, the smallest first.
+    pub const ALL: [Self; 2] = [Self::Fast, Self::Full];
+
+    /// The id on the wire and in stored settings.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Full => "full",
+        }
+    }
+
+    /// The set with this [`ModelSet::id`].
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.id() == id)
+    }
+}
+
 /// How several networks decide together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +64,25 @@ pub enum Rule {
     Product,
     /// Each votes for one genre, with its confidence.
     Vote,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sum, Self::Product, Self::Vote];
+
+    /// The id on the wire, in manifests and in stored settings.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Product => "product",
+            Self::Vote => "vote",
+        }
+    }
+
+    /// The rule with this [`Rule::id`].
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.id() == id)
+    }
 }
 
 /// From the page to a worker.
@@ -413,5 +450,18 @@ mod tests {
             serde_json::to_value(failed).ok(),
             Some(serde_json::json!({"type": "failed", "id": null, "kind": "no-gpu", "detail": "none"}))
         );
+    }
+
+    #[test]
+    fn ids_are_the_wire_names() {
+        for rule in Rule::ALL {
+            assert_eq!(serde_json::to_value(rule).ok(), Some(rule.id().into()));
+            assert_eq!(Rule::from_id(rule.id()), Some(rule));
+        }
+        for set in ModelSet::ALL {
+            assert_eq!(serde_json::to_value(set).ok(), Some(set.id().into()));
+            assert_eq!(ModelSet::from_id(set.id()), Some(set));
+        }
+        assert_eq!((Rule::from_id("stack"), ModelSet::from_id("")), (None, None));
     }
 }
