@@ -244,6 +244,9 @@ mod tests {
             members: Vec::new(),
             song: song.to_vec(),
             none,
+            non_music: None,
+            song_non_music: None,
+            settled: false,
         }
     }
 
@@ -254,6 +257,9 @@ mod tests {
             id: 1,
             probabilities: probabilities.to_vec(),
             none: false,
+            non_music: None,
+            tags: Vec::new(),
+            conditions: Vec::new(),
             set: ModelSet::Fast,
             members: Vec::new(),
             milliseconds: 1.0,

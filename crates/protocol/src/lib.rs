@@ -142,6 +142,9 @@ pub struct ModelInfo {
     pub bytes: u64,
     /// Measured accuracies from the manifest.
     pub metrics: Vec<Metric>,
+    /// Licence notice of weights that come from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
 }
 
 /// A measured accuracy with its protocol and its sample size.
@@ -251,6 +254,38 @@ pub struct TypicalCharacter {
     pub all: Vec<Quantiles>,
     /// The same for each class, in the order of the classes.
     pub classes: Vec<Vec<Quantiles>>,
+}
+
+/// How probable it is that a sound is no music.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NonMusic {
+    /// The likeliest kind, as the manifest names it: `speech`, `other-sounds`.
+    pub kind: String,
+    /// Probability of all kinds together, 0…1.
+    pub probability: f32,
+    /// Whether this is above the manifest's threshold, so that the answer is none of the classes.
+    pub rejected: bool,
+}
+
+/// One tag of a song: an era, a mood, an instrument or a style.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// Name of the tag, as its data set has it.
+    pub name: String,
+    /// Sigmoid output, 0…1; not calibrated.
+    pub strength: f32,
+}
+
+/// A condition of a recording under which the networks are measurably worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Only the band of a telephone (about 300 to 3400 Hz) is present.
+    Telephone,
+    /// Many samples are clipped at one level.
+    Clipped,
 }
 
 /// The kind of a failure, by which the page chooses its advice.
@@ -363,6 +398,15 @@ pub enum Event {
         /// Whether the answer from the segments so far is none of the classes.
         #[serde(default)]
         none: bool,
+        /// The non-music probability of this segment, if a network predicts it.
+        #[serde(default)]
+        non_music: Option<NonMusic>,
+        /// The non-music probability of the song, from all segments so far.
+        #[serde(default)]
+        song_non_music: Option<NonMusic>,
+        /// Whether the song's answer is unlikely to change with the remaining segments.
+        #[serde(default)]
+        settled: bool,
     },
     /// One segment is silent, so the networks did not run.
     Silent {
@@ -401,9 +445,19 @@ pub enum Event {
         id: u32,
         /// The ensemble's probabilities for the whole song, in the order of the classes.
         probabilities: Vec<f32>,
-        /// Whether the answer is none of the classes, because the confidence is below the threshold.
+        /// Whether the answer is none of the classes: the confidence is below its threshold, or the
+        /// non-music probability is above its own.
         #[serde(default)]
         none: bool,
+        /// The non-music probability of the song, if a network predicts it.
+        #[serde(default)]
+        non_music: Option<NonMusic>,
+        /// Tags of the song, the strongest first. Empty if no network predicts tags.
+        #[serde(default)]
+        tags: Vec<Tag>,
+        /// Conditions of the recording under which the networks are measurably worse.
+        #[serde(default)]
+        conditions: Vec<Condition>,
         /// The set of networks that was used.
         #[serde(default)]
         set: ModelSet,

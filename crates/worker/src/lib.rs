@@ -165,6 +165,7 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
         parameters: model.parameters,
         bytes: model.bytes,
         metrics: figures(metrics),
+        licence: None,
     }
 }
 

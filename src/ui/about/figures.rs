@@ -161,7 +161,14 @@ mod tests {
     }
 
     fn model(metrics: Vec<Metric>) -> ModelInfo {
-        ModelInfo { name: "a".into(), summary: String::new(), parameters: 1, bytes: 1, metrics }
+        ModelInfo {
+            name: "a".into(),
+            summary: String::new(),
+            parameters: 1,
+            bytes: 1,
+            metrics,
+            licence: None,
+        }
     }
 
     #[test]

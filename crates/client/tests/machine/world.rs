@@ -311,6 +311,9 @@ pub fn segment(id: RequestId) -> Event {
         members: Vec::new(),
         song: vec![0.25, 0.75],
         none: false,
+        non_music: None,
+        song_non_music: None,
+        settled: false,
     }
 }
 
@@ -319,6 +322,9 @@ pub fn finished(id: RequestId) -> Event {
         id,
         probabilities: vec![0.25, 0.75],
         none: false,
+        non_music: None,
+        tags: Vec::new(),
+        conditions: Vec::new(),
         set: ModelSet::Fast,
         members: Vec::new(),
         milliseconds: 9.0,
