@@ -1,7 +1,7 @@
-//! One body for each part of the input, and a head that judges what they all say.
+//! One body for each part of the input, and a common head.
 
 use burn::module::Module;
-use burn::nn::Linear;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,13 @@ use super::conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
 use super::dense::{DenseBody, DenseConfig};
 use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, linear};
+use super::legacy::{LegacyBlock, LegacyCnn};
 use super::recurrent::{Cell, RecurrentBody, RecurrentConfig, Summary};
 use super::shape_check::{ShapeCheck, check_length};
 use super::texture::{TextureBody, TextureConfig};
 use super::transformer::{TransformerBody, TransformerConfig};
 
-/// What makes a vector of one part of the input.
+/// The body that turns one part of the input into a vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "body", rename_all = "kebab-case")]
 pub enum BranchConfig {
@@ -26,7 +27,7 @@ pub enum BranchConfig {
     Recurrent(RecurrentConfig),
     /// A transformer on its patches.
     Transformer(TransformerConfig),
-    /// Statistics of how its rows move.
+    /// Statistics of how its rows change.
     Texture(TextureConfig),
 }
 
@@ -65,16 +66,71 @@ impl BranchConfig {
     }
 }
 
-/// A network of bodies side by side (late fusion: each part is understood by itself first) and a
-/// dense head. With one part it is an ordinary network.
+/// A network of parallel bodies, one for each part of the input, and a dense head on their concatenated
+/// outputs (late fusion). With one part it is an ordinary network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields")]
 pub struct BranchedConfig {
     /// A body for each part of the input, in the input's order.
     pub branches: Vec<BranchConfig>,
     /// Dense layers between the bodies and the last layer.
-    #[serde(default)]
     pub head: DenseConfig,
+    /// Initial weights of the last layer.
+    #[serde(skip_serializing_if = "OutputInit::is_default")]
+    pub output: OutputInit,
+}
+
+/// Initial weights of the last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputInit {
+    /// Weights uniform within ±√(6 / (inputs + classes)), biases 0 (Glorot and Bengio 2010).
+    #[default]
+    Glorot,
+    /// Weights and biases uniform within ±1 / √inputs, as PyTorch does by default.
+    FanInUniform,
+}
+
+impl OutputInit {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn layer(self, inputs: usize, classes: usize, device: &Device) -> Linear {
+        match self {
+            Self::Glorot => linear(inputs, classes, Start::Glorot, device),
+            Self::FanInUniform => LinearConfig::new(inputs, classes).init(device),
+        }
+    }
+}
+
+/// All settings that a [`BranchedConfig`] can be read from: its own, or those of the older kind `cnn`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    branches: Option<Vec<BranchConfig>>,
+    head: Option<DenseConfig>,
+    output: Option<OutputInit>,
+    blocks: Option<Vec<LegacyBlock>>,
+    dropout: Option<f64>,
+}
+
+impl TryFrom<Fields> for BranchedConfig {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        match fields {
+            Fields { branches: Some(branches), head, output, blocks: None, dropout: None } => {
+                Ok(Self { branches, head: head.unwrap_or_default(), output: output.unwrap_or_default() })
+            }
+            Fields { branches: None, head: None, output: None, blocks: Some(blocks), dropout } => {
+                let dropout = dropout.ok_or("missing field `dropout`")?;
+                Ok(LegacyCnn { blocks, dropout }.into())
+            }
+            Fields { branches: None, blocks: None, .. } => Err("missing field `branches`"),
+            _ => Err("`blocks` and `dropout` belong to each branch and to `head`"),
+        }
+    }
 }
 
 fn blocks(channels: &[usize], block: ConvBlockConfig) -> Vec<ConvBlockConfig> {
@@ -84,7 +140,7 @@ fn blocks(channels: &[usize], block: ConvBlockConfig) -> Vec<ConvBlockConfig> {
 /// The designs that are trained on GTZAN again and again, with the sizes that are common for them.
 impl BranchedConfig {
     fn single(branch: BranchConfig, head: DenseConfig) -> Self {
-        Self { branches: vec![branch], head }
+        Self { branches: vec![branch], head, output: OutputInit::default() }
     }
 
     /// Dense layers with dropout on one vector of features.
@@ -214,6 +270,7 @@ impl BranchedConfig {
                 BranchConfig::Recurrent(RecurrentConfig { dropout: 0.3, ..Default::default() }),
             ],
             head: DenseConfig { layers: vec![128], dropout: 0.4, ..Default::default() },
+            output: OutputInit::default(),
         }
     }
 
@@ -236,6 +293,7 @@ impl BranchedConfig {
                 dropout: 0.5,
                 ..Default::default()
             },
+            output: OutputInit::default(),
         }
     }
 
@@ -303,17 +361,17 @@ impl BranchedConfig {
     /// Whether the network fits an input of these parts, each `[channels, rows, columns]`.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         self.trace(parts).map(|_| ())
     }
 
-    /// Values that the head sees.
+    /// Number of input values of the head.
     fn trace(&self, parts: &[[usize; 3]]) -> Result<usize, String> {
         check_length("branches", self.branches.len(), 1)?;
         if self.branches.len() != parts.len() {
             return Err(format!(
-                "{} branches for an input of {} parts: each part has its branch",
+                "{} branches for an input of {} parts; each part needs one branch",
                 self.branches.len(),
                 parts.len()
             ));
@@ -334,11 +392,11 @@ impl BranchedConfig {
         Branched {
             branches: self.branches.iter().zip(parts).map(|(b, &part)| b.init(part, device)).collect(),
             dense: self.head.init(width, device),
-            head: linear(self.head.layers.last().copied().unwrap_or(width), classes, Start::Glorot, device),
+            head: self.output.layer(self.head.layers.last().copied().unwrap_or(width), classes, device),
         }
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         self.branches.iter().map(BranchConfig::summary).collect::<Vec<_>>().join(" + ")
     }
@@ -356,7 +414,7 @@ pub enum Branch {
     Recurrent(RecurrentBody),
     /// A transformer.
     Transformer(TransformerBody),
-    /// Statistics, nothing of which is learned.
+    /// Statistics without learned parameters.
     Texture(TextureBody),
 }
 
@@ -410,11 +468,11 @@ impl Branched {
         self.head.forward(self.dense.forward(Tensor::cat(seen.collect(), 1)))
     }
 
-    /// Freezes a part of the network; see [`Freeze`]. Blocks are counted in each branch; dense layers
-    /// of the head are frozen with [`Freeze::AllButHead`] only.
+    /// Freezes a part of the network; see [`Freeze`]. Blocks are counted in each branch; only
+    /// [`Freeze::AllButHead`] also freezes the dense layers of the head.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let count = what.of(self.branches.iter().map(Branch::blocks).max().unwrap_or(0))?;
         self.branches = self.branches.into_iter().map(|branch| branch.frozen(Freezer(count))).collect();
