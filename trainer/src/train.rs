@@ -115,7 +115,7 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         (Some(earlier), _) => {
             state = earlier;
             let failed = |e| anyhow::anyhow!("checkpoint {} is damaged: {e}", state.epochs_done);
-            let weights = std::fs::read(folder.last(state.epochs_done))?;
+            let weights = fs::read(folder.last(state.epochs_done))?;
             let weights = read_record(weights).map_err(failed)?;
             learner = learner.try_load_record(weights).map_err(failed)?;
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;

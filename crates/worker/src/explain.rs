@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use cratedigger_protocol::{Event, FailureKind};
-use cratedigger_zoo::{Analyser, COLUMNS, ExplainError, ROWS};
+use cratedigger_zoo::{Analyser, ExplainError, Explanation};
 
 use crate::queue::{Job, Shared};
 use crate::song::yield_to_messages;
@@ -42,7 +42,8 @@ pub(crate) async fn explain(
     };
     let explanation = cratedigger_zoo::explain(analyser, signal, class as usize, batch, proceed).await?;
     let Some(explanation) = explanation else { return Ok(false) };
-    let event = Event::Explained { id: job.id, class, rows: ROWS as u32, columns: COLUMNS as u32 };
+    let (rows, columns) = (Explanation::ROWS as u32, Explanation::COLUMNS as u32);
+    let event = Event::Explained { id: job.id, class, rows, columns };
     wire::post(&event, Some(&explanation.drops));
     Ok(true)
 }

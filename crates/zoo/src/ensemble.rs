@@ -253,12 +253,9 @@ impl MemberSums {
     }
 }
 
-/// Index of the largest value, the first of equals; 0 for no values. NaN is never the largest.
-pub fn argmax(values: &[f32]) -> usize {
-    let largest = |best: (usize, f32), (index, &value): (usize, &f32)| {
-        if value > best.1 { (index, value) } else { best }
-    };
-    values.iter().enumerate().fold((0, f32::NEG_INFINITY), largest).0
+/// Index of the largest value, the first of equals; 0 for no values.
+pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 
 /// Index and probability of the most probable class, the first of equals.

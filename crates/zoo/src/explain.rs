@@ -8,11 +8,9 @@ use cratedigger_dsp::{Complex32, DspError, Istft, Stft, hz_to_mel, mel_to_hz};
 
 use crate::{AnalyseError, Analyser};
 
-/// Frequency bands of an explanation, evenly spaced on the mel scale. More tiles would show more
-/// detail and take longer.
-pub const ROWS: usize = 8;
-/// Time ranges of an explanation, evenly spaced.
-pub const COLUMNS: usize = 12;
+// More tiles would show more detail and take longer.
+const ROWS: usize = Explanation::ROWS;
+const COLUMNS: usize = Explanation::COLUMNS;
 const N_FFT: usize = 1024;
 const HOP: usize = 256;
 /// Gain of a tile that is taken away: −32 dB. Digital silence is a sound of its own that no network
@@ -22,10 +20,17 @@ const GAIN: f32 = 0.025;
 /// Which parts of a segment speak for a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// [`ROWS`] × [`COLUMNS`] values, row after row, lowest frequencies first: by how much the
+    /// [`Explanation::ROWS`] × [`Explanation::COLUMNS`] values, row after row, lowest frequencies first: by how much the
     /// logarithm of the class's probability falls without this tile. Positive values speak for the
     /// class.
     pub drops: Vec<f32>,
+}
+
+impl Explanation {
+    /// Number of frequency bands, evenly spaced on the mel scale.
+    pub const ROWS: usize = 8;
+    /// Number of time ranges, evenly spaced.
+    pub const COLUMNS: usize = 12;
 }
 
 /// Why a segment cannot be explained.
@@ -70,12 +75,15 @@ pub async fn explain(
     let mut drops = Vec::with_capacity(ROWS * COLUMNS);
     while drops.len() < ROWS * COLUMNS {
         let tiles = drops.len()..(drops.len() + batch.max(1)).min(ROWS * COLUMNS);
-        // One after the other, as if they were the segments of one song.
-        let mut variants: Vec<f32> = Vec::with_capacity(tiles.len() * segment.len());
-        for tile in tiles.clone() {
+        // One after the other, as segments of one song. Silence between them, because the first frames
+        // of a segment extend to the samples before it.
+        let distance = 2 * segment.len();
+        let mut variants: Vec<f32> = Vec::with_capacity(tiles.len() * distance);
+        for (n, tile) in tiles.clone().enumerate() {
+            variants.resize(n * distance, 0.0);
             variants.extend(spectra.without(tile / COLUMNS, tile % COLUMNS)?);
         }
-        let ranges: Vec<_> = (0..tiles.len()).map(|n| n * segment.len()..(n + 1) * segment.len()).collect();
+        let ranges: Vec<_> = (0..tiles.len()).map(|n| n * distance..n * distance + segment.len()).collect();
         for prediction in analyser.predict(&variants, &ranges).await? {
             // If nothing audible is left, the class has lost all its probability.
             let without = prediction.and_then(|prediction| prediction.ensemble.get(class).copied());

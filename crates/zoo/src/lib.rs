@@ -28,7 +28,7 @@ pub use ensemble::{
     Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax,
     probabilities,
 };
-pub use explain::{COLUMNS, ExplainError, Explanation, ROWS, explain};
+pub use explain::{ExplainError, Explanation, explain};
 pub use extractor::{Extractor, LogMelPlan, prepare};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};

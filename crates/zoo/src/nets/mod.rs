@@ -24,6 +24,7 @@ mod inception;
 mod inverted;
 mod layers;
 mod legacy;
+mod presets;
 mod recurrent;
 mod shape_check;
 mod texture;
