@@ -82,7 +82,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
     let mut judged: Vec<Prediction> = Vec::new();
     let mut segments = Vec::new();
     for batch in analyser.segments(signal.len()).chunks(BATCH) {
-        let answers = pollster::block_on(analyser.judge(&signal, batch))?;
+        let answers = pollster::block_on(analyser.predict(&signal, batch))?;
         for (segment, answer) in batch.iter().zip(answers) {
             let Some(mut judgement) = answer else { continue };
             segments.push(SegmentClassification {
@@ -94,7 +94,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
             judged.push(judgement);
         }
     }
-    let verdict = analyser.verdict(&judged).context("it is silent from beginning to end")?;
+    let verdict = analyser.song_prediction(&judged).context("it is silent from beginning to end")?;
     let genre = analyser.classes().get(argmax(&verdict.ensemble)).cloned().unwrap_or_default();
     Ok(Classification {
         file: path.display().to_string(),

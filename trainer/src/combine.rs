@@ -351,7 +351,7 @@ fn confidences_of_other(
     let (mut kinds, mut confidences) = (Vec::new(), Vec::new());
     for sound in sounds {
         let segments = analyser.segments(sound.samples.len());
-        let judged = pollster::block_on(analyser.judge(&sound.samples, &segments))?;
+        let judged = pollster::block_on(analyser.predict(&sound.samples, &segments))?;
         let members: Vec<Vec<Vec<f32>>> = judged.into_iter().flatten().map(|j| j.members).collect();
         bar.inc(1);
         if members.is_empty() {

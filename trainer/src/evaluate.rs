@@ -144,6 +144,7 @@ impl Loaded {
             metrics: Vec::new(),
             ensemble: EnsembleRule::default(),
             full: None,
+            character: None,
             models: vec![entry],
         };
         Ok(Self { manifest, weights: vec![weights] })
@@ -495,7 +496,7 @@ fn judge(
     let (signal, seconds) = mono(path, analyser.sample_rate())?;
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
     let segments = analyser.segments(signal.len());
-    let judged = pollster::block_on(analyser.judge(&signal, &segments))?;
+    let judged = pollster::block_on(analyser.predict(&signal, &segments))?;
     let mut judged: Vec<_> = judged.into_iter().map(|j| j.map(|j| j.members)).collect();
     if !keep_silent {
         judged.retain(Option::is_some);

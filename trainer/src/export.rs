@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::Module as _;
 use burn::store::ModuleSnapshot as _;
-use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry};
+use cratedigger_protocol::TypicalCharacter;
+use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry, character};
 
+use crate::data::{Dataset, mono};
 use crate::display::with_progress;
 use crate::evaluate::{Evaluation, Loaded, Measure, Precision, evaluate, manifest_of, metrics, open_data};
 use crate::material::Origin;
 use crate::run::{RunFolder, clips_used, kept_epoch};
-use crate::split::Protocol;
+use crate::split::{Protocol, Split, SplitPlan};
 
 /// What `cratedigger export` was asked for.
 pub struct Command {
@@ -102,6 +104,11 @@ pub fn command(command: &Command) -> Result<()> {
         })?;
         metrics(&together)
     };
+    if let Some(data) = data
+        && let Some(character) = typical_character(&Dataset::open(data)?, &record.split, &manifest.classes)?
+    {
+        manifest.character = Some(character);
+    }
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
     // Checked as a reader would, before it replaces what is there.
@@ -117,6 +124,41 @@ pub fn command(command: &Command) -> Result<()> {
     );
     Ok(())
 }
+
+/// The typical character of the training clips, from their rows in a table of whole clips or else from
+/// their audio. `None` if a class has neither, if the classes are others, or if the split does not keep
+/// whole clips apart.
+fn typical_character(
+    data: &Dataset,
+    plan: &SplitPlan,
+    classes: &[String],
+) -> Result<Option<TypicalCharacter>> {
+    if data.classes != classes || !matches!(plan.protocol, Protocol::FaultFiltered | Protocol::Track) {
+        return Ok(None);
+    }
+    let split = Split::new(plan, &data.clips, &vec![1; data.clips.len()])?;
+    let measured = with_progress("measuring the character of the training clips", |progress| {
+        let clips = split.train.iter().enumerate().filter_map(|(done, (clip, _))| {
+            progress(done, split.train.len());
+            let clip = data.clips.get(*clip)?;
+            let character = match (&clip.row, &clip.audio) {
+                (Some(row), _) => character::from_table_row(&row.map(f64::from)),
+                // A file that cannot be decoded is not a training clip either.
+                (None, Some(audio)) => {
+                    let (signal, _) = mono(audio, CHARACTER_RATE).ok()?;
+                    character::measure(&signal, CHARACTER_RATE).ok()?
+                }
+                (None, None) => None,
+            };
+            Some((clip.class, character?))
+        });
+        character::typical(classes.len(), clips)
+    });
+    Ok(measured)
+}
+
+/// Sample rate in Hz that the page measures the character of a song at.
+const CHARACTER_RATE: u32 = 22_050;
 
 /// Fails if another manifest of the folder names the file that is about to be written: tensors have
 /// random names, so that it holds other bytes each time, and the other manifest would refuse them.

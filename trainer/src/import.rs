@@ -12,6 +12,7 @@ use burn::store::{
     PyTorchToBurnAdapter, PytorchStore, SafetensorsStore, burn_pack,
 };
 use burn::tensor::DType;
+use cratedigger_zoo::nets::renamed_tensor;
 use cratedigger_zoo::{Architecture, Network};
 
 /// The layer that names the classes, in all of these networks.
@@ -64,7 +65,11 @@ pub fn import(
         tensors.with_context(|| format!("{file} cannot be read"))?;
 
     let (mut tensors, ignored) = if ours {
-        (tensors.into_values().collect(), Vec::new())
+        let current = |(name, mut tensor): (String, burn_pack::Tensor)| {
+            tensor.name = renamed_tensor(&name).unwrap_or(name);
+            tensor
+        };
+        (tensors.into_iter().map(current).collect(), Vec::new())
     } else {
         renamed(architecture, tensors).with_context(|| format!("{file}"))?
     };

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use burn::store::ModuleRecord;
+use cratedigger_zoo::nets::read_record;
 use cratedigger_zoo::{DataRecord, Preparation, Training};
 use serde::{Deserialize, Serialize};
 
@@ -265,7 +266,8 @@ impl RunFolder {
     /// No epoch has been finished, or the file is damaged.
     pub fn best_weights(&self) -> Result<ModuleRecord> {
         let path = self.0.join("best.bpk");
-        ModuleRecord::load(&path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
+        let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        read_record(bytes).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
     }
 
     /// What the manifest says about how the run was trained.

@@ -19,11 +19,11 @@ use burn::data::dataset::DatasetError;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsAccumulator, ModuleOptimizer};
-use burn::store::ModuleRecord;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::train::MultiDevicesTrainStep;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+use cratedigger_zoo::nets::read_record;
 use cratedigger_zoo::{
     DataRecord, Extractor, Input, InputSpec, Manifest, Network, Preparation, batch, combine,
 };
@@ -115,7 +115,8 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         (Some(earlier), _) => {
             state = earlier;
             let failed = |e| anyhow::anyhow!("checkpoint {} is damaged: {e}", state.epochs_done);
-            let weights = ModuleRecord::load(folder.last(state.epochs_done)).map_err(failed)?;
+            let weights = fs::read(folder.last(state.epochs_done))?;
+            let weights = read_record(weights).map_err(failed)?;
             learner = learner.try_load_record(weights).map_err(failed)?;
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;
         }
