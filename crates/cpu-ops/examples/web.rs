@@ -39,7 +39,7 @@ impl Bench {
             Network::SmallCnn(network) => network.forward(self.x.clone()),
             Network::Ear(network) => network.forward(self.x.clone()),
         };
-        y.into_data().to_vec().expect("f32")
+        y.into_data().try_to_vec().expect("f32")
     }
 }
 

@@ -65,8 +65,8 @@ impl<'a> Block<'a> {
     }
 
     /// Computes the block in one pass. `None` where burn must do it layer by layer: on another device
-    /// than the CPU, where gradients may be wanted, and for groups, dilation, strides of more than 2
-    /// columns and kernels of one value, which are matrix products.
+    /// than the CPU, where gradients may be wanted, for groups, dilation, padding by name and kernels of
+    /// one value (which are matrix products), and where the input has values that are not a number.
     ///
     /// Weights are packed once and kept as long as the layer's tensor lives.
     ///
@@ -85,8 +85,13 @@ impl<'a> Block<'a> {
         let epilogue = Epilogue { before: before.parts(), relu: self.relu, after: after.parts() };
         let kernel = packed(window, &weight, &epilogue)?;
         let input = input.to_contiguous();
+        let values: &[f32] = input.as_slice()?;
+        // A maximum can lose them. Without a branch, which would prevent vectors.
+        if values.iter().fold(false, |nan, value| nan | value.is_nan()) {
+            return None;
+        }
         let batch = x.dims()[0];
-        let y = run(&kernel, input.as_slice()?, &epilogue, batch)?;
+        let y = run(&kernel, values, &epilogue, batch)?;
         let y = TensorData::new(y, [batch, window.outputs, pooled[0], pooled[1]]);
         Some(Tensor::from_data(y, &x.device()))
     }

@@ -19,7 +19,7 @@ const server = http.createServer(async (request, response) => {
   const { pathname } = new URL(request.url, "http://x");
   const [, folder, name] = pathname.split("/");
   const file = name && folders[folder] ? path.join(folders[folder], path.basename(name)) : null;
-  const page = pathname === "/" ? '<!doctype html><script type="module" src="/web/page.mjs"></script>' : null;
+  const page = pathname === "/" ? '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/web/page.mjs"></script>' : null;
   const body = page ?? (file && (await readFile(file).catch(() => null)));
   if (body === null) return response.writeHead(404).end();
   const type = page ? "text/html" : (TYPES[path.extname(file)] ?? "application/octet-stream");
