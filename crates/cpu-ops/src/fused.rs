@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use burn::backend::flex::FlexTensor;
-use burn::backend::{BackendTensor, DispatchTensorKind};
+use burn::backend::{BackendTensor, DispatchAutodiffContext, DispatchTensorKind};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
@@ -130,7 +130,11 @@ impl Pool {
 
 /// A tensor of the CPU, outside of autodiff.
 fn on_cpu<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
-    match x.clone().into_dispatch().kind {
+    let x = x.clone().into_dispatch();
+    if x.autodiff != DispatchAutodiffContext::Disabled {
+        return None;
+    }
+    match x.kind {
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => {
             // Another type of values has no slice of f32.
             (tensor.dtype() == burn::tensor::DType::F32).then_some(tensor)

@@ -288,4 +288,8 @@ fn others_are_left_to_burn() {
     }
     let overlapping = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init();
     assert_eq!(Pool::of(&overlapping), None);
+    let conv = conv([4, 4], [3, 3], [1, 1], [1; 4]);
+    assert!(Block::new(&conv).forward(&(x.clone() * f32::NAN)).is_none());
+    #[cfg(feature = "training")]
+    assert!(Block::new(&conv).forward(&Tensor::zeros([1, 4, 8, 8], &device.autodiff())).is_none());
 }
