@@ -5,6 +5,8 @@
 //! 4 × 2 vectors takes 6 loads for 8 products. Nothing is copied (no im2col), and nothing but
 //! finished sums is written.
 
+#![allow(clippy::needless_range_loop)] // indexes show the tile's size to the compiler
+
 use crate::vector::{Vectors, Work};
 
 /// A tile's size, and how fast it is.
