@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod bench_web;
 mod browser;
 mod build;
 mod setup;
@@ -91,6 +92,8 @@ enum Bench {
     Recurrent,
     /// Steps of training, beside PyTorch (takes Python 3, and installs some gigabytes)
     Train,
+    /// Our networks in WebAssembly, beside ONNX Runtime Web in Chromium (takes Node.js, and installs 160 MB)
+    Web,
 }
 
 fn main() -> ExitCode {
@@ -145,6 +148,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
+        Command::Bench { what: Bench::Web } => bench_web::web(&shell)?,
         Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
     Ok(ExitCode::SUCCESS)

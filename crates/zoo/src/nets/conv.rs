@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
-use super::layers::{ConvNorm, Start, Window, average, conv, convolve, max_pool, normalise};
+use super::layers::{ConvNorm, Start, Window, average, conv, conv_norm_relu_pool, max_pool, normalise};
 use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Position of the batch normalisation in a block.
@@ -225,17 +225,21 @@ impl ConvBlock {
             Some(norm) => normalise(norm, x),
             None => x,
         };
-        let mut x = relu(normed(&self.conv_norm, convolve(&self.conv, input.clone())));
-        if let Some(residual) = &self.residual {
-            let around = match &residual.short_cut {
-                Some(conv) => conv.forward(input),
-                None => input,
-            };
-            x = relu(residual.second.forward(x) + around);
-        }
-        if let Some(pool) = &self.pool {
-            x = max_pool(pool, x);
-        }
+        let x = match &self.residual {
+            None => conv_norm_relu_pool(&self.conv, self.conv_norm.as_ref(), self.pool.as_ref(), input),
+            Some(residual) => {
+                let x = conv_norm_relu_pool(&self.conv, self.conv_norm.as_ref(), None, input.clone());
+                let around = match &residual.short_cut {
+                    Some(conv) => conv.forward(input),
+                    None => input,
+                };
+                let x = relu(residual.second.forward(x) + around);
+                match &self.pool {
+                    Some(pool) => max_pool(pool, x),
+                    None => x,
+                }
+            }
+        };
         self.dropout.forward(normed(&self.pool_norm, x))
     }
 }

@@ -4,10 +4,13 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+#[cfg(feature = "cpu")]
+use cratedigger_cpu_ops::fused;
 #[cfg(feature = "training")]
-use super::cpu;
+use cratedigger_cpu_ops::training;
 
 /// Window of a convolution or a pooling over rows and columns.
 #[derive(Clone, Copy, Debug)]
@@ -107,31 +110,65 @@ pub(crate) fn conv(
     conv
 }
 
-/// What a convolution makes of maps.
+/// Applies a convolution.
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(y) = fused::Block::new(conv).forward(&x) {
+        return y;
+    }
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::convolve(conv, &x) {
+    if let Some(y) = training::convolve(conv, &x) {
         return y;
     }
     conv.forward(x)
 }
 
-/// What a batch normalisation makes of them.
+/// Applies a batch normalisation.
 pub(crate) fn normalise(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::normalise(norm, &x) {
+    if let Some(y) = training::normalise(norm, &x) {
         return y;
     }
     norm.forward(x)
 }
 
-/// What a max-pooling makes of them.
+/// Applies a max-pooling.
 pub(crate) fn max_pool(pool: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::max_pool(pool, &x) {
+    if let Some(y) = training::max_pool(pool, &x) {
         return y;
     }
     pool.forward(x)
+}
+
+/// Applies a convolution, a batch normalisation, a ReLU and a max-pooling: in one pass where
+/// inference runs on the CPU, layer by layer elsewhere.
+pub(crate) fn conv_norm_relu_pool(
+    conv: &Conv2d,
+    norm: Option<&BatchNorm>,
+    pool: Option<&MaxPool2d>,
+    x: Tensor<4>,
+) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    {
+        let fused_pool = pool.and_then(fused::Pool::of);
+        let block = fused::Block::new(conv).with_norm(norm).with_relu();
+        if let Some(y) = block.with_pool(fused_pool.unwrap_or_default()).forward(&x) {
+            return match pool.filter(|_| fused_pool.is_none()) {
+                Some(pool) => max_pool(pool, y),
+                None => y,
+            };
+        }
+    }
+    let x = convolve(conv, x);
+    let x = relu(match norm {
+        Some(norm) => normalise(norm, x),
+        None => x,
+    });
+    match pool {
+        Some(pool) => max_pool(pool, x),
+        None => x,
+    }
 }
 
 /// A dense layer with bias.
@@ -172,6 +209,10 @@ impl ConvNorm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "cpu")]
+        if let Some(y) = fused::Block::new(&self.conv).with_norm(Some(&self.norm)).forward(&x) {
+            return y;
+        }
         normalise(&self.norm, convolve(&self.conv, x))
     }
 }

@@ -16,8 +16,6 @@
 
 mod branched;
 mod conv;
-#[cfg(feature = "training")]
-mod cpu;
 mod dense;
 mod freeze;
 mod inception;

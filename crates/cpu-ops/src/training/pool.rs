@@ -1,4 +1,4 @@
-//! Max-pooling over windows that do not overlap.
+//! Max-pooling over windows that do not overlap, for training.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -16,8 +16,12 @@ use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::{dims, is_here, tensor, values};
 
-/// What a pooling makes of maps, if this is the place for it.
-pub(crate) fn max_pool(layer: &MaxPool2d, x: &Tensor<4>) -> Option<Tensor<4>> {
+/// Max-pooling on the CPU, with its gradient; `None` on another device, with padding, dilation or
+/// windows that overlap.
+///
+/// # Shapes
+/// `[batch, channels, rows, columns]` → `[batch, channels, rows / window, columns / window]`
+pub fn max_pool(layer: &MaxPool2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     let unpadded = matches!(layer.padding, PaddingConfig2d::Valid | PaddingConfig2d::Explicit(0, 0, 0, 0));
     let apart = layer.kernel_size == layer.stride && layer.dilation == [1, 1] && !layer.ceil_mode;
     if !unpadded || !apart || !is_here(x) {
@@ -27,10 +31,10 @@ pub(crate) fn max_pool(layer: &MaxPool2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     Some(Tensor::from_dispatch(y))
 }
 
-/// A back end that pools windows side by side.
+/// A back end that pools windows that do not overlap.
 #[backend_extension(Flex, Autodiff)]
 pub trait Pooling: Backend {
-    /// The largest value of each window. What is left over at the edges is dropped.
+    /// The largest value of each window. Rows and columns left over at the end are dropped.
     ///
     /// # Shapes
     /// `[batch, channels, rows, columns]` → `[batch, channels, rows / window, columns / window]`
@@ -39,11 +43,11 @@ pub trait Pooling: Backend {
 
 /// A back end that knows the gradient of [`Pooling::pool`].
 pub trait PoolingGradient: Pooling {
-    /// By its input: all of it to the first of the largest values.
+    /// Gradient by the input: the first of the largest values gets all of it.
     fn gradient(gradient: FloatTensor<Self>, x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
 }
 
-/// `value` if it is larger or not a number: one of those must not vanish.
+/// Whether `value` replaces `largest`: if it is larger, or NaN, which must not vanish.
 fn wins(value: f32, largest: f32) -> bool {
     value > largest || value.is_nan()
 }

@@ -1,10 +1,10 @@
-//! Convolutions as matrix products.
+//! Convolutions as matrix products (im2col).
 //!
-//! The values under the kernel's window are written out as the columns of a matrix, so that one
-//! product with the weights is the convolution, and two others are its gradients (Chellapilla,
-//! Puri and Simard 2006, "High performance convolutional neural networks for document
-//! processing"). A few windows of the batch are taken at a time: their matrix stays in the cache,
-//! and each group is one task for a core.
+//! The values under each position of the kernel become a column of a matrix. One product of this
+//! matrix with the weights is the convolution, and two others are its gradients (Chellapilla, Puri
+//! and Simard 2006, "High performance convolutional neural networks for document processing"). The
+//! batch is split into groups of a few windows: the matrix of a group stays in the cache, and each
+//! group is one task for a core.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -23,11 +23,15 @@ use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::{is_here, tensor, values};
 
-/// Values of the lowered matrix that are worked on at a time: 2 MB, which a core's caches hold.
+/// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
 const GROUP_VALUES: usize = 1 << 19;
 
-/// What a layer makes of maps, if this is the place for it.
-pub(crate) fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
+/// A convolution on the CPU, with its gradients; `None` on another device, with groups, dilation or
+/// asymmetric padding.
+///
+/// # Shapes
+/// `[batch, inputs, rows, columns]` → `[batch, outputs, rows, columns]`
+pub fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     let PaddingConfig2d::Explicit(top, left, bottom, right) = layer.padding else { return None };
     let plain = layer.groups == 1 && layer.dilation == [1, 1] && top == bottom && left == right;
     if !plain || !is_here(x) {
@@ -49,11 +53,10 @@ pub(crate) fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     })
 }
 
-/// A back end that lowers convolutions.
+/// A back end that computes convolutions by im2col.
 #[backend_extension(Flex, Autodiff)]
 pub trait Convolution: Backend {
-    /// A two-dimensional convolution without bias (a cross-correlation, as everywhere in the
-    /// field).
+    /// A two-dimensional convolution without bias (a cross-correlation, as usual in deep learning).
     ///
     /// # Shapes
     /// `[batch, inputs, rows, columns]` and `[outputs, inputs, height, width]` →
@@ -68,10 +71,10 @@ pub trait Convolution: Backend {
 
 /// A back end that knows the gradients of [`Convolution::convolve`].
 pub trait ConvolutionGradients: Convolution {
-    /// By its input.
+    /// Gradient by the input.
     fn by_input(gradient: FloatTensor<Self>, weight: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
 
-    /// By its weights.
+    /// Gradient by the weights.
     fn by_weight(gradient: FloatTensor<Self>, x: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
 }
 
@@ -97,31 +100,31 @@ impl Plan {
         Self { batch, inputs, outputs, size, kernel, stride, padding, places: [places(0), places(1)] }
     }
 
-    /// Values of one window's input.
+    /// Values in the input of one window of the batch.
     fn input_values(&self) -> usize {
         self.inputs * self.size[0] * self.size[1]
     }
 
-    /// Values of one of a window's output maps.
+    /// Values in one output map.
     fn area(&self) -> usize {
         self.places[0] * self.places[1]
     }
 
-    /// Rows of the lowered matrix.
+    /// Rows of the im2col matrix.
     fn depth(&self) -> usize {
         self.inputs * self.kernel[0] * self.kernel[1]
     }
 
-    /// Windows that are worked on at a time.
+    /// Windows in a group.
     fn group(&self) -> usize {
         (GROUP_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.max(1))
     }
 
-    /// Calls `each(row of the matrix, where in it, where in the input, how many)` for every run of
-    /// values under the kernel's window that are inside of one window's input.
+    /// Calls `each(matrix row, offset in this row, offset in the input, count)` for every run of
+    /// values under the kernel that lie inside the input of one window.
     ///
-    /// The runs go by the stride in the input, and side by side in the matrix. What is between
-    /// them is padding.
+    /// Values of a run are one stride apart in the input and contiguous in the matrix. Between runs
+    /// the matrix holds padding.
     fn runs(&self, mut each: impl FnMut(usize, usize, usize, usize)) {
         let ([rows, columns], [height, width]) = (self.size, self.kernel);
         let ([down, across], [stride_down, stride_across]) = (self.places, self.stride);
@@ -129,7 +132,7 @@ impl Plan {
             for i in 0..height {
                 for j in 0..width {
                     let row = (channel * height + i) * width + j;
-                    // Places x with 0 ≤ x · stride + j − padding < columns.
+                    // Positions x with 0 ≤ x · stride + j − padding < columns.
                     let first = self.padding[1].saturating_sub(j).div_ceil(stride_across);
                     let end =
                         (columns + self.padding[1]).saturating_sub(j).div_ceil(stride_across).min(across);
@@ -149,7 +152,7 @@ impl Plan {
         }
     }
 
-    /// The lowered matrix of some windows: `[depth, windows · area]`.
+    /// The im2col matrix of a group of windows: `[depth, windows · area]`.
     fn unfold(&self, x: &[f32]) -> FlexTensor {
         let (area, stride) = (self.area(), self.stride[1]);
         let windows = x.len() / self.input_values();
@@ -168,7 +171,7 @@ impl Plan {
         tensor(matrix, [self.depth(), windows * area])
     }
 
-    /// The other way: adds what stands in a lowered matrix to where it came from.
+    /// The transposed operation (col2im): adds each value of an im2col matrix to its place in the input.
     fn fold(&self, matrix: &[f32], x: &mut [f32]) {
         let (area, stride) = (self.area(), self.stride[1]);
         let windows = x.len() / self.input_values();
@@ -185,7 +188,7 @@ impl Plan {
         }
     }
 
-    /// Output maps of some windows, `[windows, outputs, area]`, as `[outputs, windows · area]`.
+    /// Output maps of a group, `[windows, outputs, area]`, as `[outputs, windows · area]`.
     fn gather(&self, maps: &[f32]) -> FlexTensor {
         let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
         let mut matrix = vec![0.0; maps.len()];
@@ -196,7 +199,7 @@ impl Plan {
         tensor(matrix, [self.outputs, windows * area])
     }
 
-    /// The other way.
+    /// The inverse of [`Self::gather`].
     fn scatter(&self, matrix: &[f32], maps: &mut [f32]) {
         let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
         for (index, map) in maps.chunks_exact_mut(area).enumerate() {
@@ -242,7 +245,7 @@ impl ConvolutionGradients for Flex {
             .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
             .map(|(gradient, x)| Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1)))
             .collect();
-        // In the order of the batch, whichever group was ready first: two runs must be alike.
+        // In the order of the batch, so that two runs give the same bits.
         let mut weight = vec![0.0; plan.outputs * plan.depth()];
         for product in &products {
             weight.iter_mut().zip(values(product)).for_each(|(sum, value)| *sum += value);

@@ -1,15 +1,16 @@
-//! Convolution, batch normalisation and max-pooling for learning on the CPU, where a step spends
+//! Convolution, batch normalisation and max-pooling for training on the CPU, where a step spends
 //! nearly all its time.
 //!
-//! burn-flex has all three, made for judging. Its convolutions turn their tensors to channels-last
-//! and back, and both their gradients are convolutions with kernels as large as the maps; a
-//! normalisation that learns is some twenty walks over its maps, four of them to transpose them; a
-//! pooling divides for every value. These here keep the layout as it is, walk as often as they
-//! have to, and are extensions of burn's CPU back end, as burn means extensions to be written.
-//! `cargo xtask bench train` measures what that is worth. On other devices, and for settings that
-//! none of our networks has, burn's own are used.
+//! burn-flex has all three, made for inference. Its convolutions transpose their tensors to
+//! channels-last and back, and both their gradients are convolutions with kernels as large as the
+//! maps. Its batch normalisation reads or writes the maps some twenty times in training, four of
+//! them to transpose them. Its pooling divides for every value. These operations keep the layout,
+//! pass over the maps as often as necessary, and are written as extensions of burn's CPU back end.
+//! `cargo xtask bench train` measures the gain. On other devices, and for settings that no network
+//! of ours has, they return `None` and the caller takes burn's.
 //!
-//! Sums over a batch are added up in its order, whichever core was ready first: two runs are alike.
+//! Sums over a batch are added in its order, whichever core was ready first, so that two runs with
+//! one seed give the same bits.
 
 mod convolution;
 mod norm;
@@ -19,15 +20,15 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, TensorMetadata as _};
 use burn::tensor::{DType, Tensor, TensorData};
 
-pub(super) use convolution::convolve;
-pub(super) use norm::normalise;
-pub(super) use pool::max_pool;
+pub use convolution::convolve;
+pub use norm::normalise;
+pub use pool::max_pool;
 
-/// Whether a tensor is one of the CPU's.
+/// Whether a tensor is on the CPU, with or without autodiff.
 fn is_here(x: &Tensor<4>) -> bool {
     let flex = |device: &DispatchDevice| match device {
         DispatchDevice::Flex(_) => true,
-        #[allow(unreachable_patterns)] // where no other device is built in
+        #[allow(unreachable_patterns)] // in builds without another device
         _ => false,
     };
     let on_cpu = match x.device().as_dispatch() {
@@ -37,13 +38,13 @@ fn is_here(x: &Tensor<4>) -> bool {
     on_cpu && x.dtype() == DType::F32
 }
 
-/// A tensor of values that lie side by side.
+/// A contiguous tensor.
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// The values of such a tensor.
-#[allow(clippy::expect_used)] // `is_here` looked at the type, and `to_contiguous` was called
+/// The values of a contiguous tensor.
+#[allow(clippy::expect_used)] // `is_here` checks the type, and callers call `to_contiguous`
 fn values(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("contiguous values of f32")
 }

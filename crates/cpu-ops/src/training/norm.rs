@@ -1,4 +1,4 @@
-//! Batch normalisation that learns: two walks over the maps, and two more for its gradients.
+//! Batch normalisation in training: two passes over the maps, and two more for the gradients.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -18,9 +18,12 @@ use rayon::slice::ParallelSliceMut as _;
 
 use super::{dims, is_here, tensor, values};
 
-/// What a normalisation that learns makes of maps, if this is the place for it; its running
+/// Batch normalisation on an autodiff CPU device, with its gradients; `None` elsewhere. Running
 /// statistics move as in burn's.
-pub(crate) fn normalise(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
+///
+/// # Shapes
+/// `[batch, channels, rows, columns]` → the same
+pub fn normalise(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
     let device = x.device();
     if !device.is_autodiff() || !layer.training.is_enabled() || !is_here(x) {
         return None;
@@ -40,7 +43,7 @@ pub(crate) fn normalise(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
     Some(Tensor::from_dispatch(normalised.output))
 }
 
-/// Normalised maps, and what they were normalised by.
+/// Normalised maps with the statistics of the batch.
 #[derive(Debug, ExtensionType)]
 pub struct Normalised<B: Backend> {
     output: FloatTensor<B>,
@@ -50,7 +53,7 @@ pub struct Normalised<B: Backend> {
     variance: FloatTensor<B>,
 }
 
-/// A back end that normalises batches in few walks.
+/// A back end that normalises batches in few passes.
 #[backend_extension(Flex, Autodiff)]
 pub trait Normalisation: Backend {
     /// `γ · (x − mean) / √(variance + ε) + β`, with mean and variance of each channel over the
@@ -68,7 +71,7 @@ pub trait Normalisation: Backend {
 
 /// A back end that knows the gradients of [`Normalisation::normalise`].
 pub trait NormalisationGradients: Normalisation {
-    /// By its input, its γ and its β.
+    /// Gradients by the input, γ and β.
     fn gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -79,10 +82,9 @@ pub trait NormalisationGradients: Normalisation {
     ) -> [FloatTensor<Self>; 3];
 }
 
-/// For each channel, `sums` of its map in every window of the batch, added up.
+/// For each channel, the total over the batch of the `sums` of its maps.
 ///
-/// Within a map in f32 with eight sums side by side (which the compiler makes one instruction of),
-/// over the maps in f64.
+/// Sums within a map are f32 in eight lanes, which the compiler vectorises; totals are f64.
 fn by_channel<const N: usize>(
     [batch, channels]: [usize; 2],
     sums: impl Fn(usize, usize) -> [f64; N] + Sync,
@@ -206,7 +208,7 @@ impl<B: NormalisationGradients, C: CheckpointStrategy> Normalisation for Autodif
         struct Normalise;
 
         impl<B: NormalisationGradients> Backward<B, 3> for Normalise {
-            // The input and γ are kept by the graph, the statistics here.
+            // The graph keeps the input and γ; the statistics are kept here.
             type State = (NodeId, NodeId, FloatTensor<B>, FloatTensor<B>, f64);
 
             fn backward(
