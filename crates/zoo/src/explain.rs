@@ -67,7 +67,7 @@ pub async fn explain(
     if class >= analyser.classes().len() {
         return Err(ExplainError::NoClass(class));
     }
-    let whole = analyser.predict(segment, &[0..segment.len()]).await?;
+    let whole = analyser.predict(segment, std::slice::from_ref(&(0..segment.len()))).await?;
     let Some(whole) = whole.first().and_then(Option::as_ref) else { return Err(ExplainError::Silent) };
     let whole = whole.ensemble.get(class).copied().unwrap_or_default();
 
