@@ -1,6 +1,7 @@
 //! The page's side of the workers: starts them, sends one song after the other, follows what
 //! comes back, and replaces a worker that fails.
 
+mod build_status;
 mod client;
 pub mod policy;
 
@@ -725,7 +726,10 @@ impl Engine {
         let engine = self.clone();
         spawn_local(async move {
             match adapter().await {
-                Ok(()) => engine.start_worker(DeviceKind::WebGpu),
+                Ok(()) => {
+                    build_status::built("worker-gpu").await;
+                    engine.start_worker(DeviceKind::WebGpu);
+                }
                 Err(reason) => engine.state.gpu.set(DeviceState::Unavailable(reason)),
             }
         });
