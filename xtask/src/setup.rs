@@ -53,8 +53,10 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
             Tool::WasmBindgen => {
                 let lock = shell.read("Cargo.lock")?;
                 let version = locked(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")?;
-                // Not `--locked`: its lock file has a version that the registry lacks.
-                cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &[], "1")?;
+                // Not `--locked`: its lock file has a version that the registry lacks. Without TLS, because its
+                // test runner only talks to the local chromedriver: saves the compilation of rustls and ring.
+                let features = ["--no-default-features"];
+                cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &features, "1")?;
             }
             Tool::WasmOpt => wasm_opt(shell)?,
             Tool::Browser => browser(shell)?,
