@@ -1,7 +1,7 @@
-//! How fast the small CNN learns: steps of 32 windows, all cores; prints the milliseconds of each
-//! part of a step as JSON.
+//! Measures training steps of the small CNN with 32 windows on all cores; prints the milliseconds of each part
+//! of a step as JSON.
 //!
-//! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a table beside PyTorch.
+//! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a comparison with PyTorch.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::expect_used)]
@@ -16,7 +16,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor};
 use cratedigger_trainer::config::Config;
 
-/// Windows a step.
+/// Windows in a step.
 const BATCH: usize = 32;
 const CLASSES: usize = 10;
 
@@ -54,7 +54,7 @@ fn main() {
         network = optimizer.step(1e-3, network, gradients);
         let step = start.elapsed().as_secs_f64();
         if round > 0 {
-            // The first one plans and allocates.
+            // The first round plans and allocates.
             let parts = [
                 ("judging 32 windows", judged),
                 ("a step: forward", forward),

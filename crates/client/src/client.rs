@@ -10,7 +10,6 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{File, Url};
 
-use crate::adapter;
 use crate::decode::{self, Channels};
 use crate::machine::{Audio, Effect, Input, Machine, PATIENCE, RequestId, WorkerId};
 use crate::policy::Mode;
@@ -18,6 +17,7 @@ use crate::settings::{ModelChoice, Settings};
 use crate::trouble::Trouble;
 use crate::update::{Interval, SongId, Status, Update};
 use crate::worker::{Handle, Report};
+use crate::{adapter, build_status};
 
 /// Analyses songs: owns the files and the workers, and reports every change to its observer.
 ///
@@ -170,7 +170,13 @@ impl Client {
             }
             Effect::FindAdapter => {
                 let client = self.clone();
-                spawn_local(async move { client.feed(Input::Adapter(adapter::find().await)) });
+                spawn_local(async move {
+                    let found = adapter::find().await;
+                    if found.is_ok() {
+                        build_status::built("worker-gpu").await;
+                    }
+                    client.feed(Input::Adapter(found));
+                });
             }
             Effect::StartTimer { worker, request } => self.start_timer(worker, request),
             Effect::Notify(update) => (self.0.observer)(update),

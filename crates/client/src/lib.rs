@@ -32,6 +32,7 @@
 #![deny(unsafe_code)]
 
 mod adapter;
+mod build_status;
 mod client;
 pub mod decode;
 pub mod live;

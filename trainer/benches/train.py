@@ -1,7 +1,7 @@
-"""The small CNN of trainer/recipes/small-cnn.toml in PyTorch: times each part of a step of 32 windows
-on all cores and prints the milliseconds as JSON.
+"""Measures the parts of a training step in PyTorch, for the small CNN of trainer/recipes/small-cnn.toml with
+32 windows on all cores, and prints the milliseconds as JSON.
 
-train_peer.py ROUNDS
+train.py ROUNDS
 """
 
 import json
@@ -58,7 +58,7 @@ for round in range(rounds + 1):
     backward = time.perf_counter() - start - forward
     optimizer.step()
     step = time.perf_counter() - start
-    if round > 0:  # the first one plans and allocates
+    if round > 0:  # the first round plans and allocates
         for name, seconds in [
             ("judging 32 windows", judged),
             ("a step: forward", forward),

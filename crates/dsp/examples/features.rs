@@ -1,15 +1,38 @@
-//! What is measured, natively and in WebAssembly alike.
+//! Measures the time of the features, natively and in WebAssembly, on one core.
+//!
+//! Natively, `features FILE ROUNDS` writes the signal to FILE as 32-bit floats and prints the milliseconds of
+//! each task as JSON. In WebAssembly, features.mjs calls [`Bench`] from Node.js. features.py does the same with
+//! librosa; `cargo xtask bench features` runs all three and prints a table.
 
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command-line program")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::hint::black_box;
+use std::time::Instant;
 
 use cratedigger_dsp::{FeatureExtractor, FeatureParams, MelParams, MelSpectrogram, power_to_db_ref};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Samples a second.
-pub const RATE: u32 = 22050;
+/// Samples per second.
+const RATE: u32 = 22050;
 
-/// Half a minute of chords, a bass and a drum of noise, all of it synthetic.
-pub fn music() -> Vec<f32> {
+/// The tasks. The first two have goals for their speed. Each task but the first is measured alone, and includes
+/// the transform that it needs.
+const TASKS: [&str; 8] = [
+    "57 features",
+    "log-mel",
+    "HPSS",
+    "MFCC",
+    "chroma",
+    "centroid, bandwidth, rolloff",
+    "contrast",
+    "tempo and beats",
+];
+
+/// 30 seconds of synthetic chords, bass and noise drum.
+fn music() -> Vec<f32> {
     let rate = f64::from(RATE);
     let beat = rate * 60.0 / 118.0;
     let chords = [[220.0, 261.63, 329.63], [174.61, 220.0, 261.63], [196.0, 246.94, 293.66]];
@@ -30,7 +53,7 @@ pub fn music() -> Vec<f32> {
         .collect()
 }
 
-/// The plans, made once, and the signal.
+/// The signal, and the extractors with their FFT plans.
 #[wasm_bindgen]
 pub struct Bench {
     signal: Vec<f32>,
@@ -40,7 +63,7 @@ pub struct Bench {
 
 #[wasm_bindgen]
 impl Bench {
-    /// Plans everything.
+    /// Creates the extractors.
     ///
     /// # Errors
     /// None with these parameters.
@@ -62,10 +85,11 @@ impl Bench {
         })
     }
 
-    /// Computes one of [`tasks`] once and returns a number that depends on all of it.
+    /// Runs one of [`tasks`] once. Returns a number that depends on the whole result, so that the compiler
+    /// removes no part of the task.
     ///
     /// # Errors
-    /// No such task.
+    /// The task is unknown.
     pub fn run(&mut self, task: &str) -> Result<f64, String> {
         let sum = |values: &[f32]| values.iter().map(|v| f64::from(*v)).sum::<f64>();
         let text = |e: cratedigger_dsp::DspError| e.to_string();
@@ -98,20 +122,29 @@ impl Bench {
     }
 }
 
-/// What is measured, the two with a goal first. Each one but the first is timed alone, its share
-/// of the transform included.
+/// The names of all tasks.
 #[wasm_bindgen]
 pub fn tasks() -> Vec<String> {
-    [
-        "57 features",
-        "log-mel",
-        "HPSS",
-        "MFCC",
-        "chroma",
-        "centroid, bandwidth, rolloff",
-        "contrast",
-        "tempo and beats",
-    ]
-    .map(String::from)
-    .to_vec()
+    TASKS.map(String::from).to_vec()
+}
+
+/// The native program. In a browser or Node.js there are no arguments and it does nothing.
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(file), Some(rounds)) = (arguments.next(), arguments.next()) else { return Ok(()) };
+    let rounds: usize = rounds.parse()?;
+    std::fs::write(&file, music().iter().flat_map(|s| s.to_le_bytes()).collect::<Vec<u8>>())?;
+
+    let mut bench = Bench::new()?;
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for task in TASKS {
+        black_box(bench.run(task)?);
+        for _ in 0..rounds {
+            let start = Instant::now();
+            black_box(bench.run(task)?);
+            times.entry(task).or_default().push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    println!("{}", serde_json::to_string(&times)?);
+    Ok(())
 }

@@ -1,6 +1,6 @@
-"""Times every task with librosa, on one core, and prints the milliseconds as JSON.
+"""Measures every task of features.rs with librosa, on one core, and prints the milliseconds as JSON.
 
-peer.py FILE ROUNDS, where FILE holds the signal as 32-bit floats.
+features.py FILE ROUNDS, where FILE has the signal as 32-bit floats.
 """
 
 import json
@@ -23,7 +23,7 @@ def shape():
 
 
 def table():
-    """As the notebook that made the Kaggle tables, with one transform where librosa lets us."""
+    """As the notebook that made the Kaggle tables, with one transform where librosa allows it."""
     S = np.abs(librosa.stft(y))
     harmonic, percussive = librosa.effects.hpss(y)
     tempo, _ = librosa.beat.beat_track(y=y, sr=RATE)
@@ -54,7 +54,7 @@ TASKS = {
 
 times = {}
 for name, task in TASKS.items():
-    task()  # compiles what numba compiles
+    task()  # numba compiles in the first run
     times[name] = []
     for _ in range(rounds):
         start = time.perf_counter()
