@@ -68,7 +68,8 @@ pub use extractor::{
 };
 pub use hpss::Hpss;
 pub use mel::{
-    MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, power_to_db, power_to_db_ref,
+    MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, hz_to_mel, mel_to_hz, power_to_db,
+    power_to_db_ref,
 };
 pub use realfft::num_complex::Complex32;
 pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};

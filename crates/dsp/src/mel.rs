@@ -82,6 +82,16 @@ impl MelScale {
     }
 }
 
+/// A frequency in Hz on Slaney's mel scale.
+pub fn hz_to_mel(hz: f64) -> f64 {
+    MelScale::Slaney.of_hz(hz)
+}
+
+/// The frequency in Hz of a value on Slaney's mel scale.
+pub fn mel_to_hz(mel: f64) -> f64 {
+    MelScale::Slaney.to_hz(mel)
+}
+
 const BREAK_HZ: f64 = 1000.0;
 const HZ_PER_MEL: f64 = 200.0 / 3.0;
 

@@ -16,6 +16,11 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f32> {
     logits.iter().map(|x| x - max - log_sum).collect()
 }
 
+/// Index of the largest value, the first of several equal ones; 0 for no values.
+pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
 /// The normalised geometric mean of several distributions, as log-probabilities: the mean of the
 /// logarithms, normalised again. It is how segments become a song and networks become an
 /// ensemble: one that is nearly sure that a class is wrong can veto it.

@@ -22,7 +22,8 @@ pub mod preparation;
 pub use analyser::{AnalyseError, Analyser, Prediction, SongPrediction, Spectra};
 pub use cnn::{Block, Cnn, CnnConfig};
 pub use ensemble::{
-    Combination, Decision, EnsembleRule, Stacking, at_temperature, combine, log_softmax, probabilities,
+    Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax,
+    probabilities,
 };
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};

@@ -20,6 +20,7 @@ mod conv;
 #[cfg(feature = "training")]
 mod cpu;
 mod dense;
+mod dropout;
 mod freeze;
 mod inception;
 mod inverted;
@@ -33,6 +34,7 @@ mod vgg;
 pub use branched::{Branch, BranchConfig, Branched, BranchedConfig};
 pub use conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
 pub use dense::{DenseBody, DenseConfig};
+pub(crate) use dropout::DropoutRates;
 pub use freeze::Freeze;
 pub(crate) use freeze::Freezer;
 pub use inception::{InceptionV3, InceptionV3Config};
