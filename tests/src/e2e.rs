@@ -11,8 +11,8 @@ use cratedigger_tests::page::{
 };
 use cratedigger_tests::wav::Song;
 use cratedigger_tests::zoo;
-use cratedigger_trainer::config::PRESETS;
-use cratedigger_trainer::evaluate::Loaded;
+use cratedigger_trainer::config::presets;
+use cratedigger_trainer::eval::ModelBundle;
 use serde_json::{Value, json};
 use xtask::site::Site;
 
@@ -329,8 +329,8 @@ fn the_gpu_worker_has_the_golden_logits() -> Result<()> {
 }
 
 /// Compares the logits of designs in a worker with the native ones.
-async fn designs_agree(page: &Page, worker: &str, device: &str, designs: &Loaded) -> Result<()> {
-    let Loaded { manifest, weights } = designs;
+async fn designs_agree(page: &Page, worker: &str, device: &str, designs: &ModelBundle) -> Result<()> {
+    let ModelBundle { manifest, weights } = designs;
     page.site().overlay("designs/manifest.json", serde_json::to_vec(manifest)?);
     for (model, weights) in manifest.models.iter().zip(weights) {
         page.site().overlay(&format!("designs/{}", model.weights), weights.clone());
@@ -357,7 +357,7 @@ async fn designs_agree(page: &Page, worker: &str, device: &str, designs: &Loaded
 fn every_design_has_the_native_logits_on_the_cpu() -> Result<()> {
     drive(Adapter::None, async |page| {
         open_blank(&page).await?;
-        designs_agree(&page, "worker-cpu", "cpu", &zoo::set(PRESETS)?).await
+        designs_agree(&page, "worker-cpu", "cpu", &zoo::set(presets())?).await
     })
 }
 
@@ -375,7 +375,7 @@ fn every_design_but_the_largest_has_the_native_logits_on_webgpu() -> Result<()> 
     drive(Adapter::SwiftShader, async |page| {
         open_blank(&page).await?;
         // 140 million parameters: a software GPU was not done with them in seven minutes.
-        for name in PRESETS.into_iter().filter(|name| *name != "vgg19") {
+        for name in presets().into_iter().filter(|name| *name != "vgg19") {
             designs_agree(&page, "worker-gpu", "web-gpu", &zoo::set([name])?).await?;
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use burn::module::Module as _;
-use cratedigger_trainer::config::Config;
-use cratedigger_trainer::evaluate::{Loaded, Precision};
+use cratedigger_trainer::config::{Config, Overrides};
+use cratedigger_trainer::eval::{ModelBundle, Precision};
 use cratedigger_zoo::preparation::Step;
 use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Preparation, Training, batch, golden_signal};
 
@@ -26,14 +26,14 @@ pub const KINDS: [&str; 3] = ["mobilenet-v2", "short-chunk-cnn", "transformer"];
 ///
 /// # Errors
 /// A recipe cannot be read, or its network not be built.
-pub fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Loaded> {
+pub fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<ModelBundle> {
     // Random numbers come from one generator for all threads.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut designs = names.into_iter().map(design);
     let mut set = designs.next().context("a set of no designs")??;
     for design in designs {
-        let Loaded { manifest, weights } = design?;
+        let ModelBundle { manifest, weights } = design?;
         set.manifest.models.extend(manifest.models);
         set.weights.extend(weights);
     }
@@ -41,18 +41,16 @@ pub fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Loaded> {
 }
 
 /// A design by its name, from its recipe in the repository.
-fn design(name: &str) -> Result<Loaded> {
-    // The hybrid is a setting of fusion, and has its inputs.
-    let recipe = if name == "fusion-hybrid" { "fusion" } else { name };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../trainer/recipes/{recipe}.toml"));
-    let mut config = Config::read(&file, &[format!("network.preset={name}"), format!("name={name}")])?;
+fn design(name: &str) -> Result<ModelBundle> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../trainer/recipes/{name}.toml"));
+    let mut config = Config::read(&file, &Overrides::default())?;
     config.data.window = SECONDS;
-    let recipe = config.recipe();
+    let recipe = config.input_spec();
     let classes: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
 
     let preparation = one_scale(&recipe)?;
     let shapes = recipe.prepared_shapes(&preparation)?;
-    let device = cratedigger_trainer::device();
+    let device = cratedigger_trainer::device::cpu();
     device.seed(1);
     let learning = device.autodiff();
     let network = config.network.init(&shapes, classes.len(), &learning);
@@ -78,7 +76,7 @@ fn design(name: &str) -> Result<Loaded> {
         data,
         config: serde_json::Value::Null,
     };
-    Loaded::of_network(network.valid(), config, preparation, training, classes, Precision::Half)
+    ModelBundle::of_network(network.valid(), config, preparation, training, classes, Precision::Half)
         .with_context(|| format!("{name} cannot be exported"))
 }
 

@@ -4,17 +4,17 @@
 //! These are convex problems with few unknowns. They are solved to convergence without random numbers, so
 //! the same predictions give the same rule.
 
-use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::{Combination, EnsembleRule, Stacking, argmax, at_temperature};
-use nalgebra::{DMatrix, DVector};
+use anyhow::{Result, ensure};
+use cratedigger_zoo::{Combination, EnsembleRule, argmax, at_temperature};
 use serde::{Deserialize, Serialize};
+
+use super::stacking::choose_stacking;
+pub use super::stacking::{Prior, fit_stacking};
 
 /// Temperatures are searched between this value and its reciprocal.
 const COLDEST: f64 = 0.05;
 /// Probabilities are clipped at this value: an example with probability 0 costs 30 nats.
 const LEAST: f64 = 1e-13;
-/// Maximum number of unknowns of a stacked combiner; the Hessian then has half a gigabyte.
-const MAX_UNKNOWNS: usize = 8192;
 
 /// Predictions of each member for the same examples, with the labels.
 #[derive(Clone, Debug)]
@@ -220,155 +220,6 @@ fn vote_weights(members: &[Vec<Vec<f64>>], labels: &[usize], classes: usize) -> 
     if weights.iter().all(|w| *w == 0.0) { vec![1.0; members.len()] } else { weights }
 }
 
-/// Prior of a stacked combiner's weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prior {
-    /// Zero, as usual in logistic regression.
-    Zero,
-    /// The geometric mean, so that with few examples the combiner is close to it.
-    Product,
-}
-
-/// Fits a stacked combiner by Newton's method. The objective is the sum of the labels' negative
-/// log-likelihoods plus `penalty` / 2 times the squared distance of the weights (not of the biases) from the
-/// prior.
-///
-/// `members` are log-probabilities, `[member][example][class]`.
-///
-/// # Errors
-/// There are too many unknowns, or the Hessian is singular.
-pub fn fit_stacking(
-    members: &[Vec<Vec<f64>>],
-    labels: &[usize],
-    classes: usize,
-    penalty: f64,
-    prior: Prior,
-) -> Result<Stacking> {
-    let features = members.len() * classes;
-    let unknowns = classes * (features + 1);
-    ensure!(
-        unknowns <= MAX_UNKNOWNS,
-        "a stacked combiner of {} members and {classes} classes has {unknowns} unknowns; the maximum is {MAX_UNKNOWNS}",
-        members.len()
-    );
-    // Unknown k·(features + 1) + j is the weight of feature j for class k; the last j is the bias.
-    let width = features + 1;
-    let examples: Vec<Vec<f64>> = (0..labels.len())
-        .map(|i| members.iter().flat_map(|member| member[i].iter().copied()).chain([1.0]).collect())
-        .collect();
-    let is_bias = |index: usize| index % width == features;
-    let centre = DVector::from_fn(unknowns, |index, _| {
-        let (k, j) = (index / width, index % width);
-        let own = prior == Prior::Product && !is_bias(index) && j % classes == k;
-        if own { 1.0 / members.len() as f64 } else { 0.0 }
-    });
-    let logits = |w: &DVector<f64>, x: &[f64]| -> Vec<f64> {
-        (0..classes).map(|k| x.iter().enumerate().map(|(j, x)| x * w[k * width + j]).sum()).collect()
-    };
-    let distance = |w: &DVector<f64>| -> DVector<f64> {
-        DVector::from_fn(unknowns, |i, _| if is_bias(i) { 0.0 } else { w[i] - centre[i] })
-    };
-    let objective = |w: &DVector<f64>| -> f64 {
-        let loss = |(x, &label): (&Vec<f64>, &usize)| {
-            let z = logits(w, x);
-            log_sum_exp(&z) - z[label]
-        };
-        examples.iter().zip(labels).map(loss).sum::<f64>() + 0.5 * penalty * distance(w).norm_squared()
-    };
-
-    let mut w = centre.clone();
-    let mut value = objective(&w);
-    for _ in 0..100 {
-        let mut gradient = penalty * distance(&w);
-        // A constant added to all biases changes nothing. A tiny penalty makes the solution unique.
-        let mut hessian = DMatrix::from_diagonal(&DVector::from_fn(unknowns, |i, _| {
-            if is_bias(i) { 1e-8 } else { penalty + 1e-10 }
-        }));
-        for (x, &label) in examples.iter().zip(labels) {
-            let p = softmax(logits(&w, x).into_iter());
-            for k in 0..classes {
-                let off = p[k] - f64::from(u8::from(k == label));
-                for (j, xj) in x.iter().enumerate() {
-                    gradient[k * width + j] += off * xj;
-                }
-                for l in 0..=k {
-                    let curvature = p[k] * (f64::from(u8::from(k == l)) - p[l]);
-                    for (i, xi) in x.iter().enumerate() {
-                        // Column by column, in memory order; only the lower triangle is read.
-                        let mut block = hessian.view_mut((k * width, l * width + i), (width, 1));
-                        for (entry, xj) in block.iter_mut().zip(x) {
-                            *entry += curvature * xi * xj;
-                        }
-                    }
-                }
-            }
-        }
-        let step =
-            hessian.cholesky().context("the combiner cannot be fitted; raise the penalty")?.solve(&gradient);
-        let gain = gradient.dot(&step);
-        if gain < 1e-12 {
-            break;
-        }
-        // Backtracking line search along Newton's step.
-        let mut length = 1.0;
-        loop {
-            let next = &w - length * &step;
-            let found = objective(&next);
-            if found <= value - 1e-4 * length * gain {
-                (w, value) = (next, found);
-                break;
-            }
-            length *= 0.5;
-            if length < 1e-10 {
-                // Converged to double precision.
-                return Ok(stacking(&w, classes, width));
-            }
-        }
-    }
-    Ok(stacking(&w, classes, width))
-}
-
-fn stacking(w: &DVector<f64>, classes: usize, width: usize) -> Stacking {
-    let row = |k: usize| (0..width - 1).map(|j| w[k * width + j] as f32).collect();
-    Stacking {
-        weights: (0..classes).map(row).collect(),
-        biases: (0..classes).map(|k| w[k * width + width - 1] as f32).collect(),
-    }
-}
-
-/// Fits a stacked combiner with the penalty of the lowest loss in a 5-fold cross-validation.
-fn choose_stacking(members: &[Vec<Vec<f64>>], labels: &[usize], classes: usize) -> Result<Stacking> {
-    const FOLDS: usize = 5;
-    let part = |wanted: &dyn Fn(usize) -> bool| {
-        let of = |member: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
-            member.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, p)| p.clone()).collect()
-        };
-        let labels: Vec<usize> =
-            labels.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, &label)| label).collect();
-        (members.iter().map(of).collect::<Vec<_>>(), labels)
-    };
-    let mut best = (f64::INFINITY, 100.0);
-    for penalty in [1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0] {
-        let mut loss = 0.0;
-        for fold in 0..FOLDS.min(labels.len()) {
-            let (seen, seen_labels) = part(&|i| i % FOLDS != fold);
-            let (left, left_labels) = part(&|i| i % FOLDS == fold);
-            let fitted = fit_stacking(&seen, &seen_labels, classes, penalty, Prior::Product)?;
-            let rule = EnsembleRule { combination: Combination::Stack(fitted), ..EnsembleRule::default() };
-            for (i, &label) in left_labels.iter().enumerate() {
-                let said: Vec<Vec<f32>> =
-                    left.iter().map(|member| member[i].iter().map(|p| *p as f32).collect()).collect();
-                let combined = rule.combine(&said.iter().map(Vec::as_slice).collect::<Vec<_>>());
-                loss -= combined.get(label).copied().map_or(0.0, f64::from);
-            }
-        }
-        if loss < best.0 {
-            best = (loss, penalty);
-        }
-    }
-    fit_stacking(members, labels, classes, best.1, Prior::Product)
-}
-
 /// One point of the curve of refused non-music over refused music.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdPoint {
@@ -439,12 +290,14 @@ pub fn fit_threshold(music: &[f32], other: &[f32], most: f64) -> Result<Threshol
     Ok(Threshold { chosen, curve, area: wins / (music.len() * other.len()) as f64 })
 }
 
-fn log_sum_exp(values: &[f64]) -> f64 {
+/// log Σ exp(x), without overflow.
+pub(super) fn log_sum_exp(values: &[f64]) -> f64 {
     let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + values.iter().map(|v| (v - max).exp()).sum::<f64>().ln()
 }
 
-fn softmax(values: impl Iterator<Item = f64>) -> Vec<f64> {
+/// exp(x) / Σ exp(x), without overflow.
+pub(super) fn softmax(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let values: Vec<f64> = values.collect();
     let total = log_sum_exp(&values);
     values.into_iter().map(|v| (v - total).exp()).collect()
@@ -484,7 +337,7 @@ mod tests {
     }
 
     fn golden() -> Golden {
-        serde_json::from_str(include_str!("../../tests/golden/calibration.json")).unwrap()
+        serde_json::from_str(include_str!("../../../tests/golden/calibration.json")).unwrap()
     }
 
     fn double(golden: &Golden) -> Vec<Vec<Vec<f64>>> {

@@ -9,6 +9,7 @@ mod evaluation;
 pub mod export;
 mod kept;
 pub mod pool;
+mod stacking;
 
 pub use bundle::{ModelBundle, Precision};
 pub(crate) use evaluation::metrics_of;

@@ -110,11 +110,11 @@ fn listen(clip: &Clip) -> Result<Sound> {
         audio.channels.iter().flatten().for_each(|s| all.extend(s.to_le_bytes()));
         let sha256 = sha256_hex(&all);
         let facts = facts(&audio);
-        let recipe = InputSpec::log_mel_3s();
-        let (signal, _) = mono_of(&audio, recipe.sample_rate)?;
+        let spec = InputSpec::log_mel_3s();
+        let (signal, _) = mono_of(&audio, spec.sample_rate)?;
         let spectrum = match &clip.columns {
             Some(columns) => Some(Arc::clone(columns)),
-            None => columns_of(&signal, &mel(), recipe.sample_rate).ok().map(Arc::new),
+            None => columns_of(&signal, &mel(), spec.sample_rate).ok().map(Arc::new),
         };
         return Ok(Sound { sha256, facts: Some(facts), spectrum });
     }
@@ -191,69 +191,8 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
     let sounds: Vec<Result<Sound>> =
         sounds.into_iter().collect::<Option<Vec<_>>>().context("stopped before all clips were read")?;
 
-    let finding = |clip: &Clip, what: String| Finding { clip: clip.id.clone(), what };
-    let mut found = Inspection {
-        classes: data
-            .classes
-            .iter()
-            .enumerate()
-            .map(|(place, name)| (name.clone(), data.clips.iter().filter(|c| c.class == place).count()))
-            .collect(),
-        unreadable: data
-            .skipped
-            .iter()
-            .map(|(clip, what)| Finding { clip: clip.clone(), what: what.clone() })
-            .collect(),
-        short: Vec::new(),
-        silent: Vec::new(),
-        clipped: Vec::new(),
-        band_limited: Vec::new(),
-        exact: Vec::new(),
-        near: Vec::new(),
-        sample_rates: BTreeMap::new(),
-        channels: BTreeMap::new(),
-        seconds: None,
-    };
-    let mut lengths: Vec<f64> =
-        sounds.iter().flatten().filter_map(|s| s.facts.as_ref()).map(|facts| facts.seconds).collect();
-    lengths.sort_by(f64::total_cmp);
-    let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
-    if let (Some(first), Some(last)) = (lengths.first(), lengths.last()) {
-        found.seconds = Some([*first, median, *last]);
-    }
-    for (clip, sound) in data.clips.iter().zip(&sounds) {
-        let sound = match sound {
-            Ok(sound) => sound,
-            Err(error) => {
-                found.unreadable.push(finding(clip, format!("{error:#}")));
-                continue;
-            }
-        };
-        if let Some(facts) = &sound.facts {
-            *found.sample_rates.entry(facts.sample_rate).or_default() += 1;
-            *found.channels.entry(facts.channels).or_default() += 1;
-            if facts.seconds < MIN_SECONDS || facts.seconds < 0.9 * median {
-                found.short.push(finding(
-                    clip,
-                    format!("{:.2} s; the median clip has {median:.1} s", facts.seconds),
-                ));
-            }
-            if facts.silent > 0.3 {
-                found.silent.push(finding(clip, format!("{} of it is silent", whole_percent(facts.silent))));
-            }
-            if facts.clipped > CLIPPED_FRACTION {
-                found.clipped.push(finding(
-                    clip,
-                    format!("{:.2} % of its samples are clipped", 100.0 * facts.clipped),
-                ));
-            }
-        }
-        if let Some(edge) = sound.spectrum.as_ref().and_then(|s| upper_edge(s))
-            && edge < 9000.0
-        {
-            found.band_limited.push(finding(clip, format!("no content above {:.1} kHz", edge / 1000.0)));
-        }
-    }
+    let mut found = Inspection::of_listing(data);
+    found.add_sounds(data, &sounds);
     let readable: Vec<(usize, &Sound)> =
         sounds.iter().enumerate().filter_map(|(place, sound)| Some((place, sound.as_ref().ok()?))).collect();
     found.exact = duplicates::exact(data, &readable);
@@ -282,6 +221,78 @@ fn upper_edge(columns: &Columns) -> Option<f64> {
 }
 
 impl Inspection {
+    /// The classes and the skipped files of a data set; everything else is empty.
+    fn of_listing(data: &Dataset) -> Self {
+        Self {
+            classes: data
+                .classes
+                .iter()
+                .enumerate()
+                .map(|(place, name)| (name.clone(), data.clips.iter().filter(|c| c.class == place).count()))
+                .collect(),
+            unreadable: data
+                .skipped
+                .iter()
+                .map(|(clip, what)| Finding { clip: clip.clone(), what: what.clone() })
+                .collect(),
+            short: Vec::new(),
+            silent: Vec::new(),
+            clipped: Vec::new(),
+            band_limited: Vec::new(),
+            exact: Vec::new(),
+            near: Vec::new(),
+            sample_rates: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            seconds: None,
+        }
+    }
+
+    /// Adds the faults and properties of single clips.
+    fn add_sounds(&mut self, data: &Dataset, sounds: &[Result<Sound>]) {
+        let finding = |clip: &Clip, what: String| Finding { clip: clip.id.clone(), what };
+        let mut lengths: Vec<f64> =
+            sounds.iter().flatten().filter_map(|s| s.facts.as_ref()).map(|facts| facts.seconds).collect();
+        lengths.sort_by(f64::total_cmp);
+        let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
+        if let (Some(first), Some(last)) = (lengths.first(), lengths.last()) {
+            self.seconds = Some([*first, median, *last]);
+        }
+        for (clip, sound) in data.clips.iter().zip(sounds) {
+            let sound = match sound {
+                Ok(sound) => sound,
+                Err(error) => {
+                    self.unreadable.push(finding(clip, format!("{error:#}")));
+                    continue;
+                }
+            };
+            if let Some(facts) = &sound.facts {
+                *self.sample_rates.entry(facts.sample_rate).or_default() += 1;
+                *self.channels.entry(facts.channels).or_default() += 1;
+                if facts.seconds < MIN_SECONDS || facts.seconds < 0.9 * median {
+                    self.short.push(finding(
+                        clip,
+                        format!("{:.2} s; the median clip has {median:.1} s", facts.seconds),
+                    ));
+                }
+                if facts.silent > 0.3 {
+                    self.silent
+                        .push(finding(clip, format!("{} of it is silent", whole_percent(facts.silent))));
+                }
+                if facts.clipped > CLIPPED_FRACTION {
+                    self.clipped.push(finding(
+                        clip,
+                        format!("{:.2} % of its samples are clipped", 100.0 * facts.clipped),
+                    ));
+                }
+            }
+            if let Some(edge) = sound.spectrum.as_ref().and_then(|s| upper_edge(s))
+                && edge < 9000.0
+            {
+                self.band_limited.push(finding(clip, format!("no content above {:.1} kHz", edge / 1000.0)));
+            }
+        }
+    }
+
     /// Whether there are no faults.
     pub fn is_clean(&self) -> bool {
         let findings = [&self.unreadable, &self.short, &self.silent, &self.clipped];
