@@ -71,7 +71,6 @@ fn unknown_keys_and_senseless_values_are_refused_by_name() {
     for name in presets() {
         let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("recipes/{name}.toml"));
         let recipe = Config::read(&recipe, &Overrides::default()).unwrap();
-        assert_eq!(recipe.name, name);
         assert_eq!(with(&format!("preset = \"{name}\"")).network, recipe.network, "{name}");
     }
     let changed = serde_json::to_value(with("preset = \"bilstm\"\ndropout = 0.1").network).unwrap();
