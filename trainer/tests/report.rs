@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use cratedigger_trainer::metrics::{FoldScore, Judged, Scores};
+use cratedigger_trainer::metrics::{FoldScore, ScoredExample, Scores};
 use cratedigger_trainer::report::{ModelReport, html};
 use cratedigger_trainer::train::EpochMetrics;
 use rand::{RngExt as _, SeedableRng as _};
@@ -16,7 +16,7 @@ fn classes(n: usize) -> Vec<String> {
 
 /// Random judgements of which about so many are right, without any of the class `empty`.
 fn scores(random: &mut ChaCha8Rng, n: usize, items: usize, skill: f32, empty: Option<usize>) -> Scores {
-    let items: Vec<Judged> = (0..items)
+    let items: Vec<ScoredExample> = (0..items)
         .map(|item| {
             let mut truth = item % n;
             if Some(truth) == empty {
@@ -29,7 +29,7 @@ fn scores(random: &mut ChaCha8Rng, n: usize, items: usize, skill: f32, empty: Op
             let sum: f32 = logits.iter().map(|l| (1.6 * l).exp()).sum();
             let probabilities = logits.iter().map(|l| (1.6 * l).exp() / sum).collect();
             let id = format!("{}.{item:05}", classes(n)[truth]);
-            Judged { id, truth, probabilities }
+            ScoredExample { id, label: truth, probabilities }
         })
         .collect();
     Scores::of(&classes(n), &items).unwrap()

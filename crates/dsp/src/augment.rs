@@ -348,13 +348,26 @@ impl SpecAugment {
         spectrogram: &mut Spectrogram,
         rng: &mut R,
     ) -> Result<Masks, DspError> {
+        let Spectrogram { bands, frames, data } = spectrogram;
+        self.apply_to(data, *bands, *frames, rng)
+    }
+
+    /// [`SpecAugment::apply`] on the values of a spectrogram of `bands` rows of `frames` values.
+    ///
+    /// # Errors
+    /// As [`SpecAugment::apply`].
+    pub fn apply_to<R: Rng + ?Sized>(
+        &self,
+        data: &mut [f32],
+        bands: usize,
+        frames: usize,
+        rng: &mut R,
+    ) -> Result<Masks, DspError> {
         for (name, number) in [("band_masks", self.band_masks), ("frame_masks", self.frame_masks)] {
             if number > MAX_MASKS {
                 return refuse(name, number as f64, "1000 masks are the limit");
             }
         }
-        let Spectrogram { bands, frames, data } = spectrogram;
-        let (bands, frames) = (*bands, *frames);
         check_length("spectrogram", bands.saturating_mul(frames), data.len())?;
         // Powers and decibels have other limits than samples.
         if data.is_empty() {
@@ -424,8 +437,9 @@ pub fn mixup<R: Rng + ?Sized>(
     if !(0.01..=100.0).contains(&alpha) {
         return refuse("alpha", f64::from(alpha), "0.01…100 is needed");
     }
-    let alpha = f64::from(alpha);
+    // In single precision: the random numbers that a seed gives are part of a recorded training run.
     let beta = Beta::new(alpha, alpha).map_err(|e| DspError::Library(e.to_string()))?;
-    let lambda = (beta.sample(rng) as f32).clamp(0.0, 1.0);
+    let lambda: f32 = beta.sample(rng);
+    let lambda = lambda.clamp(0.0, 1.0);
     Ok((mix(first, second, lambda)?, lambda))
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::nets::{
-    Branched, BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
+    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
     MobileNetV2Config, Vgg19, Vgg19Config, read_record,
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
@@ -37,6 +37,14 @@ macro_rules! kinds {
                 match self {
                     $(Self::$kind(config) => Network::$kind(config.init(parts, classes, device)),)*
                 }
+            }
+
+            /// Sets every dropout rate of the design that is not 0 to `rate`.
+            pub fn set_dropout(&mut self, rate: f64) {
+                let rates = match self {
+                    $(Self::$kind(config) => config.dropout_rates(),)*
+                };
+                rates.into_iter().filter(|old| **old > 0.0).for_each(|old| *old = rate);
             }
 
             /// Short description.

@@ -5,11 +5,16 @@
 //! numbers in a table below it.
 
 mod canvas;
+mod models;
 mod page;
 mod palette;
 mod pictures;
+mod threshold;
 
 use anyhow::{Result, ensure};
+
+pub use models::{cross_validation_report, measured_reports, model_report, protocol_label, write_report};
+pub use threshold::threshold_svg;
 
 use crate::metrics::{FoldScore, Scores};
 use crate::train::EpochMetrics;

@@ -439,10 +439,10 @@ fn mistakes(model: &ModelReport, numbers: &mut Numbers, level: Level) -> Markup 
                 @for mistake in &scores.mistakes {
                     tr {
                         td.id { (name_of(&mistake.id)) }
-                        td { (name_of(class(scores, mistake.truth))) }
-                        td { (name_of(class(scores, mistake.named))) }
+                        td { (name_of(class(scores, mistake.label))) }
+                        td { (name_of(class(scores, mistake.predicted))) }
                         td.n { (cell(mistake.confidence)) }
-                        td.n { (cell(mistake.truth_probability)) }
+                        td.n { (cell(mistake.label_probability)) }
                     }
                 }
             }

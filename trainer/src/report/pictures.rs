@@ -180,7 +180,7 @@ pub(super) fn classes(label: &str, track: &Scores, segment: &Scores) -> Result<S
             for (index, class) in track.per_class.iter().enumerate() {
                 let y = top + ROW * (index as f64 + 0.5);
                 if class.support == 0 {
-                    let none = if class.named > 0 && number == 0 { "0" } else { "–" };
+                    let none = if class.predicted > 0 && number == 0 { "0" } else { "–" };
                     canvas.text(none, (x + 4.0, y), Anchor::Start, SMALL, Tone::Muted)?;
                     continue;
                 }

@@ -17,6 +17,7 @@
 mod branched;
 mod conv;
 mod dense;
+mod dropout;
 mod freeze;
 mod inception;
 mod inverted;
@@ -32,6 +33,7 @@ mod vgg;
 pub use branched::{Branch, BranchConfig, Branched, BranchedConfig, OutputInit};
 pub use conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
 pub use dense::{DenseBody, DenseConfig};
+pub(crate) use dropout::DropoutRates;
 pub use freeze::Freeze;
 pub use inception::{InceptionV3, InceptionV3Config};
 pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
