@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use comfy_table::CellAlignment;
 use cratedigger_zoo::{EnsembleRule, Manifest};
-use plotters::prelude::{
-    BLACK, ChartBuilder, Circle, IntoDrawingArea as _, LineSeries, RGBColor, SVGBackend, ShapeStyle,
-};
 use serde::Serialize;
 
 use crate::calibrate::{Kind, Predictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood};
@@ -20,6 +17,7 @@ use crate::evaluate::{Loaded, Measure, evaluate, manifest_of, metrics, open_data
 use crate::material::Origin;
 use crate::metrics::mean_and_deviation;
 use crate::other;
+use crate::report::threshold_svg;
 use crate::split::SplitPlan;
 use crate::together::{Opinions, opinions};
 use crate::train::argmax;
@@ -171,7 +169,7 @@ pub fn command(command: &Command) -> Result<()> {
         let stem = manifest_path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("manifest");
         manifest_path.with_file_name(format!("{stem}-{ending}"))
     };
-    write(&beside("none-of-these.svg"), draw(&threshold)?.as_bytes())?;
+    write(&beside("none-of-these.svg"), threshold_svg(&threshold).as_bytes())?;
     write(&beside("rule.json"), &serde_json::to_vec_pretty(&record)?)?;
     write(&manifest_path, &json)?;
     if let Some(path) = &command.full_of {
@@ -362,43 +360,6 @@ fn confidences_of_other(
     }
     bar.finish_and_clear();
     Ok((kinds, confidences))
-}
-
-/// The share of the other sounds that is refused over the share of the music that is.
-fn draw(threshold: &Threshold) -> Result<String> {
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (520, 420)).into_drawing_area();
-        let failed = |e: &dyn std::fmt::Display| anyhow::anyhow!("the curve cannot be drawn: {e}");
-        area.fill(&RGBColor(255, 255, 255)).map_err(|e| failed(&e))?;
-        let mut chart = ChartBuilder::on(&area)
-            .margin(16)
-            .x_label_area_size(44)
-            .y_label_area_size(56)
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)
-            .map_err(|e| failed(&e))?;
-        let percent = |share: &f64| format!("{:.0} %", 100.0 * share);
-        chart
-            .configure_mesh()
-            .x_desc("music refused")
-            .y_desc("other sounds refused")
-            .x_label_formatter(&percent)
-            .y_label_formatter(&percent)
-            .light_line_style(RGBColor(240, 240, 240))
-            .draw()
-            .map_err(|e| failed(&e))?;
-        let grey = ShapeStyle::from(&RGBColor(170, 170, 170)).stroke_width(1);
-        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], grey)).map_err(|e| failed(&e))?;
-        let curve = threshold.curve.iter().map(|point| (point.music_refused, point.other_refused));
-        let blue = ShapeStyle::from(&RGBColor(31, 90, 168)).stroke_width(2);
-        chart.draw_series(LineSeries::new(curve, blue)).map_err(|e| failed(&e))?;
-        let chosen = (threshold.chosen.music_refused, threshold.chosen.other_refused);
-        chart
-            .draw_series([Circle::new(chosen, 5, ShapeStyle::from(&BLACK).filled())])
-            .map_err(|e| failed(&e))?;
-        area.present().map_err(|e| failed(&e))?;
-    }
-    Ok(svg)
 }
 
 fn name(kind: Kind) -> &'static str {
