@@ -175,6 +175,7 @@ fn figures(metrics: &[cratedigger_zoo::Metric]) -> Vec<Metric> {
         .map(|m| Metric {
             protocol: m.protocol.clone(),
             level: m.level.clone(),
+            condition: None,
             n: m.n,
             accuracy: m.accuracy,
             interval: m.interval,
