@@ -199,13 +199,17 @@ fn apply_to_live(live: Live, prediction: Option<Prediction>) {
     if live.source.get_untracked().is_none() {
         return;
     }
-    let probabilities = prediction
-        .map(|Prediction { probabilities, members }| Probabilities { ensemble: probabilities, members });
+    let (probabilities, non_music) = match prediction {
+        Some(Prediction { probabilities, members, non_music }) => {
+            (Some(Probabilities { ensemble: probabilities, members }), non_music)
+        }
+        None => (None, None),
+    };
     let end = live.seconds.get_untracked();
     live.segments.update(|all| {
         let start = all.last().map_or((end - 1.0).max(0.0), |last| last.end);
         let index = u32::try_from(all.len()).unwrap_or(u32::MAX);
-        all.push(Segment { index, start, end, probabilities, revision: 0 });
+        all.push(Segment { index, start, end, probabilities, non_music, revision: 0 });
     });
 }
 

@@ -1,14 +1,14 @@
 //! Results of earlier visits, never sound: kept in the browser's database if the visitor allows it, and
 //! exported as files.
 
-use cratedigger_protocol::{Character, DeviceKind, MemberOutput, ModelSet};
+use cratedigger_protocol::{Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Tag};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::probabilities::Probabilities;
-use crate::state::{Segment, Song, SongInfo, SongResult, State, Status};
+use crate::state::{Answer, Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
 use crate::{glue, settings, text};
 
@@ -30,6 +30,16 @@ pub struct Record {
     /// Whether the result was *None of these*. Missing in records of earlier versions.
     #[serde(default)]
     none: bool,
+    /// How probable it is that the song is no music. Missing in records of earlier versions, and if no
+    /// network predicted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    non_music: Option<NonMusic>,
+    /// Tags, the strongest first. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Tag>,
+    /// Conditions under which the networks are less accurate. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
     /// The networks that analysed the song.
     #[serde(default)]
     networks: ModelSet,
@@ -41,11 +51,15 @@ pub struct Record {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RecordSegment {
     start: f64,
     end: f64,
     /// `None` for a silent segment.
     probabilities: Option<Vec<f32>>,
+    /// How probable it is that the segment is no music. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    non_music: Option<NonMusic>,
     /// Probabilities of each network in thousandths, to save space: all classes of the record's first
     /// member, then of the next. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +85,9 @@ impl Record {
             classes,
             probabilities: result.probabilities.ensemble,
             none: result.none,
+            non_music: result.non_music,
+            tags: result.tags,
+            conditions: result.conditions,
             networks: result.set,
             character: song.character.get_untracked(),
             segments: song.segments.with_untracked(|all| {
@@ -96,6 +113,7 @@ impl Record {
                     ensemble: order.apply(ensemble),
                     members: segment.members(&self.members, &order),
                 }),
+                non_music: segment.non_music.clone(),
                 revision: 0,
             })
             .collect();
@@ -109,11 +127,48 @@ impl Record {
                 members: self.members.iter().map(|m| order.member(&m.model, &m.probabilities)).collect(),
             },
             none: self.none,
+            non_music: self.non_music,
+            tags: self.tags,
+            conditions: self.conditions,
             set: self.networks,
             device: self.device,
             milliseconds: self.milliseconds,
             milliseconds_to_first: self.milliseconds_to_first,
         }));
+    }
+}
+
+impl Record {
+    /// Whether the answer is a genre.
+    fn is_sure(&self) -> bool {
+        let class = self.classes.iter().position(|class| *class == self.genre);
+        matches!(Answer::of(class, self.none, self.non_music.as_ref()), Some(Answer::Genre(_)))
+    }
+
+    /// The cells of a table that follow the probabilities; see [`LAST_COLUMNS`].
+    fn last_cells(&self) -> [String; 4] {
+        let kind = self.non_music.as_ref().filter(|non_music| non_music.rejected).map(|n| n.kind.as_str());
+        let probability = self.non_music.as_ref().map(|non_music| format!("{:.5}", non_music.probability));
+        let tags: Vec<_> = self.tags.iter().map(|tag| format!("{} {:.3}", tag.name, tag.strength)).collect();
+        let conditions: Vec<_> = self.conditions.iter().map(|condition| condition_id(*condition)).collect();
+        [
+            text::csv_cell(kind.unwrap_or_default()),
+            probability.unwrap_or_default(),
+            text::csv_cell(&tags.join("; ")),
+            conditions.join("; "),
+        ]
+    }
+}
+
+/// Names of the last columns of a table: the kind of a sound that is no music, the probability of no
+/// music, the tags with their strengths, the conditions.
+const LAST_COLUMNS: [&str; 4] = ["non_music", "non_music_probability", "tags", "conditions"];
+
+/// Name of a condition in a table: that of the JSON export.
+fn condition_id(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Telephone => "telephone",
+        Condition::Clipped => "clipped",
     }
 }
 
@@ -124,6 +179,7 @@ impl RecordSegment {
             start: segment.start,
             end: segment.end,
             probabilities: probabilities.map(|p| p.ensemble.clone()),
+            non_music: segment.non_music.clone(),
             votes: probabilities.map(|p| votes(p, members)).unwrap_or_default(),
         }
     }
@@ -263,18 +319,20 @@ fn records(state: State) -> Vec<Record> {
 
 fn csv(classes: &[String], records: &[Record]) -> String {
     let head = ["song", "genre", "sure_enough", "seconds", "added"].map(String::from);
-    let mut table = head.into_iter().chain(classes.iter().cloned()).collect::<Vec<_>>().join(",") + "\r\n";
+    let head = head.into_iter().chain(classes.iter().cloned()).chain(LAST_COLUMNS.map(String::from));
+    let mut table = head.collect::<Vec<_>>().join(",") + "\r\n";
     for record in records {
         let added = js_sys::Date::new(&JsValue::from_f64(record.added)).to_iso_string();
         let cells = [
             text::csv_cell(&record.name),
             text::csv_cell(&record.genre),
-            if record.none { "no".into() } else { "yes".into() },
+            if record.is_sure() { "yes".into() } else { "no".into() },
             format!("{:.2}", record.seconds),
             String::from(added),
         ];
         let probabilities = record.probabilities.iter().map(|p| format!("{p:.5}"));
-        table += &cells.into_iter().chain(probabilities).collect::<Vec<_>>().join(",");
+        let cells = cells.into_iter().chain(probabilities).chain(record.last_cells());
+        table += &cells.collect::<Vec<_>>().join(",");
         table += "\r\n";
     }
     table
@@ -307,6 +365,7 @@ mod tests {
             start: 0.0,
             end: 3.0,
             probabilities: Some(Probabilities { ensemble: vec![0.4, 0.6], members: members.to_vec() }),
+            non_music: None,
             revision: 0,
         };
         let classes = names(&["blues", "jazz"]);
@@ -314,5 +373,47 @@ mod tests {
         assert_eq!(RecordSegment::of(&segment(&members), &members).members(&members, &order), members);
         let one = RecordSegment::of(&segment(&members[..1]), &members);
         assert!(one.members(&members, &order).is_empty() && one.probabilities.is_some());
+    }
+
+    /// A record as the first version wrote it.
+    fn earliest() -> serde_json::Value {
+        serde_json::json!({
+            "added": 1.0, "name": "a.wav", "seconds": 6.0, "genre": "jazz", "device": "cpu",
+            "milliseconds": 10.0, "millisecondsToFirst": 5.0, "classes": ["blues", "jazz"],
+            "probabilities": [0.25, 0.75], "members": [],
+            "segments": [
+                {"start": 0.0, "end": 3.0, "probabilities": [0.25, 0.75]},
+                {"start": 3.0, "end": 6.0, "probabilities": null},
+            ],
+        })
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_opens_without_the_newer_fields() {
+        let record = serde_json::from_value::<Record>(earliest()).ok();
+        let newer = record.as_ref().map(|r| (r.non_music.is_some(), r.tags.len(), r.conditions.len()));
+        assert_eq!(newer, Some((false, 0, 0)));
+        assert!(record.as_ref().is_some_and(Record::is_sure));
+        let written = record.and_then(|record| serde_json::to_value(record).ok()).unwrap_or_default();
+        for field in ["nonMusic", "tags", "conditions"] {
+            assert_eq!(written.get(field), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn non_music_tags_and_conditions_survive_a_record() {
+        let mut value = earliest();
+        value["nonMusic"] = serde_json::json!({"kind": "speech", "probability": 0.5, "rejected": true});
+        value["segments"][0]["nonMusic"] = value["nonMusic"].clone();
+        value["tags"] = serde_json::json!([{"name": "female, vocals", "strength": 0.5}]);
+        value["conditions"] = serde_json::json!(["telephone", "clipped"]);
+        let record = serde_json::from_value::<Record>(value.clone()).ok();
+        assert!(record.as_ref().is_some_and(|record| !record.is_sure()));
+        let cells = record.as_ref().map(Record::last_cells).unwrap_or_default();
+        assert_eq!(cells, ["speech", "0.50000", "\"female, vocals 0.500\"", "telephone; clipped"]);
+        let written = record.and_then(|record| serde_json::to_value(record).ok()).unwrap_or_default();
+        assert_eq!(written["nonMusic"], value["nonMusic"]);
+        assert_eq!(written["segments"][0]["nonMusic"], value["nonMusic"]);
+        assert_eq!((&written["tags"], &written["conditions"]), (&value["tags"], &value["conditions"]));
     }
 }

@@ -5,7 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement};
 
 use crate::probabilities::ranked;
-use crate::state::{Segment, Song, SongResult, State};
+use crate::state::{Answer, Segment, Song, SongResult, State};
 use crate::text;
 
 /// Size of the image in pixels.
@@ -73,17 +73,21 @@ impl Image {
         value.filter(|value| !value.trim().is_empty()).unwrap_or_else(|| SOFT.into())
     }
 
-    /// Name of the song, genre and its probability.
+    /// Name of the song, answer and its probability.
     fn headline(&self, song: Song, result: &SongResult) -> Option<()> {
-        let (best, probability) = ranked(&result.probabilities.ensemble).first().copied()?;
+        let (answer, probability) = (result.answer()?, result.confidence()?);
         self.text(&song.title(), &format!("30px {BODY}"), SOFT, MARGIN, 112.0, COLUMN - 40.0);
-        let name = if result.none {
-            self.state.words_now().hero.none_of_these.into()
-        } else {
-            text::heading(&self.state.genre(best))
-        };
-        self.text(&name, &format!("750 150px {DISPLAY}"), INK, MARGIN, 262.0, COLUMN - 40.0);
-        self.context.set_fill_style_str(&self.colour(best));
+        let large = format!("750 150px {DISPLAY}");
+        match answer {
+            Answer::NonMusic(sound) => {
+                let [first, second] = self.state.words_now().hero.no_music_lines(sound);
+                self.text(first, &format!("750 92px {DISPLAY}"), INK, MARGIN, 204.0, COLUMN - 40.0);
+                self.text(second, &format!("750 60px {DISPLAY}"), INK, MARGIN, 268.0, COLUMN - 40.0);
+            }
+            other => self.text(&self.state.answer(other), &large, INK, MARGIN, 262.0, COLUMN - 40.0),
+        }
+        let best = result.probabilities.best().filter(|_| answer.sound().is_none());
+        self.context.set_fill_style_str(&best.map_or_else(|| SOFT.into(), |class| self.colour(class)));
         self.context.fill_rect(MARGIN, 292.0, 132.0, 14.0);
         let percent = text::percent(probability.into());
         self.text(&percent, &format!("650 34px {BODY}"), INK, MARGIN + 152.0, 312.0, 200.0);
@@ -95,11 +99,13 @@ impl Image {
         let left = MARGIN + COLUMN;
         let room = WIDTH - MARGIN - left;
         let ranked = ranked(&result.probabilities.ensemble);
+        // Without music, the genres do not count.
+        let grey = result.answer().and_then(Answer::sound).is_some();
         for (place, (class, probability)) in ranked.into_iter().take(6).enumerate() {
             let y = 104.0 + place as f64 * 40.0;
             let probability = f64::from(probability);
             self.text(&self.state.genre(class), &format!("24px {BODY}"), INK, left, y, 150.0);
-            self.context.set_fill_style_str(&self.colour(class));
+            self.context.set_fill_style_str(&if grey { SOFT.into() } else { self.colour(class) });
             self.context.fill_rect(left + 130.0, y - 17.0, ((room - 200.0) * probability).max(3.0), 18.0);
             let percent = text::percent(probability);
             self.text(&percent, &format!("22px {BODY}"), SOFT, left + room - 60.0, y, 60.0);
@@ -109,10 +115,20 @@ impl Image {
     /// One cell for each segment.
     fn ribbon(&self, segments: &[Segment], seconds: f64) {
         for segment in segments {
-            let Some(class) = segment.best() else { continue };
-            self.context.set_fill_style_str(&self.colour(class));
             let (start, end) = (x_of(segment.start, seconds), x_of(segment.end, seconds));
-            self.context.fill_rect(start, 372.0, (end - start - 1.5).max(1.0), 26.0);
+            let width = (end - start - 1.5).max(1.0);
+            match segment.answer() {
+                Some(Answer::Genre(class)) => {
+                    self.context.set_fill_style_str(&self.colour(class));
+                    self.context.fill_rect(start, 372.0, width, 26.0);
+                }
+                // A thin grey line, unlike any genre.
+                Some(Answer::NonMusic(_)) => {
+                    self.context.set_fill_style_str(SOFT);
+                    self.context.fill_rect(start, 382.0, width, 6.0);
+                }
+                Some(Answer::NoneOfThese) | None => {}
+            }
         }
     }
 

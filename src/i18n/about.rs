@@ -58,6 +58,32 @@ super::texts! {
             en: "of songs with other segments in the training data: too optimistic (segment-random)",
             de: "aus Stücken mit anderen Abschnitten in den Trainingsdaten: zu optimistisch (segment-random)",
         }
+        conditions { en: "Under other conditions", de: "Unter anderen Bedingungen" }
+        conditions_words {
+            en: "The same kind of test, with clips that were altered first.",
+            de: "Dieselbe Art von Test, mit vorher veränderten Clips.",
+        }
+        condition { en: "Condition", de: "Bedingung" }
+        condition_mp3 { en: "MP3 at 48 kbit/s", de: "MP3 mit 48 kbit/s" }
+        condition_telephone { en: "telephone band", de: "Telefonband" }
+        condition_clipped { en: "clipped", de: "übersteuert" }
+        condition_room { en: "echo of a room", de: "Hall eines Raums" }
+        condition_faster { en: "faster", de: "schneller" }
+        condition_quieter { en: "quieter", de: "leiser" }
+        non_music { en: "Sounds that are not music", de: "Geräusche, die keine Musik sind" }
+        non_music_rejected {
+            en: "Of {0} recordings without music, {1} were recognised as no music ({2}).",
+            de: "Von {0} Aufnahmen ohne Musik wurden {1} als keine Musik erkannt ({2}).",
+        }
+        music_accepted {
+            en: "Of {0} recordings of music, {1} were accepted as music ({2}).",
+            de: "Von {0} Aufnahmen mit Musik wurden {1} als Musik akzeptiert ({2}).",
+        }
+        kinds_left_out {
+            en: "each kind of sound left out of the training in turn",
+            de: "jede Art von Geräusch einmal vom Training ausgeschlossen",
+        }
+        protocol { en: "protocol: {0}", de: "Verfahren: {0}" }
         confusion_title { en: "Confusion matrix", de: "Konfusionsmatrix" }
         confusion_caption {
             en: "{0} clips: rows are the true genres, columns the predicted ones.",
@@ -88,6 +114,10 @@ super::texts! {
             en: "The model may predict a genre for speech. It recognises most noise and silence.",
             de: "Für Sprache sagt das Modell manchmal ein Genre vorher. Rauschen und Stille erkennt es meist.",
         }
+        limit_non_music {
+            en: "Some speech and other sounds are still taken for music.",
+            de: "Manche Sprache und andere Geräusche werden noch für Musik gehalten.",
+        }
         data { en: "Training data", de: "Trainingsdaten" }
         data_words {
             en: "GTZAN: 1000 clips of 30 seconds in ten genres, collected by George Tzanetakis in 2000 and \
@@ -99,6 +129,21 @@ super::texts! {
         }
         networks { en: "The networks", de: "Die Netze" }
         parameters { en: "{0} trained parameters, {1} kB", de: "{0} trainierte Parameter, {1} kB" }
+        licence_words {
+            en: "Its weights were published by others and are included under their licence.",
+            de: "Seine Gewichte haben andere veröffentlicht; sie sind unter deren Lizenz enthalten.",
+        }
+        licence { en: "Licence notice", de: "Lizenztext" }
+        tags { en: "Also heard: the tags", de: "Auch gehört: die Tags" }
+        tags_words {
+            en: "The tags are the 50 most common ones of Last.fm: eras, moods, instruments and styles. The \
+                 pretrained network musicnn predicts them. Its published ROC-AUC of 0.88 on the Million Song \
+                 Dataset was not measured here. The strengths are not calibrated probabilities.",
+            de: "Die Tags sind die 50 häufigsten von Last.fm: Jahrzehnte, Stimmungen, Instrumente und Stile. \
+                 Das vortrainierte Netz musicnn sagt sie vorher. Seine veröffentlichte ROC-AUC von 0,88 auf \
+                 dem Million Song Dataset wurde hier nicht nachgemessen. Die Stärken sind keine kalibrierten \
+                 Wahrscheinlichkeiten.",
+        }
         privacy { en: "Privacy", de: "Datenschutz" }
         privacy_words {
             en: "This page decodes your songs and its workers analyse them, in this browser. Nothing is sent: \
@@ -112,8 +157,23 @@ super::texts! {
 }
 
 impl About {
-    /// The known limitations, one sentence or two each.
-    pub fn limits(&self) -> [&'static str; 5] {
-        [self.limit_genres, self.limit_data, self.limit_opinion, self.limit_similar, self.limit_speech]
+    /// The known limitations, one sentence or two each. `non_music` says whether the networks were
+    /// trained to recognise sounds that are not music.
+    pub fn limits(&self, non_music: bool) -> [&'static str; 5] {
+        let sounds = if non_music { self.limit_non_music } else { self.limit_speech };
+        [self.limit_genres, self.limit_data, self.limit_opinion, self.limit_similar, sounds]
+    }
+
+    /// Name of a condition of a measurement. An unknown id is its own name.
+    pub fn condition_name<'a>(&self, id: &'a str) -> &'a str {
+        match id {
+            "mp3-48k" => self.condition_mp3,
+            "telephone" => self.condition_telephone,
+            "clipped" => self.condition_clipped,
+            "room" => self.condition_room,
+            "faster" => self.condition_faster,
+            "quieter" => self.condition_quieter,
+            other => other,
+        }
     }
 }

@@ -17,6 +17,10 @@ super::texts! {
             en: "This segment is silent, so it has no result.",
             de: "Dieser Abschnitt ist still und hat deshalb kein Ergebnis.",
         }
+        not_yet {
+            en: "This segment is not analysed yet.",
+            de: "Dieser Abschnitt ist noch nicht analysiert.",
+        }
         from_to { en: "{0} to {1}", de: "{0} bis {1}" }
         segments_keys {
             en: "Segments; the arrow keys move between them",

@@ -30,6 +30,7 @@ super::texts! {
         }
         update_now { en: "Use it now", de: "Jetzt verwenden" }
         announce_progress { en: "Analysing, {0} percent done", de: "Analyse läuft, {0} Prozent fertig" }
+        announce_settled { en: "Settled: {0}", de: "Steht fest: {0}" }
         announce_result { en: "Result: {0}, {1}", de: "Ergebnis: {0}, {1}" }
     }
 }

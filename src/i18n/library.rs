@@ -13,6 +13,10 @@ super::texts! {
         crate_song { en: "The whole song", de: "Das ganze Stück" }
         crate_so_far { en: "So far", de: "Bis jetzt" }
         crate_at { en: "At {0}", de: "Bei {0}" }
+        crate_no_music {
+            en: "No music, so the genres do not count",
+            de: "Keine Musik, die Genres zählen also nicht",
+        }
         crate_now { en: "Right now", de: "Gerade jetzt" }
 
         your_crate { en: "Your crate", de: "Deine Kiste" }

@@ -1,5 +1,6 @@
 //! State of the page, as signals. The engine writes them, the views read them.
 
+mod answer;
 mod explanation;
 mod live;
 mod models;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 pub use cratedigger_client::{FullSet, LiveSource, Status};
 use leptos::prelude::*;
 
+pub use self::answer::{Answer, Sound};
 pub use self::explanation::{Explanation, Tiles};
 pub use self::live::Live;
 pub use self::models::{Devices, Models};
@@ -19,6 +21,7 @@ pub use self::playback::Playback;
 pub use self::segment::{Run, Segment};
 pub use self::song::{Song, SongInfo, SongResult};
 use crate::i18n::{Language, Words};
+use crate::text;
 use crate::trouble::Notice;
 
 /// A sheet that lies over the page.
@@ -151,6 +154,16 @@ impl State {
     /// Name of class `index`, as written inside a sentence.
     pub fn genre(&self, index: usize) -> String {
         self.words().genre(&self.models.class(index))
+    }
+
+    /// An answer as a heading.
+    pub fn answer(&self, answer: Answer) -> String {
+        let w = &self.words().hero;
+        match answer {
+            Answer::Genre(class) => text::heading(&self.genre(class)),
+            Answer::NoneOfThese => w.none_of_these.into(),
+            Answer::NonMusic(sound) => w.no_music(sound),
+        }
     }
 
     /// The shown song.

@@ -1,9 +1,10 @@
 //! One song of the crate.
 
 use cratedigger_client::Status;
-use cratedigger_protocol::{Character, DeviceKind, Event, ModelSet};
+use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Tag};
 use leptos::prelude::*;
 
+use super::answer::Answer;
 use super::segment::Segment;
 use crate::peaks::Peaks;
 use crate::probabilities::{Probabilities, argmax};
@@ -26,6 +27,24 @@ pub struct SoFar {
     pub probabilities: Vec<f32>,
     /// Whether the prediction is *None of these*.
     pub none: bool,
+    /// How probable it is that the song is no music, if a network predicts it.
+    pub non_music: Option<NonMusic>,
+    /// Whether the remaining segments are unlikely to change the answer.
+    pub settled: bool,
+}
+
+impl SoFar {
+    /// The answer.
+    pub fn answer(&self) -> Option<Answer> {
+        Answer::of(argmax(&self.probabilities), self.none, self.non_music.as_ref())
+    }
+
+    /// The prediction that follows `before`. A settled answer stays settled until it changes.
+    fn after(mut self, before: Option<&Self>) -> Self {
+        let held = before.is_some_and(|before| before.settled && before.answer() == self.answer());
+        self.settled |= held;
+        self
+    }
 }
 
 /// Final result of a song.
@@ -35,6 +54,12 @@ pub struct SongResult {
     pub probabilities: Probabilities,
     /// Whether the result is *None of these*: the confidence is below the threshold.
     pub none: bool,
+    /// How probable it is that the song is no music, if a network predicts it.
+    pub non_music: Option<NonMusic>,
+    /// Tags of the song, the strongest first.
+    pub tags: Vec<Tag>,
+    /// Conditions of the recording under which the networks are less accurate.
+    pub conditions: Vec<Condition>,
     /// The networks that analysed the song.
     pub set: ModelSet,
     /// The device that computed the result.
@@ -43,6 +68,21 @@ pub struct SongResult {
     pub milliseconds: f64,
     /// Part of it until the first segment was sent.
     pub milliseconds_to_first: f64,
+}
+
+impl SongResult {
+    /// The answer.
+    pub fn answer(&self) -> Option<Answer> {
+        Answer::of(self.probabilities.best(), self.none, self.non_music.as_ref())
+    }
+
+    /// The probability to show beside the answer: that of no music, or of the most probable genre.
+    pub fn confidence(&self) -> Option<f32> {
+        match (self.answer()?, &self.non_music) {
+            (Answer::NonMusic(_), Some(non_music)) => Some(non_music.probability),
+            _ => self.probabilities.ensemble.get(self.probabilities.best()?).copied(),
+        }
+    }
 }
 
 /// One song of the crate; copies are handles to the same signals. The signals belong to an owner of
@@ -63,7 +103,7 @@ pub struct Song {
     pub notice: RwSignal<Option<Notice>>,
     /// Length and number of segments, once the worker has sent them.
     pub info: RwSignal<Option<SongInfo>>,
-    /// The segments so far, in order.
+    /// The segments so far, in order of time, whatever the order in which they arrived.
     pub segments: RwSignal<Vec<Segment>>,
     /// The prediction from the segments of this analysis so far.
     pub so_far: RwSignal<Option<SoFar>>,
@@ -123,15 +163,15 @@ impl Song {
         result.or_else(|| self.so_far.with(|so_far| Some(so_far.as_ref()?.probabilities.clone())))
     }
 
-    /// The most probable class of the song, final or so far.
-    pub fn best(&self) -> Option<usize> {
-        argmax(&self.probabilities()?)
+    /// The answer about the song, final or so far.
+    pub fn answer(&self) -> Option<Answer> {
+        let result = self.result.with(|result| result.as_ref()?.answer());
+        result.or_else(|| self.so_far.with(|so_far| so_far.as_ref()?.answer()))
     }
 
-    /// Whether the prediction is *None of these*, final or so far.
-    pub fn is_none(&self) -> bool {
-        let result = self.result.with(|result| Some(result.as_ref()?.none));
-        result.or_else(|| self.so_far.with(|so_far| Some(so_far.as_ref()?.none))).unwrap_or_default()
+    /// Whether the analysis has an answer that its remaining segments are unlikely to change.
+    pub fn is_settled(&self) -> bool {
+        self.so_far.with(|so_far| so_far.as_ref().is_some_and(|so_far| so_far.settled))
     }
 
     /// The segment at a time in seconds.
@@ -156,21 +196,37 @@ impl Song {
                 });
                 self.peaks_grown.update(|n| *n = n.wrapping_add(1));
             }
-            Event::Segment { index, start, end, probabilities, members, song, none, .. } => {
+            Event::Segment {
+                index,
+                start,
+                end,
+                probabilities,
+                members,
+                song,
+                none,
+                non_music,
+                song_non_music,
+                settled,
+                ..
+            } => {
                 let probabilities = Some(Probabilities { ensemble: probabilities, members });
-                self.place(Segment { index, start, end, probabilities, revision: 0 });
+                self.place(Segment { index, start, end, probabilities, non_music, revision: 0 });
                 if !song.is_empty() {
-                    self.so_far.set(Some(SoFar { probabilities: song, none }));
+                    let now = SoFar { probabilities: song, none, non_music: song_non_music, settled };
+                    self.so_far.update(|so_far| *so_far = Some(now.after(so_far.as_ref())));
                 }
                 self.extend_spectrogram(index, start, end, payload);
             }
             Event::Silent { index, start, end, .. } => {
-                self.place(Segment { index, start, end, probabilities: None, revision: 0 });
+                self.place(Segment { index, start, end, probabilities: None, non_music: None, revision: 0 });
             }
             Event::Finished {
                 probabilities,
                 members,
                 none,
+                non_music,
+                tags,
+                conditions,
                 set,
                 milliseconds,
                 milliseconds_to_first,
@@ -179,6 +235,9 @@ impl Song {
                 self.result.set(Some(SongResult {
                     probabilities: Probabilities { ensemble: probabilities, members },
                     none,
+                    non_music,
+                    tags,
+                    conditions,
                     set,
                     device,
                     milliseconds,
@@ -232,9 +291,22 @@ impl Song {
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::Sound;
     use super::*;
 
+    const CPU: DeviceKind = DeviceKind::Cpu;
+
     fn segment(index: u32, song: [f32; 2], none: bool) -> Event {
+        segment_of(index, song, none, None, false)
+    }
+
+    fn segment_of(
+        index: u32,
+        song: [f32; 2],
+        none: bool,
+        non_music: Option<NonMusic>,
+        settled: bool,
+    ) -> Event {
         Event::Segment {
             id: 1,
             index,
@@ -244,22 +316,24 @@ mod tests {
             members: Vec::new(),
             song: song.to_vec(),
             none,
-            non_music: None,
-            song_non_music: None,
-            settled: false,
+            non_music: non_music.clone(),
+            song_non_music: non_music,
+            settled,
         }
     }
 
-    const STARTED: Event = Event::Started { id: 1, seconds: 6.0, segments: 2, bands: 1, columns: 2 };
+    fn started(segments: u32) -> Event {
+        Event::Started { id: 1, seconds: f64::from(segments) * 3.0, segments, bands: 1, columns: 2 }
+    }
 
-    fn finished(probabilities: [f32; 2]) -> Event {
+    fn finished(probabilities: [f32; 2], non_music: Option<NonMusic>) -> Event {
         Event::Finished {
             id: 1,
             probabilities: probabilities.to_vec(),
-            none: false,
-            non_music: None,
-            tags: Vec::new(),
-            conditions: Vec::new(),
+            none: non_music.is_some(),
+            non_music,
+            tags: vec![Tag { name: "rock".into(), strength: 0.5 }],
+            conditions: vec![Condition::Clipped],
             set: ModelSet::Fast,
             members: Vec::new(),
             milliseconds: 1.0,
@@ -267,33 +341,108 @@ mod tests {
         }
     }
 
+    fn speech() -> Option<NonMusic> {
+        Some(NonMusic { kind: "speech".into(), probability: 0.97, rejected: true })
+    }
+
+    /// Runs a test on a new song.
+    fn with_song(test: impl FnOnce(Song)) {
+        let owner = Owner::new();
+        test(owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting)));
+    }
+
     #[test]
     fn shows_the_workers_prediction_so_far_and_then_the_result() {
-        let owner = Owner::new();
-        let song = owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting));
-        let cpu = DeviceKind::Cpu;
-        song.apply(cpu, STARTED, None);
-        assert_eq!((song.best(), song.is_none(), song.status.get()), (None, false, Status::Analysing));
-        song.apply(cpu, segment(0, [0.4, 0.6], true), Some(vec![-10.0, -20.0]));
-        assert_eq!((song.best(), song.is_none(), song.progress.get()), (Some(1), true, 1));
-        assert_eq!(song.dirty.get(), [Dirty::All, Dirty::All]);
-        song.apply(cpu, finished([0.7, 0.3]), None);
-        assert_eq!((song.best(), song.is_none(), song.status.get()), (Some(0), false, Status::Done));
+        with_song(|song| {
+            song.apply(CPU, started(2), None);
+            assert_eq!((song.answer(), song.status.get()), (None, Status::Analysing));
+            song.apply(CPU, segment(0, [0.4, 0.6], true), Some(vec![-10.0, -20.0]));
+            assert_eq!((song.probabilities(), song.progress.get()), (Some(vec![0.4, 0.6]), 1));
+            assert_eq!(song.answer(), Some(Answer::NoneOfThese));
+            assert_eq!(song.dirty.get(), [Dirty::All, Dirty::All]);
+            song.apply(CPU, finished([0.7, 0.3], None), None);
+            assert_eq!((song.answer(), song.status.get()), (Some(Answer::Genre(0)), Status::Done));
+        });
+    }
+
+    #[test]
+    fn segments_are_placed_by_their_index_and_counted_once() {
+        with_song(|song| {
+            song.apply(CPU, started(6), None);
+            for (done, index) in (1u32..).zip([4, 1, 5, 0, 3, 2]) {
+                let silent = Event::Silent {
+                    id: 1,
+                    index,
+                    start: f64::from(index) * 3.0,
+                    end: f64::from(index + 1) * 3.0,
+                };
+                let event = if index == 3 { silent } else { segment(index, [0.4, 0.6], false) };
+                song.apply(CPU, event, Some(vec![-10.0, -20.0]));
+                assert_eq!(song.progress.get(), done);
+                let order: Vec<u32> = song.segments.get().iter().map(|segment| segment.index).collect();
+                assert!(order.is_sorted() && order.contains(&index), "{order:?}");
+            }
+            assert_eq!(song.segment_at(7.0).map(|segment| segment.index), Some(2));
+            assert_eq!(song.segment_at(10.0).map(|segment| segment.best()), Some(None));
+        });
+    }
+
+    #[test]
+    fn a_time_that_is_not_analysed_yet_has_no_segment() {
+        with_song(|song| {
+            song.apply(CPU, started(6), None);
+            song.apply(CPU, segment(4, [0.4, 0.6], false), Some(vec![-10.0, -20.0]));
+            assert_eq!(song.segment_at(1.0), None);
+            assert_eq!(song.segment_at(13.0).map(|segment| segment.index), Some(4));
+        });
+    }
+
+    #[test]
+    fn non_music_is_the_answer_of_the_segment_the_song_so_far_and_the_result() {
+        with_song(|song| {
+            song.apply(CPU, started(2), None);
+            song.apply(CPU, segment_of(0, [0.9, 0.1], true, speech(), false), None);
+            let expected = Some(Answer::NonMusic(Sound::Speech));
+            assert_eq!(song.answer(), expected);
+            let first = song.segment(0);
+            assert_eq!(first.as_ref().and_then(Segment::answer), expected);
+            assert_eq!(first.and_then(|segment| segment.best()), None);
+            song.apply(CPU, finished([0.9, 0.1], speech()), None);
+            assert_eq!(song.answer(), expected);
+            assert_eq!(song.result.get().and_then(|result| result.confidence()), Some(0.97));
+        });
+    }
+
+    #[test]
+    fn an_answer_stays_settled_until_it_changes() {
+        with_song(|song| {
+            song.apply(CPU, started(6), None);
+            let settled = |index, probabilities, says| {
+                song.apply(CPU, segment_of(index, probabilities, false, None, says), None);
+                song.is_settled()
+            };
+            assert!(!settled(3, [0.9, 0.1], false));
+            assert!(settled(1, [0.9, 0.1], true));
+            assert!(settled(4, [0.8, 0.2], false));
+            assert!(!settled(0, [0.2, 0.8], false));
+            assert!(settled(2, [0.2, 0.8], true));
+            song.apply(CPU, started(6), None);
+            assert!(!song.is_settled());
+        });
     }
 
     #[test]
     fn a_repeated_analysis_replaces_segments_one_by_one() {
-        let owner = Owner::new();
-        let song = owner.with(|| Song::new(1, 0.0, "a.wav".into(), true, Status::Waiting));
-        let cpu = DeviceKind::Cpu;
-        for event in [STARTED, segment(0, [0.4, 0.6], false), segment(1, [0.4, 0.6], false)] {
-            song.apply(cpu, event, None);
-        }
-        song.apply(cpu, STARTED, None);
-        assert_eq!((song.segments.get().len(), song.progress.get(), song.so_far.get()), (2, 0, None));
-        song.apply(cpu, segment(0, [0.4, 0.6], false), None);
-        let revisions: Vec<_> = song.segments.get().iter().map(|segment| segment.revision).collect();
-        assert_eq!((revisions, song.progress.get()), (vec![1, 0], 1));
+        with_song(|song| {
+            for event in [started(2), segment(1, [0.4, 0.6], false), segment(0, [0.4, 0.6], false)] {
+                song.apply(CPU, event, None);
+            }
+            song.apply(CPU, started(2), None);
+            assert_eq!((song.segments.get().len(), song.progress.get(), song.so_far.get()), (2, 0, None));
+            song.apply(CPU, segment(1, [0.4, 0.6], false), None);
+            let revisions: Vec<_> = song.segments.get().iter().map(|segment| segment.revision).collect();
+            assert_eq!((revisions, song.progress.get()), (vec![0, 1], 1));
+        });
     }
 
     #[test]

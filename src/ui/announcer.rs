@@ -3,8 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::Page;
-use crate::probabilities::ranked;
-use crate::state::{Segment, Song, SongResult, State, Status};
+use crate::state::{Answer, Segment, Song, SongResult, State, Status};
 use crate::text;
 
 /// An invisible live region.
@@ -20,6 +19,10 @@ pub fn Announcer(page: Page) -> impl IntoView {
             Status::Failed(_) | Status::Waiting => String::new(),
             Status::Cancelled => w().library.status_cancelled.to_string(),
             Status::Decoding => format!("{} {}", w().hero.decoding, song.title()),
+            Status::Analysing if song.is_settled() => {
+                let answer = song.answer().map(|answer| state.answer(answer)).unwrap_or_default();
+                text::fill(w().frame.announce_settled, &[&answer])
+            }
             Status::Analysing => text::fill(w().frame.announce_progress, &[&quarter.get().to_string()]),
             Status::Done => song
                 .result
@@ -27,11 +30,14 @@ pub fn Announcer(page: Page) -> impl IntoView {
                 .unwrap_or_default(),
         }
     });
-    // While listening: the current genre, whenever it changes.
+    // While listening: the current answer, whenever it changes.
     let live = Memo::new(move |_| {
         state.live.source.get()?;
-        let class = state.live.segments.with(|all| all.last().and_then(Segment::best))?;
-        Some(state.genre(class))
+        let answer = state.live.segments.with(|all| all.last().and_then(Segment::answer))?;
+        Some(match answer {
+            Answer::Genre(class) => state.genre(class),
+            other => state.answer(other),
+        })
     });
     view! {
         <div class="hidden announcer" role="status" aria-live="polite" data-testid="announcer">
@@ -49,9 +55,14 @@ fn percent_in_quarters(song: &Song) -> u32 {
 /// The result as a sentence.
 fn spoken(state: State, result: &SongResult) -> String {
     let w = state.words();
-    let Some((class, probability)) = ranked(&result.probabilities.ensemble).first().copied() else {
+    let (Some(answer), Some(probability)) = (result.answer(), result.confidence()) else {
         return String::new();
     };
-    let sentence = if result.none { w.hero.none_words } else { w.frame.announce_result };
-    text::fill(sentence, &[&state.genre(class), &text::percent(probability.into())])
+    let percent = text::percent(probability.into());
+    let class = result.probabilities.best().unwrap_or_default();
+    match answer {
+        Answer::NonMusic(sound) => w.hero.no_music_sentence(sound, &percent),
+        Answer::NoneOfThese => text::fill(w.hero.none_words, &[&state.genre(class), &percent]),
+        Answer::Genre(class) => text::fill(w.frame.announce_result, &[&state.genre(class), &percent]),
+    }
 }

@@ -1,8 +1,9 @@
 //! Small parts that several views use.
 
+use cratedigger_protocol::NonMusic;
 use leptos::prelude::*;
 
-use crate::state::State;
+use crate::state::{Sound, State};
 use crate::text;
 
 /// An icon on a button. Hidden from screen readers, because the button has a text.
@@ -37,6 +38,19 @@ pub fn chip(state: State, class: usize, probability: f32) -> impl IntoView + use
             {state.genre(class)}
             " "
             <span class="chip-share">{text::percent(probability.into())}</span>
+        </span>
+    }
+}
+
+/// A sound that is no music, with the probability of that.
+pub fn no_music_chip(state: State, non_music: &NonMusic) -> impl IntoView + use<> {
+    let sound = Sound::of(&non_music.kind);
+    view! {
+        <span class="chip" data-non-music=sound.id()>
+            <span class="swatch"></span>
+            {state.words().hero.no_music(sound)}
+            " "
+            <span class="chip-share">{text::percent(non_music.probability.into())}</span>
         </span>
     }
 }

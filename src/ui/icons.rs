@@ -21,5 +21,6 @@ pub const SCREEN: &str =
     "M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4";
 pub const SETTINGS: &str = "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.500v5M9 14.500v5";
 pub const ABOUT: &str = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5.500M12 7.200v.6";
+pub const WARNING: &str = "M12 4.500 21 19.500H3zM12 10v4.500M12 16.800v.6";
 pub const SAVE: &str = "M12 4v11m0 0 4.500-4.500M12 15l-4.500-4.500M4 19.500h16";
 pub const COPY: &str = "M9 8V5a1 1 0 0 1 1-1h9a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1h-3M5 8h10a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1z";

@@ -1,6 +1,8 @@
 //! What a host learns from the client.
 
-use cratedigger_protocol::{DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, TypicalCharacter};
+use cratedigger_protocol::{
+    DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, NonMusic, TypicalCharacter,
+};
 
 use crate::policy::DeviceState;
 use crate::trouble::{SongNotice, Trouble};
@@ -89,6 +91,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// Each network's own.
     pub members: Vec<MemberOutput>,
+    /// How probable it is that the sound is no music, if a network predicts it.
+    pub non_music: Option<NonMusic>,
 }
 
 /// Which parts of a segment speak for a class: values over time and pitch.
@@ -155,8 +159,8 @@ pub enum SongUpdate {
     /// The remark to show with it, replacing any earlier one.
     Notice(Option<SongNotice>),
     /// A worker's output: one of [`Event::Started`], [`Event::Waveform`], [`Event::Segment`],
-    /// [`Event::Silent`], [`Event::Character`] and [`Event::Finished`]. A song that is analysed again
-    /// starts over with [`Event::Started`]. The `id` in the event is the worker's, not the song's.
+    /// [`Event::Silent`], [`Event::Character`] and [`Event::Finished`]. Segments come in any order. A song
+    /// that is analysed again starts over with [`Event::Started`]. The `id` in the event is the worker's, not the song's.
     Output {
         /// The device that computed it.
         device: DeviceKind,

@@ -5,9 +5,9 @@
 //! plain object tagged by `type` (kebab-case, fields camelCase). Payloads are typed arrays whose buffers
 //! are *transferred*, never copied; the documentation of each variant lists its payloads.
 //!
-//! One [`Request::Analyse`] is answered by one [`Event::Started`], then for every segment, in order, either
-//! [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`] before each batch of segments, then
-//! at most one [`Event::Character`] and one [`Event::Finished`]. [`Event::Failed`] or [`Event::Cancelled`]
+//! One [`Request::Analyse`] is answered by one [`Event::Started`], then for every segment, in any order,
+//! either [`Event::Segment`] or [`Event::Silent`], with [`Event::Waveform`]s in order of time between them,
+//! then at most one [`Event::Character`] and one [`Event::Finished`]. [`Event::Failed`] or [`Event::Cancelled`]
 //! may end the stream at any point; earlier events stay valid.
 
 #![forbid(unsafe_code)]
@@ -153,8 +153,13 @@ pub struct ModelInfo {
 pub struct Metric {
     /// How training and test data were split: `fault-filtered`, `track` or `segment`.
     pub protocol: String,
-    /// The unit that was counted: `track` (whole clips) or `segment` (3-second windows).
+    /// What was counted: `track` (whole clips) or `segment` (3-second windows) with the correct genre;
+    /// `non-music`, sounds that were rejected as no music; `music-accepted`, clips of music that were not.
     pub level: String,
+    /// How the recordings were altered before the measurement: `mp3-48k`, `telephone`, `clipped`, `room`,
+    /// `faster` or `quieter`. `None` for recordings as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Number of these units.
     pub n: u64,
     /// Fraction of correct predictions, 0…1.
@@ -501,6 +506,14 @@ mod tests {
             serde_json::to_value(failed).ok(),
             Some(serde_json::json!({"type": "failed", "id": null, "kind": "no-gpu", "detail": "none"}))
         );
+    }
+
+    #[test]
+    fn a_figure_without_a_condition_is_of_recordings_as_they_are() {
+        let plain = serde_json::json!({"protocol": "track", "level": "track", "n": 4, "accuracy": 0.5});
+        let metric = serde_json::from_value::<Metric>(plain.clone()).ok();
+        assert_eq!(metric.as_ref().map(|metric| &metric.condition), Some(&None));
+        assert_eq!(metric.and_then(|metric| serde_json::to_value(metric).ok()), Some(plain));
     }
 
     #[test]

@@ -7,11 +7,17 @@ use crate::i18n::Words;
 use crate::state::State;
 use crate::text;
 
+/// Whether a metric is an accuracy of genres on recordings as they are.
+pub fn is_plain(metric: &Metric) -> bool {
+    metric.condition.is_none() && matches!(metric.level.as_str(), "track" | "segment")
+}
+
 /// One sentence about whole clips in the strictest protocol. None if the networks were tested on
 /// different clips, because their figures cannot be compared in one sentence.
 pub fn headline(w: &'static Words, models: &[ModelInfo], together: &[Metric]) -> Option<String> {
     let w = &w.about;
-    let is_strict = |metric: &&Metric| metric.protocol == "fault-filtered" && metric.level == "track";
+    let is_strict =
+        |metric: &&Metric| is_plain(metric) && metric.protocol == "fault-filtered" && metric.level == "track";
     if let Some(all) = together.iter().find(is_strict) {
         return Some(text::fill(w.headline_all, &[&all.n.to_string(), &text::percent(all.accuracy)]));
     }
@@ -56,23 +62,26 @@ pub fn metric_table(
 
 /// One accuracy with its protocol, its number of examples and its interval.
 pub fn metric_row(w: &'static Words, model: &str, metric: &Metric) -> impl IntoView + use<> {
-    // Segments of one song are not independent, so their figures have no interval.
-    let interval = metric.interval.map_or_else(
-        || "–".to_string(),
-        |[low, high]| text::fill(w.deck.from_to, &[&text::percent(low), &text::percent(high)]),
-    );
     view! {
         <tr>
             <th scope="row">{model.to_string()}</th>
             <td>{examples(w, metric)}</td>
             <td class="figure">{text::percent(metric.accuracy)}</td>
-            <td class="figure">{interval}</td>
+            <td class="figure">{interval(w, metric)}</td>
         </tr>
     }
 }
 
+/// The interval of an accuracy. Segments of one song are not independent, so their figures have none.
+pub fn interval(w: &'static Words, metric: &Metric) -> String {
+    metric.interval.map_or_else(
+        || "–".to_string(),
+        |[low, high]| text::fill(w.deck.from_to, &[&text::percent(low), &text::percent(high)]),
+    )
+}
+
 /// The examples that an accuracy was measured on.
-fn examples(w: &'static Words, metric: &Metric) -> String {
+pub fn examples(w: &'static Words, metric: &Metric) -> String {
     let w = &w.about;
     let unit = if metric.level == "track" { w.n_clips } else { w.n_segments };
     let how = match metric.protocol.as_str() {
@@ -153,6 +162,7 @@ mod tests {
         Metric {
             protocol: protocol.into(),
             level: "track".into(),
+            condition: None,
             n,
             accuracy,
             interval: None,
@@ -179,6 +189,11 @@ mod tests {
         assert!(headline(w, &one, &[]).is_some_and(|words| words.contains("148") && words.contains("70%")));
         let two = [model(vec![strict.clone()]), model(vec![metric("fault-filtered", 100, 0.6)])];
         assert_eq!(headline(w, &two, &[]), None);
+        // Altered recordings and sounds that are not music are other figures.
+        let room = Metric { condition: Some("room".into()), ..metric("fault-filtered", 148, 0.5) };
+        let sounds = Metric { level: "non-music".into(), ..metric("kinds left out", 173, 0.97) };
+        assert!(!is_plain(&room) && !is_plain(&sounds) && is_plain(&strict));
+        assert_eq!(headline(w, &[model(vec![room])], &[]), None);
         assert!(headline(w, &two, &[strict]).is_some_and(|words| words.contains("together")));
         assert_eq!(headline(w, &[model(vec![easy])], &[]), None);
     }

@@ -17,11 +17,11 @@ use self::overview::Overview;
 use self::ribbon::Ribbon;
 use self::table::Table;
 use self::zoom::Zoom;
-use super::controls::{chip, icon};
+use super::controls::{chip, icon, no_music_chip};
 use super::icons;
 use crate::app::Page;
 use crate::probabilities::ranked;
-use crate::state::{Phase, Run, Segment, Song, State};
+use crate::state::{Answer, Phase, Run, Segment, Song, SongResult, State};
 use crate::text;
 use crate::time_range::TimeRange;
 
@@ -54,7 +54,7 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
                 node_ref=deck
                 class:quiet=!song.audible
                 class:empty=move || song.info.get().is_none()
-                class:doubtful=move || song.result.with(|result| result.as_ref().is_some_and(|r| r.none))
+                class:doubtful=move || is_doubtful(song)
             >
                 <div class="deck-head">
                     {play_button(page, song)}
@@ -78,6 +78,12 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
             </details>
         </section>
     }
+}
+
+/// Whether the result of the song is no genre.
+fn is_doubtful(song: Song) -> bool {
+    let class = |result: &SongResult| result.answer().and_then(Answer::class);
+    song.result.with(|result| result.as_ref().is_some_and(|result| class(result).is_none()))
 }
 
 fn play_button(page: Page, song: Song) -> impl IntoView {
@@ -149,8 +155,18 @@ fn moment(state: State, song: Song) -> impl IntoView {
     let w = move || &state.words().deck;
     let hint =
         |class: &'static str, words: &'static str| view! { <span class=class>{words}</span> }.into_any();
-    let here = Memo::new(move |_| song.segment_at(state.playback.moment()?));
-    move || match here.get() {
+    // The segment and, because segments arrive in any order, whether it is still to come.
+    let here = Memo::new(move |_| {
+        let moment = state.playback.moment();
+        let segment = moment.and_then(|moment| song.segment_at(moment));
+        let pending = moment.is_some() && segment.is_none() && song.status.get().is_open();
+        (segment, pending)
+    });
+    let pending = move || here.with(|(_, pending)| *pending);
+    move || match here.get().0 {
+        Some(Segment { non_music: Some(non_music), .. }) if non_music.rejected => {
+            no_music_chip(state, &non_music).into_any()
+        }
         Some(Segment { probabilities: Some(probabilities), .. }) => ranked(&probabilities.ensemble)
             .into_iter()
             .take(3)
@@ -158,6 +174,7 @@ fn moment(state: State, song: Song) -> impl IntoView {
             .collect_view()
             .into_any(),
         Some(_) => hint("quiet-words", w().silent_here),
+        None if pending() => hint("quiet-words", w().not_yet),
         None if song.audible => hint("quiet-words hint", w().hint),
         None => hint("quiet-words", w().no_sound_kept),
     }
@@ -220,12 +237,13 @@ fn Lanes(page: Page, song: Song, deck: NodeRef<Div>, zoom: Zoom, runs: Memo<Vec<
     }
 }
 
-/// Time and genre at the cursor, for screen readers.
+/// Time and answer at the cursor, for screen readers.
 fn spoken_position(state: State, song: Song) -> String {
     let position = state.playback.position.get();
     let time = text::clock(position);
-    match song.segment_at(position).and_then(|segment| segment.best()) {
-        Some(class) => format!("{time}, {}", state.genre(class)),
+    match song.segment_at(position).and_then(|segment| segment.answer()) {
+        Some(Answer::Genre(class)) => format!("{time}, {}", state.genre(class)),
+        Some(answer) => format!("{time}, {}", state.answer(answer)),
         None => time,
     }
 }

@@ -6,7 +6,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::zoom::Zoom;
-use crate::state::{Run, State};
+use crate::state::{Answer, Run, Sound, State};
 use crate::text;
 use crate::time_range::TimeRange;
 
@@ -54,14 +54,22 @@ pub fn Overview(state: State, runs: Memo<Vec<Run>>, zoom: Zoom, controls: &'stat
     }
 }
 
-/// One block for each run of segments of one genre.
+/// One block for each run of segments with one answer.
 fn blocks(runs: &[Run], seconds: f64) -> impl IntoView + use<> {
     let whole = TimeRange::whole(seconds);
     runs.iter()
         .map(|run| {
             let (left, width) = run.range.place(whole);
-            let class = run.class.map(|class| class.to_string());
-            view! { <span data-class=class style:left=move || left.clone() style:width=move || width.clone()></span> }
+            let class = run.class().map(|class| class.to_string());
+            let sound = run.answer.and_then(Answer::sound).map(Sound::id);
+            view! {
+                <span
+                    data-class=class
+                    data-non-music=sound
+                    style:left=move || left.clone()
+                    style:width=move || width.clone()
+                ></span>
+            }
         })
         .collect_view()
 }

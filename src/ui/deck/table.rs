@@ -5,9 +5,9 @@ use leptos::prelude::*;
 use crate::probabilities::ranked;
 use crate::state::{Segment, Song, State};
 use crate::text;
-use crate::ui::controls::chip;
+use crate::ui::controls::{chip, no_music_chip};
 
-/// One row for each segment, with its three most probable genres.
+/// One row for each segment, with its three most probable genres, or that it is no music.
 #[component]
 pub fn Table(state: State, song: Song) -> impl IntoView {
     let w = move || &state.words().deck;
@@ -31,14 +31,16 @@ pub fn Table(state: State, song: Song) -> impl IntoView {
 
 fn row(state: State, segment: &Segment) -> impl IntoView + use<> {
     let span = format!("{}–{}", text::clock(segment.start), text::clock(segment.end));
-    let cells = match &segment.probabilities {
-        Some(probabilities) => ranked(&probabilities.ensemble)
+    let rejected = segment.non_music.as_ref().filter(|non_music| non_music.rejected);
+    let cells = match (rejected, &segment.probabilities) {
+        (Some(non_music), _) => view! { <td colspan="3">{no_music_chip(state, non_music)}</td> }.into_any(),
+        (None, Some(probabilities)) => ranked(&probabilities.ensemble)
             .into_iter()
             .take(3)
             .map(|(class, probability)| view! { <td>{chip(state, class, probability)}</td> })
             .collect_view()
             .into_any(),
-        None => view! { <td colspan="3">{state.words().deck.silent}</td> }.into_any(),
+        (None, None) => view! { <td colspan="3">{state.words().deck.silent}</td> }.into_any(),
     };
     view! {
         <tr>

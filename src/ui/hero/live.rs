@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::Page;
 use crate::ear;
-use crate::state::{Live, LiveSource, Segment};
+use crate::state::{Answer, Live, LiveSource, Segment, Sound};
 use crate::text;
 use crate::ui::controls::icon;
 use crate::ui::icons;
@@ -18,11 +18,12 @@ pub fn listening(page: Page) -> impl IntoView {
     let live = state.live;
     let w = move || state.words();
     // The outer `None` means that nothing was heard yet, the inner one silence.
-    let best = Memo::new(move |_| live.segments.with(|all| all.last().map(Segment::best)));
-    let class = move || best.get().flatten().map(|class| class.to_string());
+    let answer = Memo::new(move |_| live.segments.with(|all| all.last().map(Segment::answer)));
+    let class = move || answer.get().flatten().and_then(Answer::class).map(|class| class.to_string());
+    let sound = move || answer.get().flatten().and_then(Answer::sound);
     let level = move || format!("{:.3}", live.level.get().clamp(0.0, 1.0));
-    let name = move || match best.get() {
-        Some(Some(class)) => text::heading(&state.genre(class)),
+    let name = move || match answer.get() {
+        Some(Some(answer)) => state.answer(answer),
         Some(None) => w().live.silence.to_string(),
         None => w().hero.listening_large.to_string(),
     };
@@ -36,7 +37,13 @@ pub fn listening(page: Page) -> impl IntoView {
             </span>
             <span class="length" data-testid="live-time">{move || text::clock(live.seconds.get())}</span>
         </p>
-        <h1 class="genre" data-testid="live-genre" data-class=class>
+        <h1
+            class="genre"
+            class:no-music=move || sound().is_some()
+            data-testid="live-genre"
+            data-non-music=move || sound().map(Sound::id)
+            data-class=class
+        >
             <span class="genre-name">{name}</span>
         </h1>
         <div class="level" aria-hidden="true">
@@ -60,7 +67,8 @@ fn cells(live: Live) -> impl IntoView {
             .skip(all.len().saturating_sub(CELLS))
             .map(|segment| {
                 let class = segment.best().map(|class| class.to_string());
-                view! { <span class="live-cell" data-class=class></span> }
+                let sound = segment.answer().and_then(Answer::sound).map(Sound::id);
+                view! { <span class="live-cell" data-class=class data-non-music=sound></span> }
             })
             .collect_view()
     })

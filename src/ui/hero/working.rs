@@ -5,28 +5,36 @@ use leptos::prelude::*;
 use super::title;
 use crate::app::Page;
 use crate::engine::policy::DeviceState;
-use crate::state::{Song, State, Status};
+use crate::state::{Answer, Song, Sound, State, Status};
 use crate::text;
 
 /// The prediction so far and the progress.
 pub fn working(page: Page, song: Song) -> impl IntoView {
     let state = page.state;
     let w = move || &state.words().hero;
-    let none = Memo::new(move |_| song.is_none());
-    let best = Memo::new(move |_| song.best());
-    let name = move || match best.get() {
-        Some(_) if none.get() => w().none_of_these.to_string(),
-        Some(class) => text::heading(&state.genre(class)),
+    let answer = Memo::new(move |_| song.answer());
+    let name = move || match answer.get() {
+        Some(answer) => state.answer(answer),
         None => w().listening_large.to_string(),
     };
-    let class = move || best.get().filter(|_| !none.get()).map(|class| class.to_string());
+    let class = move || answer.get().and_then(Answer::class).map(|class| class.to_string());
+    let sound = move || answer.get().and_then(Answer::sound);
     view! {
         {title(song)}
-        <h1 class="genre pending" data-class=class>
+        <h1
+            class="genre pending"
+            class:no-music=move || sound().is_some()
+            data-testid="answer-so-far"
+            data-non-music=move || sound().map(Sound::id)
+            data-class=class
+        >
             <span class="genre-name">{name}</span>
         </h1>
-        <p class="sure">{move || progress_words(state, song)}</p>
+        <p class="sure">{listening(state, song)} {move || progress_words(state, song)}</p>
         {bar(state, song)}
+        <Show when=move || song.is_settled()>
+            <p class="quiet-words">{move || w().settled_words}</p>
+        </Show>
         <div class="actions">
             <button
                 type="button"
@@ -37,6 +45,20 @@ pub fn working(page: Page, song: Song) -> impl IntoView {
                 {move || w().cancel}
             </button>
         </div>
+    }
+}
+
+/// Whether the answer may still change. Nothing before the worker has the song.
+fn listening(state: State, song: Song) -> impl IntoView {
+    let w = move || &state.words().hero;
+    let settled = Memo::new(move |_| song.is_settled());
+    let started = Memo::new(move |_| song.status.get() == Status::Analysing && song.info.get().is_some());
+    move || match (started.get(), settled.get()) {
+        (false, _) => ().into_any(),
+        (true, false) => {
+            view! { <span data-testid="still-listening">{w().still_listening} " "</span> }.into_any()
+        }
+        (true, true) => view! { <strong data-testid="settled">{w().settled} " "</strong> }.into_any(),
     }
 }
 

@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 
 use crate::app::Page;
-use crate::probabilities::{Probabilities, argmax};
-use crate::state::{Segment, State};
+use crate::probabilities::argmax;
+use crate::state::{Answer, Segment, State};
 use crate::text;
 
 /// Probabilities that the crate shows.
@@ -15,28 +15,32 @@ struct Shown {
     probabilities: Option<Vec<f32>>,
     /// The time in seconds that they belong to; `None` for the whole song.
     moment: Option<f64>,
+    /// Whether the answer is no music, so that the genres do not count.
+    no_music: bool,
 }
 
 impl Shown {
     /// Probabilities of the live sound, of the segment at the cursor, or of the song.
     fn now(state: State) -> Self {
         if state.live.is_on() {
-            let last = |all: &Vec<Segment>| all.last()?.probabilities.clone();
-            return Self::of(state.live.segments.with(last), None);
+            let last = |all: &Vec<Segment>| all.last().cloned();
+            return state.live.segments.with(last).map(|last| Self::of(last, None)).unwrap_or_default();
         }
         let Some(song) = state.song() else { return Self::default() };
         if let Some(moment) = state.playback.moment() {
-            let here = song.segment_at(moment).and_then(|segment| segment.probabilities);
-            if here.is_some() {
-                return Self::of(here, Some(moment));
+            let here = song.segment_at(moment).filter(|segment| segment.probabilities.is_some());
+            if let Some(segment) = here {
+                return Self::of(segment, Some(moment));
             }
         }
-        Self { probabilities: song.probabilities(), moment: None }
+        let no_music = song.answer().and_then(Answer::sound).is_some();
+        Self { probabilities: song.probabilities(), moment: None, no_music }
     }
 
-    /// The ensemble's probabilities.
-    fn of(probabilities: Option<Probabilities>, moment: Option<f64>) -> Self {
-        Self { probabilities: probabilities.map(|p| p.ensemble), moment }
+    /// The ensemble's probabilities for a segment.
+    fn of(segment: Segment, moment: Option<f64>) -> Self {
+        let no_music = segment.answer().and_then(Answer::sound).is_some();
+        Self { probabilities: segment.probabilities.map(|p| p.ensemble), moment, no_music }
     }
 }
 
@@ -47,9 +51,12 @@ pub fn Crate(page: Page) -> impl IntoView {
     let w = move || &state.words().library;
     let shown = Memo::new(move |_| Shown::now(state));
     let known = move || shown.with(|shown| shown.probabilities.is_some());
-    let best = Memo::new(move |_| shown.with(|shown| argmax(shown.probabilities.as_ref()?)));
+    let no_music = move || shown.with(|shown| shown.no_music);
+    let best = Memo::new(move |_| {
+        shown.with(|shown| argmax(shown.probabilities.as_ref().filter(|_| !shown.no_music)?))
+    });
     view! {
-        <figure class="crate" class:known=known>
+        <figure class="crate" class:known=known class:no-music=no_music>
             <ol class="records" aria-label=move || w().all_genres>
                 {move || {
                     let count = state.models.classes.with(Vec::len);
@@ -68,6 +75,9 @@ pub fn Crate(page: Page) -> impl IntoView {
 fn caption(state: State, shown: Memo<Shown>) -> String {
     let w = &state.words().library;
     let (known, moment) = shown.with(|shown| (shown.probabilities.is_some(), shown.moment));
+    if shown.with(|shown| shown.no_music) {
+        return w.crate_no_music.to_string();
+    }
     let done = state.song().is_some_and(|song| song.result.with(Option::is_some));
     match (state.live.is_on(), known, moment) {
         (true, ..) => w.crate_now.to_string(),

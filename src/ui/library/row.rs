@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::shelf::best;
+use super::shelf::answer;
 use crate::app::Page;
 use crate::i18n::Words;
-use crate::state::{Song, State, Status};
+use crate::state::{Answer, Song, Sound, State, Status};
 use crate::text;
 use crate::ui::controls::icon;
 use crate::ui::icons;
@@ -15,15 +15,17 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
     let state = page.state;
     let song = state.find(id)?;
     let shown = move || state.shown.get() == Some(id);
-    let top = Memo::new(move |_| best(&song));
-    let none = Memo::new(move |_| song.result.with(|result| result.as_ref().is_some_and(|r| r.none)));
+    let answer = Memo::new(move |_| answer(&song));
+    let class = move || answer.get().and_then(|(answer, _)| answer.class());
+    let sound = move || answer.get().and_then(|(answer, _)| answer.sound());
     Some(view! {
         <tr
             class="row"
             class:shown=shown
             data-testid="row"
             data-status=move || song.status.get().id()
-            data-class=move || top.get().map(|(class, _)| class.to_string())
+            data-class=move || class().map(|class| class.to_string())
+            data-non-music=move || sound().map(Sound::id)
         >
             <th scope="row">
                 <button
@@ -40,24 +42,24 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
                     {song.title()}
                 </button>
             </th>
-            <td>{move || genre(state, song.status.get(), top.get(), none.get())}</td>
-            <td class="figure">{move || top.get().map(|(_, probability)| text::percent(probability.into()))}</td>
+            <td>{move || genre(state, song.status.get(), answer.get().map(|(answer, _)| answer))}</td>
+            <td class="figure">{move || answer.get().map(|(_, probability)| text::percent(probability.into()))}</td>
             <td class="figure">{move || song.info.get().map(|info| text::clock(info.seconds))}</td>
             <td class="row-actions">{move || actions(page, song)}</td>
         </tr>
     })
 }
 
-/// The genre or, before a result, the status.
-fn genre(state: State, status: Status, best: Option<(usize, f32)>, none: bool) -> impl IntoView {
+/// The answer or, before a result, the status.
+fn genre(state: State, status: Status, answer: Option<Answer>) -> impl IntoView {
     let w = state.words();
-    let words = match (status, best) {
-        (_, Some(_)) if none => w.hero.none_of_these,
-        (_, Some((class, _))) => {
+    let words = match (status, answer) {
+        (_, Some(Answer::NoneOfThese)) => w.hero.none_of_these,
+        (_, Some(answer)) => {
             return view! {
                 <span class="row-genre">
                     <span class="swatch"></span>
-                    {text::heading(&state.genre(class))}
+                    {state.answer(answer)}
                 </span>
             }
             .into_any();

@@ -8,8 +8,7 @@ use super::row::row;
 use crate::app::Page;
 use crate::history;
 use crate::i18n::Words;
-use crate::probabilities::ranked;
-use crate::state::{Song, State, Status};
+use crate::state::{Answer, Song, State, Status};
 use crate::text;
 use crate::ui::controls::small_button;
 use crate::ui::icons;
@@ -65,9 +64,9 @@ impl Order {
         match self.column {
             Column::Turn => songs.sort_by(by_turn),
             Column::Name => songs.sort_by_key(|song| song.title().to_lowercase()),
-            Column::Genre => songs.sort_by_key(|song| best(song).map_or(usize::MAX, |(class, _)| class)),
+            Column::Genre => songs.sort_by_key(by_genre),
             Column::Share => {
-                let value = |song: &Song| best(song).map_or(f32::MAX, |(_, probability)| probability);
+                let value = |song: &Song| answer(song).map_or(f32::MAX, |(_, probability)| probability);
                 songs.sort_by(|a, b| value(a).total_cmp(&value(b)));
             }
             Column::Length => {
@@ -88,9 +87,20 @@ fn by_turn(a: &Song, b: &Song) -> Ordering {
     b_open.cmp(&a_open).then(if a_open && b_open { Ordering::Equal } else { b.added.total_cmp(&a.added) })
 }
 
-/// The most probable class of the result and its probability.
-pub fn best(song: &Song) -> Option<(usize, f32)> {
-    song.result.with(|result| ranked(&result.as_ref()?.probabilities.ensemble).first().copied())
+/// Songs in the order of the genres, *None of these* at its nearest genre, then what is no music.
+fn by_genre(song: &Song) -> usize {
+    match answer(song) {
+        Some((Answer::NonMusic(_), _)) => usize::MAX - 1,
+        _ => song.result.with(|result| result.as_ref()?.probabilities.best()).unwrap_or(usize::MAX),
+    }
+}
+
+/// The answer of the result and its probability.
+pub fn answer(song: &Song) -> Option<(Answer, f32)> {
+    song.result.with(|result| {
+        let result = result.as_ref()?;
+        Some((result.answer()?, result.confidence()?))
+    })
 }
 
 /// Number of songs with a status, tracked.

@@ -4,16 +4,21 @@ use cratedigger_protocol::{Character, Descriptor, Quantiles, TypicalCharacter};
 use leptos::prelude::*;
 
 use crate::i18n::Words;
-use crate::state::{Song, State};
+use crate::state::{Answer, Song, SongResult, State};
 use crate::text;
 
 /// The descriptors of the song, as a radar chart and as a table. Without typical ranges from the
 /// networks' manifest there is no chart and no comparison.
 pub fn character(state: State, song: Song, values: Character) -> impl IntoView {
     let w = state.words();
-    let best = song.result.get_untracked().and_then(|result| result.probabilities.best()).unwrap_or_default();
+    let (best, music) = song.result.with_untracked(|result| {
+        let best = result.as_ref().and_then(|result| result.probabilities.best());
+        let sound = result.as_ref().and_then(SongResult::answer).and_then(Answer::sound);
+        (best.unwrap_or_default(), sound.is_none())
+    });
     let genre = state.genre(best);
-    let typical = state.models.typical.get();
+    // What is no music has no genre to be compared with.
+    let typical = state.models.typical.get().filter(|_| music);
     let ranges = typical.as_ref().and_then(|typical| Some((typical, typical.classes.get(best)?.clone())));
     let caption = ranges.as_ref().map(|(typical, _)| {
         let words = text::fill(w.why.character_caption, &[&typical.clips.to_string(), &genre]);
@@ -29,7 +34,7 @@ pub fn character(state: State, song: Song, values: Character) -> impl IntoView {
         .collect_view();
     view! {
         <h3>{w.why.character_title}</h3>
-        <div class="character" data-testid="traits" data-class=best.to_string()>
+        <div class="character" data-testid="traits" data-class=music.then(|| best.to_string())>
             {ranges.as_ref().map(|(typical, ranges)| radar(w, values, typical, ranges))}
             <table>
                 {caption}

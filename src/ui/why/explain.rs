@@ -32,10 +32,11 @@ impl Question {
         Self { state, song, chosen: RwSignal::new(None), segment }
     }
 
-    /// The genre to explain; `None` in silence.
+    /// The genre to explain; `None` in silence and, unless the visitor chose one, without music.
     fn class(self) -> Option<usize> {
-        let best = self.segment.get()?.probabilities?.best();
-        self.chosen.get().or(best)
+        let segment = self.segment.get()?;
+        segment.probabilities.as_ref()?;
+        self.chosen.get().or(segment.best())
     }
 
     /// The explanation of this song, if there is one.

@@ -48,8 +48,8 @@ impl<S> Machine<S> {
             self.live = None;
         }
         match event {
-            Event::Segment { probabilities, members, .. } => {
-                self.notify(Update::Live(Some(Prediction { probabilities, members })));
+            Event::Segment { probabilities, members, non_music, .. } => {
+                self.notify(Update::Live(Some(Prediction { probabilities, members, non_music })));
             }
             Event::Silent { .. } => self.notify(Update::Live(None)),
             _ => {}

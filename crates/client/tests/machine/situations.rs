@@ -3,8 +3,8 @@
 use cratedigger_client::machine::{Audio, Input};
 use cratedigger_client::settings::ModelChoice;
 use cratedigger_client::{
-    DeviceState, ExplanationUpdate, FullSet, Interval, Mode, Reason, Settings, SongNotice, SongUpdate,
-    Status, Tiles, Trouble, Update,
+    DeviceState, ExplanationUpdate, FullSet, Interval, Mode, Prediction, Reason, Settings, SongNotice,
+    SongUpdate, Status, Tiles, Trouble, Update,
 };
 use cratedigger_protocol::DeviceKind::{Cpu, WebGpu};
 use cratedigger_protocol::{Event, FailureKind, ModelSet, Rule};
@@ -396,7 +396,7 @@ fn live_sound_is_dropped_while_a_worker_has_a_piece() {
     let [(worker, task)] = pieces.as_slice() else { panic!("{pieces:?}") };
     let (worker, id) = (*worker, task.request);
     world.event(worker, segment(id));
-    assert!(matches!(world.updates.last(), Some(Update::Live(Some(_)))));
+    assert!(matches!(world.updates.last(), Some(Update::Live(Some(Prediction { non_music: Some(_), .. })))));
     world.event(worker, failed(Some(id), FailureKind::Silent));
     world.feed(piece());
     assert_eq!(world.tasks(|task| task.work == Work::Live).len(), 1);

@@ -7,7 +7,7 @@ use cratedigger_client::machine::{Audio, Effect, Input, Machine, RequestId, Work
 use cratedigger_client::{
     DeviceState, Interval, ModelChoice, Reason, Settings, SongId, SongUpdate, Status, Update,
 };
-use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet, Request};
+use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet, NonMusic, Request};
 
 /// In place of samples: the song they belong to, or [`LIVE`].
 pub type Samples = u32;
@@ -311,7 +311,7 @@ pub fn segment(id: RequestId) -> Event {
         members: Vec::new(),
         song: vec![0.25, 0.75],
         none: false,
-        non_music: None,
+        non_music: Some(NonMusic { kind: "speech".into(), probability: 0.97, rejected: true }),
         song_non_music: None,
         settled: false,
     }
