@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 pub mod augment;
+pub mod degrade;
 mod cepstrum;
 mod chroma;
 mod extractor;
