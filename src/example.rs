@@ -1,29 +1,28 @@
-//! The built-in example: half a minute of made-up music in three moods, so that the page can be
-//! tried without a song at hand, and so that its timeline has something to tell. The same every
-//! time, note for note, and nobody's but ours.
+//! The built-in example: 36 seconds of synthetic music in three styles, so that a visitor can try the
+//! page without a file and see a timeline with several genres. It is the same every time, and free of
+//! other people's rights.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use cratedigger_client::live::wav_file;
 use js_sys::Float32Array;
 use leptos::prelude::set_timeout;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
-use crate::glue;
-
-/// Samples a second: that of the networks, so that nothing has to be resampled.
+/// Sample rate in Hz: that of the networks, so that no resampling is needed.
 const RATE: u32 = 22_050;
-/// Seconds of each mood.
-const MOOD: f64 = 12.0;
-const MOODS: usize = 3;
-/// Seconds made between two looks at what else the page has to do.
+/// Seconds of each style.
+const STYLE: f64 = 12.0;
+const STYLES: usize = 3;
+/// Seconds of sound computed before the event loop gets a turn.
 const PIECE: f64 = 0.5;
 
-/// The example, as a file.
+/// The example as a WAV file with this name.
 pub async fn file(name: &str) -> File {
-    let total = (MOOD * MOODS as f64 * f64::from(RATE)) as u32;
+    let total = (STYLE * STYLES as f64 * f64::from(RATE)) as u32;
     let samples = Float32Array::new_with_length(total);
     let mut band = Band::new(20_26);
     let piece = (PIECE * f64::from(RATE)) as u32;
@@ -33,13 +32,13 @@ pub async fn file(name: &str) -> File {
         let part: Vec<f32> = (at..end).map(|n| band.sample(n)).collect();
         samples.subarray(at, end).copy_from(&part);
         at = end;
-        breathe().await;
+        next_turn().await;
     }
-    glue::wav_file(&samples, RATE, name)
+    wav_file(&samples, RATE, name)
 }
 
-/// Lets the page do something else.
-async fn breathe() {
+/// Waits for one turn of the event loop.
+async fn next_turn() {
     let turn = js_sys::Promise::new(&mut |resolve, _| {
         set_timeout(
             move || {
@@ -52,10 +51,10 @@ async fn breathe() {
     let _ = JsFuture::from(turn).await;
 }
 
-/// Three players who take turns: strings, a disco band, and distorted guitars.
+/// Plays strings, then disco, then distorted guitars.
 struct Band {
     dice: u32,
-    /// The last sample of what is filtered.
+    /// Last output of the low-pass filter.
     smooth: f64,
 }
 
@@ -75,19 +74,19 @@ impl Band {
 
     fn sample(&mut self, n: u32) -> f32 {
         let time = f64::from(n) / f64::from(RATE);
-        let mood = (time / MOOD) as usize;
-        let inside = time - mood as f64 * MOOD;
-        let value = match mood {
+        let style = (time / STYLE) as usize;
+        let inside = time - style as f64 * STYLE;
+        let value = match style {
             0 => strings(inside),
             1 => self.disco(inside),
             _ => self.guitars(inside),
         };
-        // No click where one mood ends and the next begins.
-        let edge = (inside / 0.15).min((MOOD - inside) / 0.15).clamp(0.0, 1.0);
+        // Fades at the borders of a style avoid clicks.
+        let edge = (inside / 0.15).min((STYLE - inside) / 0.15).clamp(0.0, 1.0);
         (value * edge).clamp(-1.0, 1.0) as f32
     }
 
-    /// Four on the floor at 118 beats a minute, hats between, an octave bass and clipped chords.
+    /// Four-on-the-floor kick at 118 beats per minute, hi-hats, octave bass and short chords.
     fn disco(&mut self, time: f64) -> f64 {
         let beat = time * 118.0 / 60.0;
         let since = beat.fract() * 60.0 / 118.0;
@@ -105,7 +104,7 @@ impl Band {
         0.5 * kick + 0.16 * hat + 0.2 * clap + 0.22 * bass + 0.07 * chord * chop
     }
 
-    /// Power chords in eighths through a valve driven far too hard, with double bass drum.
+    /// Power chords in eighth notes with strong distortion, and double bass drum.
     fn guitars(&mut self, time: f64) -> f64 {
         let beat = time * 168.0 / 60.0;
         let eighth = (beat * 2.0).fract() * 30.0 / 168.0;
@@ -122,7 +121,7 @@ impl Band {
     }
 }
 
-/// Slow chords of a small string orchestra, and a line above them.
+/// Slow chords of strings with a melody above them.
 fn strings(time: f64) -> f64 {
     let bar = time / 3.0;
     let since = bar.fract() * 3.0;
@@ -146,13 +145,13 @@ fn pitch(semitones: f64, from: f64) -> f64 {
     from * 2_f64.powf(semitones / 12.0)
 }
 
-/// A few harmonics of a sawtooth: bright, and without aliases.
+/// The first harmonics of a sawtooth: bright, without aliasing.
 fn saw(frequency: f64, time: f64, harmonics: u32) -> f64 {
     let phase = TAU * frequency * time;
     (1..=harmonics).map(|k| (phase * f64::from(k)).sin() / f64::from(k)).sum::<f64>() * 0.6
 }
 
-/// Three harmonics that fall off quickly.
+/// Three harmonics of quickly falling amplitude.
 fn soft(frequency: f64, time: f64) -> f64 {
     let phase = TAU * frequency * time;
     phase.sin() + 0.35 * (2.0 * phase).sin() + 0.12 * (3.0 * phase).sin()
@@ -163,16 +162,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_same_every_time_and_every_mood_sounds() {
+    fn it_is_reproducible_and_no_style_is_silent() {
         let whole = || {
             let mut band = Band::new(1);
-            (0..(MOOD * MOODS as f64) as u32 * RATE).step_by(7).map(|n| band.sample(n)).collect::<Vec<f32>>()
+            (0..(STYLE * STYLES as f64) as u32 * RATE)
+                .step_by(7)
+                .map(|n| band.sample(n))
+                .collect::<Vec<f32>>()
         };
         let song = whole();
         assert_eq!(song, whole());
         assert!(song.iter().all(|s| s.is_finite() && s.abs() <= 1.0));
-        for mood in song.chunks(song.len() / MOODS) {
-            let power = mood.iter().map(|s| s * s).sum::<f32>() / mood.len() as f32;
+        for style in song.chunks(song.len() / STYLES) {
+            let power = style.iter().map(|s| s * s).sum::<f32>() / style.len() as f32;
             assert!(power > 1e-3, "{power}");
         }
     }

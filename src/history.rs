@@ -1,123 +1,105 @@
-//! What was heard before: results, never sound. Kept in the browser's own database, if the visitor
-//! lets it; and the same records, written to files.
+//! Results of earlier visits, never sound: kept in the browser's database if the visitor allows it, and
+//! exported as files.
 
-use cratedigger_protocol::{Character, DeviceKind, MemberOutput, ModelSet};
+use cratedigger_protocol::{Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Tag};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::state::{Outcome, Outline, Probabilities, Segment, Song, State, Status};
+use crate::probabilities::Probabilities;
+use crate::state::{Answer, Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
-use crate::{glue, store, text};
+use crate::{glue, settings, text};
 
-/// Under which the visitor's "no history" is remembered.
-const STORED: &str = "cratedigger.history";
-
-/// One song's result.
+/// Result of one song, as stored and exported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// When it was added, in milliseconds since 1970; also its key.
+    /// Time when the song was added, in milliseconds since 1970; the key.
     added: f64,
     name: String,
     seconds: f64,
-    /// Named for whoever reads an export; the probabilities say it again.
+    /// The most probable class, for readers of an export.
     genre: String,
     device: DeviceKind,
     milliseconds: f64,
     milliseconds_to_first: f64,
     classes: Vec<String>,
     probabilities: Vec<f32>,
-    /// Whether that was too little to name a genre. Records of earlier versions don't say.
+    /// Whether the result was *None of these*. Missing in records of earlier versions.
     #[serde(default)]
     none: bool,
-    /// Which networks judged it.
+    /// How probable it is that the song is no music. Missing in records of earlier versions, and if no
+    /// network predicted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    non_music: Option<NonMusic>,
+    /// Tags, the strongest first. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Tag>,
+    /// Conditions under which the networks are less accurate. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
+    /// The networks that analysed the song.
     #[serde(default)]
     networks: ModelSet,
     members: Vec<MemberOutput>,
     segments: Vec<RecordSegment>,
-    /// Records of earlier versions have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    traits: Option<Character>,
+    /// Missing in records of earlier versions.
+    #[serde(rename = "traits", default, skip_serializing_if = "Option::is_none")]
+    character: Option<Character>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RecordSegment {
     start: f64,
     end: f64,
-    /// None if it is silent.
+    /// `None` for a silent segment.
     probabilities: Option<Vec<f32>>,
-    /// Probabilities of each network, in thousandths: class by class of the record's first member, then
-    /// of the next. Short, because there are many of them. Records of earlier versions have none.
+    /// How probable it is that the segment is no music. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    non_music: Option<NonMusic>,
+    /// Probabilities of each network in thousandths, to save space: all classes of the record's first
+    /// member, then of the next. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     votes: Vec<u16>,
 }
 
 impl Record {
-    /// Of a song that is done.
+    /// The record of a song that is done.
     fn of(state: State, song: Song) -> Option<Self> {
-        let outcome = song.outcome.get_untracked()?;
-        let outline = song.outline.get_untracked()?;
-        let classes = state.classes.get_untracked();
-        let best = outcome.verdict.best()?;
-        let members = outcome.verdict.members;
-        let votes = |verdict: &Probabilities| -> Vec<u16> {
-            let of = |name: &str| verdict.members.iter().find(|m| m.model == name).map(|m| &m.probabilities);
-            // All of them or none: a vote has no name of its own.
-            let all: Option<Vec<_>> = members.iter().map(|member| of(&member.model)).collect();
-            // A float-to-integer `as` saturates.
-            all.unwrap_or_default().into_iter().flatten().map(|p| (1000.0 * p).round() as u16).collect()
-        };
+        let result = song.result.get_untracked()?;
+        let info = song.info.get_untracked()?;
+        let classes = state.models.classes.get_untracked();
+        let best = result.probabilities.best()?;
+        let members = result.probabilities.members;
         Some(Self {
             added: song.added,
             name: song.title(),
-            seconds: outline.seconds,
+            seconds: info.seconds,
             genre: classes.get(best).cloned().unwrap_or_default(),
-            device: outcome.device,
-            milliseconds: outcome.milliseconds,
-            milliseconds_to_first: outcome.milliseconds_to_first,
+            device: result.device,
+            milliseconds: result.milliseconds,
+            milliseconds_to_first: result.milliseconds_to_first,
             classes,
-            probabilities: outcome.verdict.probabilities,
-            none: outcome.none,
-            networks: outcome.set,
-            traits: song.traits.get_untracked(),
+            probabilities: result.probabilities.ensemble,
+            none: result.none,
+            non_music: result.non_music,
+            tags: result.tags,
+            conditions: result.conditions,
+            networks: result.set,
+            character: song.character.get_untracked(),
             segments: song.segments.with_untracked(|all| {
-                all.iter()
-                    .map(|segment| RecordSegment {
-                        start: segment.start,
-                        end: segment.end,
-                        probabilities: segment.verdict.as_ref().map(|v| v.probabilities.clone()),
-                        votes: segment.verdict.as_ref().map(votes).unwrap_or_default(),
-                    })
-                    .collect()
+                all.iter().map(|segment| RecordSegment::of(segment, &members)).collect()
             }),
             members,
         })
     }
 
-    /// Puts it back into the crate. The genres may have another order by now, or other names.
+    /// Adds the song to the crate.
     fn restore(self, state: State) {
-        let classes = state.classes.get_untracked();
-        let order = |values: &[f32]| -> Vec<f32> {
-            let share = |class: &String| {
-                let at = self.classes.iter().position(|name| name == class);
-                at.and_then(|at| values.get(at)).copied().unwrap_or_default()
-            };
-            classes.iter().map(share).collect()
-        };
-        let member = |name: &str, probabilities: &[f32]| MemberOutput {
-            model: name.to_string(),
-            probabilities: order(probabilities),
-        };
-        let votes = |thousandths: &[u16]| -> Vec<MemberOutput> {
-            if thousandths.len() != self.members.len() * self.classes.len() {
-                return Vec::new();
-            }
-            let shares: Vec<f32> = thousandths.iter().map(|vote| f32::from(*vote) / 1000.0).collect();
-            let each = shares.chunks_exact(self.classes.len().max(1));
-            self.members.iter().zip(each).map(|(m, shares)| member(&m.model, shares)).collect()
-        };
+        let order = Order { old: &self.classes, new: &state.models.classes.get_untracked() };
         let song = state.add(self.added, self.name.clone(), false, Status::Done);
         let segments: Vec<Segment> = self
             .segments
@@ -127,23 +109,27 @@ impl Record {
                 index,
                 start: segment.start,
                 end: segment.end,
-                verdict: segment
-                    .probabilities
-                    .as_ref()
-                    .map(|p| Probabilities { probabilities: order(p), members: votes(&segment.votes) }),
+                probabilities: segment.probabilities.as_ref().map(|ensemble| Probabilities {
+                    ensemble: order.apply(ensemble),
+                    members: segment.members(&self.members, &order),
+                }),
+                non_music: segment.non_music.clone(),
                 revision: 0,
             })
             .collect();
         let count = u32::try_from(segments.len()).unwrap_or(u32::MAX);
-        song.outline.set(Some(Outline { seconds: self.seconds, segments: count }));
+        song.info.set(Some(SongInfo { seconds: self.seconds, segments: count }));
         song.segments.set(segments);
-        song.traits.set(self.traits);
-        song.outcome.set(Some(Outcome {
-            verdict: Probabilities {
-                probabilities: order(&self.probabilities),
-                members: self.members.iter().map(|m| member(&m.model, &m.probabilities)).collect(),
+        song.character.set(self.character);
+        song.result.set(Some(SongResult {
+            probabilities: Probabilities {
+                ensemble: order.apply(&self.probabilities),
+                members: self.members.iter().map(|m| order.member(&m.model, &m.probabilities)).collect(),
             },
             none: self.none,
+            non_music: self.non_music,
+            tags: self.tags,
+            conditions: self.conditions,
             set: self.networks,
             device: self.device,
             milliseconds: self.milliseconds,
@@ -152,14 +138,103 @@ impl Record {
     }
 }
 
-/// Whether results are kept.
-pub fn enabled() -> bool {
-    store::get(STORED).as_deref() != Some("off")
+impl Record {
+    /// Whether the answer is a genre.
+    fn is_sure(&self) -> bool {
+        let class = self.classes.iter().position(|class| *class == self.genre);
+        matches!(Answer::of(class, self.none, self.non_music.as_ref()), Some(Answer::Genre(_)))
+    }
+
+    /// The cells of a table that follow the probabilities; see [`LAST_COLUMNS`].
+    fn last_cells(&self) -> [String; 4] {
+        let kind = self.non_music.as_ref().filter(|non_music| non_music.rejected).map(|n| n.kind.as_str());
+        let probability = self.non_music.as_ref().map(|non_music| format!("{:.5}", non_music.probability));
+        let tags: Vec<_> = self.tags.iter().map(|tag| format!("{} {:.3}", tag.name, tag.strength)).collect();
+        let conditions: Vec<_> = self.conditions.iter().map(|condition| condition_id(*condition)).collect();
+        [
+            text::csv_cell(kind.unwrap_or_default()),
+            probability.unwrap_or_default(),
+            text::csv_cell(&tags.join("; ")),
+            conditions.join("; "),
+        ]
+    }
 }
 
-/// The visitor's choice. Off also forgets what was kept.
+/// Names of the last columns of a table: the kind of a sound that is no music, the probability of no
+/// music, the tags with their strengths, the conditions.
+const LAST_COLUMNS: [&str; 4] = ["non_music", "non_music_probability", "tags", "conditions"];
+
+/// Name of a condition in a table: that of the JSON export.
+fn condition_id(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Telephone => "telephone",
+        Condition::Clipped => "clipped",
+    }
+}
+
+impl RecordSegment {
+    fn of(segment: &Segment, members: &[MemberOutput]) -> Self {
+        let probabilities = segment.probabilities.as_ref();
+        Self {
+            start: segment.start,
+            end: segment.end,
+            probabilities: probabilities.map(|p| p.ensemble.clone()),
+            non_music: segment.non_music.clone(),
+            votes: probabilities.map(|p| votes(p, members)).unwrap_or_default(),
+        }
+    }
+
+    /// The probabilities of each network. Empty if the record does not have all of them.
+    fn members(&self, members: &[MemberOutput], order: &Order<'_>) -> Vec<MemberOutput> {
+        if self.votes.len() != members.len() * order.old.len() {
+            return Vec::new();
+        }
+        let fractions: Vec<f32> = self.votes.iter().map(|vote| f32::from(*vote) / 1000.0).collect();
+        let each = fractions.chunks_exact(order.old.len().max(1));
+        members.iter().zip(each).map(|(m, probabilities)| order.member(&m.model, probabilities)).collect()
+    }
+}
+
+/// The probabilities of each network, in the order of `members`, in thousandths. Empty unless all
+/// networks have some, because an entry carries no name.
+fn votes(probabilities: &Probabilities, members: &[MemberOutput]) -> Vec<u16> {
+    let of = |name: &str| {
+        probabilities.members.iter().find(|member| member.model == name).map(|m| &m.probabilities)
+    };
+    let all: Option<Vec<_>> = members.iter().map(|member| of(&member.model)).collect();
+    // A float-to-integer `as` saturates.
+    all.unwrap_or_default().into_iter().flatten().map(|p| (1000.0 * p).round() as u16).collect()
+}
+
+/// Brings the probabilities of a record into the current order of the classes. The classes may have
+/// another order by now, or other names.
+struct Order<'a> {
+    old: &'a [String],
+    new: &'a [String],
+}
+
+impl Order<'_> {
+    fn apply(&self, values: &[f32]) -> Vec<f32> {
+        let value = |class: &String| {
+            let at = self.old.iter().position(|name| name == class);
+            at.and_then(|at| values.get(at)).copied().unwrap_or_default()
+        };
+        self.new.iter().map(value).collect()
+    }
+
+    fn member(&self, name: &str, probabilities: &[f32]) -> MemberOutput {
+        MemberOutput { model: name.to_string(), probabilities: self.apply(probabilities) }
+    }
+}
+
+/// Whether results are kept.
+pub fn enabled() -> bool {
+    settings::keeps_history()
+}
+
+/// Turns the history on or off. Off also deletes all records.
 pub fn enable(state: State, on: bool) {
-    store::set(STORED, if on { "on" } else { "off" });
+    settings::set_keeps_history(on);
     if on {
         let done = state.songs.with_untracked(|all| all.clone());
         done.into_iter().for_each(|song| keep(state, song));
@@ -168,7 +243,7 @@ pub fn enable(state: State, on: bool) {
     }
 }
 
-/// Keeps a song's result.
+/// Stores the result of a song, if the history is on.
 pub fn keep(state: State, song: Song) {
     if !enabled() {
         return;
@@ -185,17 +260,17 @@ pub fn keep(state: State, song: Song) {
     });
 }
 
-/// Fills the crate with what was kept.
+/// Adds the songs of earlier visits to the crate.
 pub fn load(state: State) {
     if !enabled() {
         return;
     }
     spawn_local(async move {
-        // A database that can't be read is an empty one: nothing of this visit is lost by it, and
-        // there is nothing that the visitor could do.
+        // An unreadable database counts as empty: this visit loses nothing, and the visitor cannot repair
+        // it.
         let Ok(all) = glue::history_all().await else { return };
         for value in js_sys::Array::from(&all) {
-            // A record of another version of the page is left where it is.
+            // A record that this version cannot read stays in the database.
             if let Ok(record) = serde_wasm_bindgen::from_value::<Record>(value) {
                 record.restore(state);
             }
@@ -203,15 +278,15 @@ pub fn load(state: State) {
     });
 }
 
-/// Forgets one song.
+/// Deletes the record of one song.
 pub fn forget(added: f64) {
     spawn_local(async move {
-        // If it can't be deleted it comes back with the next visit, where it can be tried again.
+        // A record that could not be deleted appears again on the next visit; the visitor can retry then.
         let _ = glue::history_delete(added).await;
     });
 }
 
-/// Forgets all of them; this visit's songs stay in the crate.
+/// Deletes all records. The songs of this visit stay in the crate.
 pub fn clear(state: State) {
     spawn_local(async move {
         if glue::history_clear().await.is_err() {
@@ -220,7 +295,7 @@ pub fn clear(state: State) {
     });
 }
 
-/// Everything that is done, as a JSON file.
+/// Saves all results as a JSON file.
 pub fn export_json(state: State) {
     let all: Vec<Record> = records(state);
     if let Ok(value) = all.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) {
@@ -228,9 +303,13 @@ pub fn export_json(state: State) {
     }
 }
 
-/// Everything that is done, as a table for a spreadsheet.
+/// Saves all results as a CSV table.
 pub fn export_csv(state: State) {
-    glue::save_text(&csv(&state.classes.get_untracked(), &records(state)), "text/csv", "cratedigger.csv");
+    glue::save_text(
+        &csv(&state.models.classes.get_untracked(), &records(state)),
+        "text/csv",
+        "cratedigger.csv",
+    );
 }
 
 fn records(state: State) -> Vec<Record> {
@@ -240,19 +319,101 @@ fn records(state: State) -> Vec<Record> {
 
 fn csv(classes: &[String], records: &[Record]) -> String {
     let head = ["song", "genre", "sure_enough", "seconds", "added"].map(String::from);
-    let mut table = head.into_iter().chain(classes.iter().cloned()).collect::<Vec<_>>().join(",") + "\r\n";
+    let head = head.into_iter().chain(classes.iter().cloned()).chain(LAST_COLUMNS.map(String::from));
+    let mut table = head.collect::<Vec<_>>().join(",") + "\r\n";
     for record in records {
         let added = js_sys::Date::new(&JsValue::from_f64(record.added)).to_iso_string();
         let cells = [
             text::csv_cell(&record.name),
             text::csv_cell(&record.genre),
-            if record.none { "no".into() } else { "yes".into() },
+            if record.is_sure() { "yes".into() } else { "no".into() },
             format!("{:.2}", record.seconds),
             String::from(added),
         ];
-        let shares = record.probabilities.iter().map(|p| format!("{p:.5}"));
-        table += &cells.into_iter().chain(shares).collect::<Vec<_>>().join(",");
+        let probabilities = record.probabilities.iter().map(|p| format!("{p:.5}"));
+        let cells = cells.into_iter().chain(probabilities).chain(record.last_cells());
+        table += &cells.collect::<Vec<_>>().join(",");
         table += "\r\n";
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &[&str]) -> Vec<String> {
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn probabilities_follow_their_classes_into_another_order() {
+        let (old, new) = (names(&["blues", "jazz", "rock"]), names(&["rock", "pop", "blues"]));
+        let order = Order { old: &old, new: &new };
+        assert_eq!(order.apply(&[0.2, 0.3, 0.5]), [0.5, 0.0, 0.2]);
+    }
+
+    #[test]
+    fn votes_survive_a_record_and_are_left_out_if_one_is_missing() {
+        let member = |name: &str, probabilities: [f32; 2]| MemberOutput {
+            model: name.into(),
+            probabilities: probabilities.to_vec(),
+        };
+        let members = vec![member("a", [0.25, 0.75]), member("b", [0.5, 0.5])];
+        let segment = |members: &[MemberOutput]| Segment {
+            index: 0,
+            start: 0.0,
+            end: 3.0,
+            probabilities: Some(Probabilities { ensemble: vec![0.4, 0.6], members: members.to_vec() }),
+            non_music: None,
+            revision: 0,
+        };
+        let classes = names(&["blues", "jazz"]);
+        let order = Order { old: &classes, new: &classes };
+        assert_eq!(RecordSegment::of(&segment(&members), &members).members(&members, &order), members);
+        let one = RecordSegment::of(&segment(&members[..1]), &members);
+        assert!(one.members(&members, &order).is_empty() && one.probabilities.is_some());
+    }
+
+    /// A record as the first version wrote it.
+    fn earliest() -> serde_json::Value {
+        serde_json::json!({
+            "added": 1.0, "name": "a.wav", "seconds": 6.0, "genre": "jazz", "device": "cpu",
+            "milliseconds": 10.0, "millisecondsToFirst": 5.0, "classes": ["blues", "jazz"],
+            "probabilities": [0.25, 0.75], "members": [],
+            "segments": [
+                {"start": 0.0, "end": 3.0, "probabilities": [0.25, 0.75]},
+                {"start": 3.0, "end": 6.0, "probabilities": null},
+            ],
+        })
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_opens_without_the_newer_fields() {
+        let record = serde_json::from_value::<Record>(earliest()).ok();
+        let newer = record.as_ref().map(|r| (r.non_music.is_some(), r.tags.len(), r.conditions.len()));
+        assert_eq!(newer, Some((false, 0, 0)));
+        assert!(record.as_ref().is_some_and(Record::is_sure));
+        let written = record.and_then(|record| serde_json::to_value(record).ok()).unwrap_or_default();
+        for field in ["nonMusic", "tags", "conditions"] {
+            assert_eq!(written.get(field), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn non_music_tags_and_conditions_survive_a_record() {
+        let mut value = earliest();
+        value["nonMusic"] = serde_json::json!({"kind": "speech", "probability": 0.5, "rejected": true});
+        value["segments"][0]["nonMusic"] = value["nonMusic"].clone();
+        value["tags"] = serde_json::json!([{"name": "female, vocals", "strength": 0.5}]);
+        value["conditions"] = serde_json::json!(["telephone", "clipped"]);
+        let record = serde_json::from_value::<Record>(value.clone()).ok();
+        assert!(record.as_ref().is_some_and(|record| !record.is_sure()));
+        let cells = record.as_ref().map(Record::last_cells).unwrap_or_default();
+        assert_eq!(cells, ["speech", "0.50000", "\"female, vocals 0.500\"", "telephone; clipped"]);
+        let written = record.and_then(|record| serde_json::to_value(record).ok()).unwrap_or_default();
+        assert_eq!(written["nonMusic"], value["nonMusic"]);
+        assert_eq!(written["segments"][0]["nonMusic"], value["nonMusic"]);
+        assert_eq!((&written["tags"], &written["conditions"]), (&value["tags"], &value["conditions"]));
+    }
 }

@@ -1,44 +1,37 @@
 //! Cratedigger's page: drop a song, see its genre, and why.
 //!
-//! The page decodes the file with Web Audio, hands the samples to a worker and draws what comes
-//! back; it computes no feature and no network itself. What it says to its workers is
-//! `cratedigger-protocol`.
+//! The page draws. `cratedigger-client` decodes files, runs the workers and reports their results.
 //!
-//! - `sniff`: a file's own sample rate, from its header; `decode`: its samples
-//! - `engine`: starts, feeds and replaces the workers; its `engine::policy` decides which
-//!   device does a song
-//! - `ear`: live sound; `example`: sound made here
-//! - `state`: what the page knows, as signals; `components` show it
-//! - `history`: what outlasts a visit, and exports; `settings` and `store`: the visitor's choices
-//! - `spectrogram`, `waveform`: levels to pixels, of any `stretch` of a song; `picture`: a result to
-//!   keep
-//! - `words`: every sentence, in every language; `text`: numbers to words; `trouble`: what can
-//!   go wrong
-//! - `typical`: how each genre usually is, measured
-//! - `glue`: the page's own JavaScript, for what the browser offers and bindings make long
+//! - `app`: the page as a whole, and events of the window
+//! - `state`: what the page knows, as signals; `ui` draws it
+//! - `i18n`: all texts in all languages; `text`: numbers as text
+//! - `probabilities`, `time_range`, `spectrogram`, `peaks`: data and how they are drawn, without a
+//!   browser; `share_image`: a result as an image
+//! - `history`: results of earlier visits, and exports; `example`: the built-in example
+//! - `engine`: connects the page to the client: requests go in, updates go into the `state`
+//! - `ear`: live sound on the page
+//! - `settings`: the visitor's choices; `trouble`: everything that can go wrong
+//! - `glue`: the page's own JavaScript, for browser functions that would be long in Rust
 
 #![deny(unsafe_code)]
 
 mod app;
-mod components;
-mod decode;
 mod ear;
 mod engine;
 mod example;
 mod glue;
 mod history;
-mod picture;
+mod i18n;
+mod peaks;
+mod probabilities;
 mod settings;
-mod sniff;
+mod share_image;
 mod spectrogram;
 mod state;
-mod store;
-mod stretch;
 mod text;
+mod time_range;
 mod trouble;
-mod typical;
-mod waveform;
-mod words;
+mod ui;
 
 use wasm_bindgen::JsCast;
 
@@ -49,7 +42,7 @@ fn main() {
         .and_then(|document| document.get_element_by_id("app"))
         .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
     if let Some(root) = root {
-        // What stood there told the visitor to wait.
+        // Removes the text that asks the visitor to wait.
         root.set_inner_html("");
         leptos::mount::mount_to(root, app::App).forget();
     }

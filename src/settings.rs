@@ -1,36 +1,42 @@
-//! The visitor's choices about the page itself, remembered from visit to visit.
+//! The page's own settings, remembered from visit to visit. Those of the analysis are the client's.
 
+use cratedigger_client::settings::{Choice, LocalStorage};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::engine::policy::DeviceState;
+use crate::glue;
+use crate::i18n::Language;
 use crate::state::State;
-use crate::words::Language;
-use crate::{glue, store};
-
-const STORED_LANGUAGE: &str = "cratedigger.language";
-const STORED_THEME: &str = "cratedigger.theme";
-const STORED_MOTION: &str = "cratedigger.motion";
 
 /// Light or dark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// What the system says.
+    /// The system's setting.
     #[default]
     System,
-    /// Paper.
+    /// Light.
     Light,
-    /// Night.
+    /// Dark.
     Dark,
 }
 
 impl Theme {
-    /// All of them, in the order of the choice.
+    /// All themes, in display order.
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// Its name in storage and in the style sheet.
+    /// Stable id, in storage and in the style sheet.
     pub fn id(self) -> &'static str {
+        Choice::id(self)
+    }
+}
+
+impl Choice for Theme {
+    const KEY: &'static str = "cratedigger.theme";
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn id(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -39,51 +45,111 @@ impl Theme {
     }
 }
 
-/// The stored language, else the browser's first that the page speaks.
+/// Whether parts of the page move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Motion {
+    /// The system's setting.
+    #[default]
+    System,
+    /// They do not move.
+    Still,
+}
+
+impl Choice for Motion {
+    const KEY: &'static str = "cratedigger.motion";
+    const VALUES: &'static [Self] = &[Self::System, Self::Still];
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Still => "still",
+        }
+    }
+}
+
+/// Whether results are kept from visit to visit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keep {
+    #[default]
+    On,
+    Off,
+}
+
+impl Choice for Keep {
+    const KEY: &'static str = "cratedigger.history";
+    const VALUES: &'static [Self] = &[Self::On, Self::Off];
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl Choice for Language {
+    const KEY: &'static str = "cratedigger.language";
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn id(self) -> &'static str {
+        Self::id(self)
+    }
+}
+
+/// The stored language, else the browser's first language that the page speaks.
 pub fn language() -> Language {
-    let stored = store::get(STORED_LANGUAGE);
-    let browser = || web_sys::window()?.navigator().language();
-    stored.as_deref().and_then(Language::from_id).or_else(|| Language::of(&browser()?)).unwrap_or_default()
+    let browser = || Language::of(&web_sys::window()?.navigator().language()?);
+    Language::load(&LocalStorage).or_else(browser).unwrap_or_default()
 }
 
 /// The stored theme.
 pub fn theme() -> Theme {
-    let stored = store::get(STORED_THEME);
-    Theme::ALL.into_iter().find(|theme| stored.as_deref() == Some(theme.id())).unwrap_or_default()
+    Theme::load(&LocalStorage).unwrap_or_default()
 }
 
-/// Whether the visitor asked this page, and not only the system, to keep still.
+/// Whether the user asked the page not to move. The system may ask the same by a media query.
 pub fn still() -> bool {
-    store::get(STORED_MOTION).as_deref() == Some("still")
+    Motion::load(&LocalStorage) == Some(Motion::Still)
+}
+
+/// Whether results are kept from visit to visit.
+pub fn keeps_history() -> bool {
+    Keep::load(&LocalStorage) != Some(Keep::Off)
+}
+
+/// Stores whether results are kept.
+pub fn set_keeps_history(on: bool) {
+    let keep = if on { Keep::On } else { Keep::Off };
+    keep.save(&LocalStorage);
 }
 
 fn mark(name: &str, value: &str) {
     if let Some(root) = document().document_element() {
-        // An attribute that can't be set leaves the system's choice in force.
+        // If the attribute cannot be set, the system's setting applies.
         let _ = root.set_attribute(name, value);
     }
 }
 
-/// Changes the theme, for now and later.
+/// Changes and stores the theme.
 pub fn set_theme(theme: Theme) {
-    store::set(STORED_THEME, theme.id());
+    theme.save(&LocalStorage);
     mark("data-theme", theme.id());
 }
 
-/// Stops what moves, or lets it move if the system does, for now and later.
+/// Stops all motion, or follows the system again; stores the choice.
 pub fn set_still(still: bool) {
-    let value = if still { "still" } else { "system" };
-    store::set(STORED_MOTION, value);
-    mark("data-motion", value);
+    let motion = if still { Motion::Still } else { Motion::System };
+    motion.save(&LocalStorage);
+    mark("data-motion", motion.id());
 }
 
-/// Changes the language, for now and later.
+/// Changes and stores the language.
 pub fn set_language(state: State, language: Language) {
-    store::set(STORED_LANGUAGE, language.id());
+    language.save(&LocalStorage);
     state.language.set(language);
 }
 
-/// Brings the document in line with what is stored, and keeps it in the page's language.
+/// Applies the stored settings to the document, and follows the page's language.
 pub fn apply(state: State) {
     mark("data-theme", theme().id());
     if still() {
@@ -92,7 +158,7 @@ pub fn apply(state: State) {
     Effect::new(move |_| {
         let language = state.language.get();
         mark("lang", language.id());
-        document().set_title(language.words().title);
+        document().set_title(language.words().frame.title);
     });
     Effect::new(move |before: Option<bool>| {
         let on = state.conference.get();
@@ -103,15 +169,15 @@ pub fn apply(state: State) {
     });
 }
 
-/// Makes a copy for the next visit without a network, once there is nothing more urgent to fetch.
+/// Registers the offline copy once the first worker is ready, so that it does not delay the first answer.
 pub fn go_offline_when_ready(state: State) {
     Effect::new(move |done: Option<bool>| {
         if done == Some(true) {
             return true;
         }
-        let ready = state.cpu.with(|cpu| matches!(cpu, DeviceState::Ready { .. }));
+        let ready = state.devices.cpu.with(|cpu| matches!(cpu, DeviceState::Ready { .. }));
         if ready {
-            // Called for as long as the page lives.
+            // The browser calls it for as long as the page lives.
             let tell = Closure::<dyn FnMut()>::new(move || state.update_ready.set(true));
             spawn_local(async move {
                 glue::go_offline(&tell).await;
@@ -121,7 +187,7 @@ pub fn go_offline_when_ready(state: State) {
         ready
     });
     Effect::new(move |done: Option<bool>| {
-        let ready = state.gpu.with(|gpu| matches!(gpu, DeviceState::Ready { .. }));
+        let ready = state.devices.gpu.with(|gpu| matches!(gpu, DeviceState::Ready { .. }));
         if ready && done != Some(true) {
             spawn_local(glue::keep_gpu_worker());
         }

@@ -1,18 +1,19 @@
-//! Decibels to pixels.
+//! Spectrogram of a song: decibels to pixels.
 //!
-//! Segments come one by one and the loudest value so far sets the scale, so everything is kept
-//! and the picture can be painted again, whole or in part, at any size.
+//! Segments arrive one by one and the loudest value so far sets the scale. So all values are kept, and
+//! the image can be painted again, whole or in part, at any size.
 
 use std::ops::Range;
 
-use crate::stretch::Stretch;
+use crate::time_range::TimeRange;
 
-/// What lies this far below the loudest value, in dB, is painted as nothing.
+/// Values this far below the loudest one, in dB, get the darkest colour.
 pub const RANGE_DB: f32 = 80.0;
 
-/// The lowest level kept, in dB, and the steps that levels are kept in: a crate full of songs
-/// stays in memory, and no eye sees two thirds of a decibel.
+/// Lowest level kept, in dB. Levels are kept in one byte each, because all songs of the page stay in
+/// memory.
 const FLOOR_DB: f32 = -110.0;
+/// Resolution of the levels kept, in dB. The eye does not see such a small difference.
 const STEP_DB: f32 = 0.66;
 
 fn pack(db: f32) -> u8 {
@@ -28,11 +29,11 @@ fn unpack(level: u8) -> f32 {
 struct Block {
     start: f64,
     end: f64,
-    /// Row after row, lowest band first, as [`pack`] keeps them.
+    /// Row after row, lowest band first, packed by [`pack`].
     values: Vec<u8>,
 }
 
-/// A song's spectrogram as far as it is known.
+/// The spectrogram so far.
 #[derive(Clone, Debug, Default)]
 pub struct Spectrogram {
     bands: usize,
@@ -41,17 +42,17 @@ pub struct Spectrogram {
     blocks: Vec<Option<Block>>,
 }
 
-/// Which of `width` pixel columns of a picture of `view` a span of time touches.
-pub fn pixels(view: Stretch, start: f64, end: f64, width: usize) -> Range<usize> {
-    let first = (view.share(start) * width as f64).floor().max(0.0) as usize;
-    let last = (view.share(end) * width as f64).ceil().max(0.0) as usize;
+/// The pixel columns, of `width` columns that show `view`, that a span of time touches.
+pub fn pixels(view: TimeRange, start: f64, end: f64, width: usize) -> Range<usize> {
+    let first = (view.fraction(start) * width as f64).floor().max(0.0) as usize;
+    let last = (view.fraction(end) * width as f64).ceil().max(0.0) as usize;
     first.min(width)..last.min(width)
 }
 
-/// What has to be painted after a segment came.
+/// The part that has to be painted after a segment arrived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dirty {
-    /// The segment was not sound and was left out.
+    /// Nothing: the segment had a wrong shape and was ignored.
     Nothing,
     /// Only these seconds.
     Span(f64, f64),
@@ -60,16 +61,16 @@ pub enum Dirty {
 }
 
 impl Spectrogram {
-    /// An empty one, in segments of `bands` × `columns`.
+    /// An empty spectrogram with segments of `bands` × `columns` values.
     pub fn new(bands: u32, columns: u32) -> Self {
         Self { bands: bands as usize, columns: columns as usize, loudest: None, blocks: Vec::new() }
     }
 
-    /// Adds or replaces segment `index`.
+    /// Adds or replaces segment `index`. `values` are in dB, row after row, lowest band first.
     pub fn insert(&mut self, index: u32, start: f64, end: f64, values: &[f32]) -> Dirty {
         let index = index as usize;
         let sound = values.len() == self.bands * self.columns && !values.is_empty() && end > start;
-        // Bounded, so that a wrong index cannot ask for all memory.
+        // The bound keeps a wrong index from allocating all memory.
         if !sound || index > 1_000_000 {
             return Dirty::Nothing;
         }
@@ -91,15 +92,15 @@ impl Spectrogram {
         }
     }
 
-    /// RGBA of the pixel columns `x` of a picture of `view` in `width` × `height`, row after row
-    /// from the top. Transparent where no segment is known.
-    pub fn paint(&self, view: Stretch, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
+    /// RGBA values of the pixel columns `x` of an image of `view` with `width` × `height` pixels, row
+    /// after row from the top. Transparent where no segment is known.
+    pub fn paint(&self, view: TimeRange, x: Range<usize>, width: usize, height: usize) -> Vec<u8> {
         let span = x.len();
         let mut pixels = vec![0u8; span * height * 4];
         let Some(loudest) = self.loudest else { return pixels };
         let palette = palette();
         let time = |x: usize| view.time(x as f64 / width.max(1) as f64);
-        // Rows of the picture share few sets of bands: find them once.
+        // Many rows of the image show the same bands: find the bands once.
         let rows: Vec<Range<usize>> =
             (0..height).map(|row| covered(height - 1 - row, height, 0.0, 1.0, self.bands)).collect();
         for (dx, x) in x.enumerate() {
@@ -133,8 +134,8 @@ impl Spectrogram {
     }
 
     fn at(&self, time: f64) -> Option<&Block> {
-        // Blocks lie in order of time, with gaps where segments are silent or still to come.
-        // Their common length gives a first guess; the neighbours cover rounding and overlap.
+        // Blocks are in order of time, with gaps where segments are silent or have not arrived. Their
+        // common length gives a first guess; the neighbours cover rounding and overlap.
         let length = self.blocks.iter().flatten().next().map(|block| block.end - block.start)?;
         let guess = (time / length).max(0.0) as usize;
         let around = guess.saturating_sub(1)..guess.saturating_add(2);
@@ -145,13 +146,13 @@ impl Spectrogram {
             .flatten()
             .rev()
             .find(inside)
-            // Segments that overlap, or of other lengths, aren't where they were guessed.
+            // The guess is wrong for segments that overlap or have other lengths.
             .or_else(|| self.blocks.iter().flatten().rev().find(inside))
     }
 }
 
-/// Which of `count` cells lie under part `part` of `parts` of the interval `from..to` (shares of
-/// the whole): always at least one, if there are any.
+/// The cells, of `count` cells in all, that lie under part `part` of `parts` of the interval
+/// `from..to`, given in fractions of the whole. Always at least one, if there are any.
 fn covered(part: usize, parts: usize, from: f64, to: f64, count: usize) -> Range<usize> {
     let step = (to - from) / parts.max(1) as f64;
     let low = from + step * part as f64;
@@ -160,8 +161,8 @@ fn covered(part: usize, parts: usize, from: f64, to: f64, count: usize) -> Range
     first..last.max((first + 1).min(count))
 }
 
-/// The colour map *magma*: even steps of lightness, so that it says the same to colour-blind
-/// eyes, on a projector and in print. A fit of degree 6, within one step of the published table.
+/// The colour map *magma*. Its lightness rises evenly, so that it works for colour-blind readers, on a
+/// projector and in print. A polynomial fit of degree 6, within one step of the published table.
 fn palette() -> Vec<[u8; 3]> {
     const RED: [f64; 7] = [-0.002136, 0.251661, 8.353717, -27.668733, 52.176140, -50.768525, 18.655706];
     const GREEN: [f64; 7] = [-0.000750, 0.677523, -3.577720, 14.264731, -27.943606, 29.046583, -11.489774];
@@ -182,7 +183,7 @@ fn palette() -> Vec<[u8; 3]> {
 mod tests {
     use super::*;
 
-    const SIX: Stretch = Stretch { from: 0.0, span: 6.0 };
+    const SIX: TimeRange = TimeRange { from: 0.0, span: 6.0 };
 
     fn two_by_two(values: [f32; 4]) -> Spectrogram {
         let mut picture = Spectrogram::new(2, 2);
@@ -225,7 +226,7 @@ mod tests {
         let mut picture = two_by_two([0.0, -40.0, -20.0, -60.0]);
         picture.insert(1, 3.0, 6.0, &[-10.0, -50.0, -30.0, -70.0]);
         let whole = picture.paint(SIX, 0..12, 12, 2);
-        let part = picture.paint(Stretch { from: 1.5, span: 3.0 }, 0..6, 6, 2);
+        let part = picture.paint(TimeRange { from: 1.5, span: 3.0 }, 0..6, 6, 2);
         for (x, y) in (0..6).flat_map(|x| [(x, 0), (x, 1)]) {
             assert_eq!(pixel(&part, 6, x, y), pixel(&whole, 12, x + 3, y), "{x} {y}");
         }
@@ -237,7 +238,7 @@ mod tests {
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-30.0; 4]), Dirty::Span(3.0, 6.0));
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-10.0; 4]), Dirty::All);
         assert_eq!(pixels(SIX, 3.0, 6.0, 100), 50..100);
-        assert_eq!(pixels(Stretch { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
+        assert_eq!(pixels(TimeRange { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
     }
 
     #[test]

@@ -1,113 +1,46 @@
-//! Everything that can go wrong. The sentences that the visitor reads are in [`crate::words`].
+//! Everything that can go wrong. [`crate::i18n`] has the sentences that the user reads.
 
-use cratedigger_protocol::FailureKind;
+use cratedigger_client::SongNotice;
+pub use cratedigger_client::{LARGEST_MEGABYTES, Reason, Trouble};
 
-/// Largest file that is decoded, in megabytes. The browser holds a decoded song as 32-bit floats:
-/// a compressed file of this size already fills gigabytes.
-pub const LARGEST_MEGABYTES: u32 = 300;
-
-/// Why a song has no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// A file of 0 bytes.
-    Empty,
-    /// A file over [`LARGEST_MEGABYTES`].
-    TooLarge {
-        /// Its size.
-        megabytes: u32,
-    },
-    /// The browser could not read the file's bytes.
-    Unreadable,
-    /// The browser's decoder refused it.
-    NotAudio,
-    /// See [`FailureKind::TooShort`].
-    TooShort,
-    /// See [`FailureKind::Silent`].
-    Silent,
-    /// See [`FailureKind::BadSamples`].
-    BadSamples,
-    /// See [`FailureKind::Models`].
-    Models,
-    /// Every device that could do the song has failed.
-    Device,
-    /// The two sides of the protocol don't fit: most likely a stale cached file.
-    Mismatch,
-}
-
-impl Trouble {
-    /// What to say when the worker could not do a song.
-    pub fn of(kind: FailureKind) -> Self {
-        match kind {
-            FailureKind::TooShort => Self::TooShort,
-            FailureKind::Silent => Self::Silent,
-            FailureKind::BadSamples => Self::BadSamples,
-            FailureKind::Models => Self::Models,
-            FailureKind::GoldenMismatch | FailureKind::NoGpu | FailureKind::Device => Self::Device,
-            FailureKind::BadRequest => Self::Mismatch,
-        }
-    }
-}
-
-/// What the visitor should know although nothing has ended.
+/// A remark for the user; nothing has ended because of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A worker died of a song, which is done again.
+    /// See [`SongNotice::CpuRestarted`].
     CpuRestarted,
-    /// The GPU failed under a song.
+    /// See [`SongNotice::GpuStopped`].
     GpuStopped,
-    /// The GPU was asked for and isn't ready.
+    /// See [`SongNotice::GpuNotReady`].
     GpuNotReady,
-    /// The GPU was asked for and doesn't work.
+    /// See [`SongNotice::GpuUnusable`].
     GpuUnusable,
-    /// What was dropped or pasted holds no file.
+    /// The drop or the clipboard holds no file.
     NoFile,
-    /// A folder without a song.
+    /// A folder contains no song.
     NoSongs,
-    /// This many files of a folder are no songs and were left out.
+    /// This many files of a folder are not songs and were left out.
     LeftOut(u32),
-    /// The visitor, or the browser, refused the microphone.
+    /// The user or the browser refused the microphone.
     NoMicrophone,
     /// The shared tab has no sound, or sharing was refused.
     NoTabSound,
-    /// The clipboard or the download was refused.
+    /// The browser refused the clipboard or the download.
     NotKept,
-    /// Something is in the clipboard now.
+    /// Something was copied to the clipboard.
     Copied,
-    /// A segment couldn't be looked at more closely.
+    /// A segment could not be explained.
     NotExplained,
-    /// The history can't be read or written.
+    /// The history cannot be read or written.
     NoHistory,
 }
 
-/// Why a device is out of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The browser has no WebGPU.
-    NoApi,
-    /// It has, and found no card.
-    NoAdapter,
-    /// The card lacks something.
-    Lacking,
-    /// It gave other numbers than it should.
-    Mismatch,
-    /// The networks couldn't be loaded.
-    Models,
-    /// Page and worker speak differently.
-    Protocol,
-    /// It stopped.
-    Stopped,
-}
-
-impl From<FailureKind> for Reason {
-    fn from(kind: FailureKind) -> Self {
-        match kind {
-            FailureKind::NoGpu => Self::Lacking,
-            FailureKind::GoldenMismatch => Self::Mismatch,
-            FailureKind::Models => Self::Models,
-            FailureKind::BadRequest => Self::Protocol,
-            FailureKind::Device | FailureKind::TooShort | FailureKind::Silent | FailureKind::BadSamples => {
-                Self::Stopped
-            }
+impl From<SongNotice> for Notice {
+    fn from(notice: SongNotice) -> Self {
+        match notice {
+            SongNotice::CpuRestarted => Self::CpuRestarted,
+            SongNotice::GpuStopped => Self::GpuStopped,
+            SongNotice::GpuNotReady => Self::GpuNotReady,
+            SongNotice::GpuUnusable => Self::GpuUnusable,
         }
     }
 }

@@ -1,5 +1,5 @@
-// Starts the page's WebAssembly. A file of its own because the content security policy allows no
-// inline script; where its two parts lie is written at this script's element by the build.
+// Starts the page's WebAssembly. It is a separate file because the content security policy allows no
+// inline script. The build writes the paths of the two parts into this script's element.
 (() => {
   const { js, wasm } = document.currentScript.dataset;
   const here = (path) => new URL(path, document.baseURI).href;
@@ -10,8 +10,8 @@
       const text = document.querySelector("#app .boot");
       if (text) {
         text.textContent =
-          "This page could not start. It needs a browser of the last four years, with WebAssembly. " +
-          "Try to reload it, or another browser.";
+          "This page could not start. It needs WebAssembly and a browser from the last four years. " +
+          "Reload the page or try another browser.";
       }
     });
 })();

@@ -1,10 +1,10 @@
-// Keeps a copy of one version of the site, so that it opens without a network. The build writes the
-// version and the list of files into the two lines below; names of workers don't change from build
-// to build, so it is the version that keeps a page and its workers together.
+// Service worker: keeps a copy of one version of the site for offline use. The build writes the version
+// and the list of files into the two lines below. The file names of the workers are the same in every
+// build, so only the version keeps a page and its workers together.
 const VERSION = "";
 const FILES = [];
 
-// Too large to be fetched for everyone, and worth keeping for those who use it.
+// Too large to fetch for every visitor; kept only where it is used.
 const LARGE = ["worker-gpu.js", "worker-gpu_bg.wasm"];
 
 const PREFIX = "cratedigger-";
@@ -26,10 +26,10 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("message", (event) => {
-  // The visitor wants the new version now.
+  // The visitor chose to use the new version now.
   if (event.data === "take over") self.skipWaiting();
-  // The page has a graphics card that is worth it. On a first visit it has fetched the large worker
-  // before this one was there; the browser still has it, so that nothing is sent a second time.
+  // The page uses WebGPU. On the first visit the page fetched the large worker before this service worker
+  // was active. The browser's HTTP cache still has it, so it is not downloaded again.
   if (event.data === "keep the large worker") event.waitUntil(keepLarge());
 });
 

@@ -1,4 +1,4 @@
-// Hands live sound on to the page, mixed to one channel, in blocks of some 50 ms.
+// Sends live sound to the page: mixed to one channel, in blocks of about 50 ms.
 registerProcessor(
   "tap",
   class extends AudioWorkletProcessor {

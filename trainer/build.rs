@@ -1,15 +1,16 @@
-//! The shipped networks are compiled into the program: build again when they change. And a run
-//! records the commit that its program was built from.
+//! Cargo rebuilds the program if the built-in networks or recipes change. In release builds the program
+//! records the commit that it was built from.
 
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=../models");
-    // Only where it is worth building again after every commit.
+    println!("cargo::rerun-if-changed=recipes");
+    // Only in release builds, because it rebuilds the program after every commit.
     if std::env::var("PROFILE").as_deref() != Ok("release") {
         return;
     }
-    // Grows with every commit; not there in an archive without history.
+    // Changes with every commit; missing in an archive without history.
     println!("cargo::rerun-if-changed=../.git/logs/HEAD");
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = commit.ok().filter(|output| output.status.success()).map(|output| output.stdout);

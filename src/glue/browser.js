@@ -1,5 +1,5 @@
-// What the browser offers and Rust's bindings make long: folders, capture, the clipboard, the
-// database. Nothing here computes anything about music, and nothing here speaks to a network.
+// Browser features for which Rust's bindings are long: folders, the clipboard, the database, full
+// screen, the service worker. Nothing here computes anything about music.
 
 // ---- Files -------------------------------------------------------------------------------
 
@@ -11,7 +11,7 @@ const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" 
 const entriesOf = async (folder) => {
   const reader = folder.createReader();
   const all = [];
-  // A reader gives some entries at a time, and none when it is through.
+  // A reader returns the entries in batches; an empty batch is the end.
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return all.sort((a, b) => order(a.name, b.name));
@@ -30,9 +30,9 @@ const walk = async (entry, found) => {
   else found.left += 1;
 };
 
-// The files of a drop or of a paste. A single file is taken whatever it is, so that its owner
-// hears why it is no song; of a folder only what looks like sound. The entries have to be asked for
-// before this function first waits: afterwards the browser has emptied the list.
+// The files of a drop or a paste. A single file is taken whatever its type, so that the user learns
+// why it is not a song; a folder gives only files that look like sound. The entries must be read
+// before the first await, because the browser empties the list after it.
 export async function filesOf(data) {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
   const taken = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
@@ -46,7 +46,7 @@ export async function filesOf(data) {
   return found;
 }
 
-// The files of a folder that was picked.
+// The files of a picked folder.
 export function filesOfFolder(list) {
   const all = [...list].filter((file) => !hidden(file.name));
   const path = (file) => file.webkitRelativePath || file.name;
@@ -61,7 +61,7 @@ export function save(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has its own hold of the data as soon as it has begun.
+  // A download that has begun no longer needs the URL.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
@@ -85,11 +85,11 @@ export async function savePicture(canvas, name) {
 }
 
 export async function copyPicture(canvas) {
-  // Given as a promise, since some browsers only take it in the same turn as the click.
+  // As a promise, because some browsers require the write in the same turn as the click.
   await navigator.clipboard.write([new ClipboardItem({ "image/png": png(canvas) })]);
 }
 
-// ---- History: results, never sound ----------------------------------------------------------
+// ---- History: results, no sound ----------------------------------------------------------
 
 let database;
 
@@ -118,118 +118,14 @@ export const historyPut = (song) => within("readwrite", (songs) => songs.put(son
 export const historyDelete = (key) => within("readwrite", (songs) => songs.delete(key));
 export const historyClear = () => within("readwrite", (songs) => songs.clear());
 
-// ---- Live sound ------------------------------------------------------------------------------
+// ---- Capabilities ----------------------------------------------------------------------------
 
-const SEGMENT_SECONDS = 3;
-const LONGEST_SECONDS = 600;
-
-function wav(blocks, rate, name) {
-  const length = blocks.reduce((sum, block) => sum + block.length, 0);
-  const view = new DataView(new ArrayBuffer(44 + 2 * length));
-  const text = (at, words) => [...words].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * length, true);
-  text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, rate, true);
-  view.setUint32(28, 2 * rate, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  text(36, "data");
-  view.setUint32(40, 2 * length, true);
-  let at = 44;
-  for (const block of blocks)
-    for (const sample of block) {
-      view.setInt16(at, Math.max(-1, Math.min(1, sample)) * 32767, true);
-      at += 2;
-    }
-  return new File([view], name, { type: "audio/wav" });
-}
-
-// Sound made here, as a file.
-export const wavFile = (samples, rate, name) => wav([samples], rate, name);
-
-const microphone = () =>
-  navigator.mediaDevices.getUserMedia({
-    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-  });
-
-const display = () =>
-  navigator.mediaDevices.getDisplayMedia({
-    video: true, // without it no browser offers a choice of tabs
-    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    systemAudio: "include",
-  });
-
+// Whether the browser offers a microphone, the sound of a tab, and the choice of a folder.
 export const offers = () => [
   Boolean(navigator.mediaDevices?.getUserMedia),
   Boolean(navigator.mediaDevices?.getDisplayMedia) && !/android|iphone|ipad/i.test(navigator.userAgent),
   "webkitdirectory" in HTMLInputElement.prototype && !/android|iphone|ipad/i.test(navigator.userAgent),
 ];
-
-// Listens until `stop` is called, the stream ends, or ten minutes are over. `onPiece` gets the
-// last three seconds about once a second; `onLevel` how loud it is; `onEnd` is called when
-// the stream ends by itself. Everything stays in this page's memory.
-export async function listen(tab, onPiece, onLevel, onEnd) {
-  const stream = await (tab ? display() : microphone());
-  const quiet = () => stream.getTracks().forEach((track) => track.stop());
-  const [track] = stream.getAudioTracks();
-  if (!track) {
-    quiet();
-    throw new Error("no sound");
-  }
-  const context = new AudioContext();
-  try {
-    await context.audioWorklet.addModule(new URL("tap.js", document.baseURI));
-    await context.resume();
-  } catch (error) {
-    quiet();
-    await context.close();
-    throw error;
-  }
-  const rate = context.sampleRate;
-  const blocks = [];
-  let total = 0;
-  let told = 0;
-  const source = context.createMediaStreamSource(new MediaStream([track]));
-  const tap = new AudioWorkletNode(context, "tap");
-  const mute = new GainNode(context, { gain: 0 });
-  source.connect(tap).connect(mute).connect(context.destination);
-  tap.port.onmessage = ({ data }) => {
-    blocks.push(data);
-    total += data.length;
-    let peak = 0;
-    for (const sample of data) peak = Math.max(peak, Math.abs(sample));
-    onLevel(peak, total / rate);
-    const wanted = Math.round(SEGMENT_SECONDS * rate);
-    if (total >= wanted && total - told >= rate) {
-      told = total;
-      const piece = new Float32Array(wanted);
-      let end = wanted;
-      for (let i = blocks.length - 1; i >= 0 && end > 0; i -= 1) {
-        const part = blocks[i].subarray(Math.max(0, blocks[i].length - end));
-        end -= part.length;
-        piece.set(part, end);
-      }
-      onPiece(piece, rate);
-    }
-    if (total / rate > LONGEST_SECONDS) onEnd();
-  };
-  track.onended = onEnd;
-  return {
-    async stop(name) {
-      tap.port.onmessage = null;
-      track.onended = null;
-      quiet();
-      await context.close().catch(() => {});
-      return total ? wav(blocks, rate, name) : null;
-    },
-  };
-}
-
-export const stopListening = (ear, name) => ear.stop(name);
 
 // ---- Screen -----------------------------------------------------------------------------------
 
@@ -245,14 +141,14 @@ export async function conference(on) {
       if (document.fullscreenElement) await document.exitFullscreen();
     }
   } catch {
-    // Refused: large type without a full screen is still large type.
+    // If the browser refuses the full screen, the large type stays.
   }
 }
 
 // ---- Offline ----------------------------------------------------------------------------------
 
-// Registers the service worker once the page has what it needs, so that nothing competes with
-// the first answer. `onUpdate` is called when a newer version lies ready.
+// Registers the service worker. The page calls this after the first worker is ready, so that the
+// offline copy does not delay the first answer. `onUpdate` is called when a newer version is ready.
 export async function goOffline(onUpdate) {
   const workers = navigator.serviceWorker;
   if (!workers || !window.isSecureContext) return;
@@ -270,13 +166,13 @@ export async function goOffline(onUpdate) {
   }
 }
 
-// Has the worker for graphics cards kept, too, once it is of use here.
+// Adds the WebGPU worker to the offline copy, where it is in use.
 export async function keepGpuWorker() {
   const registration = await navigator.serviceWorker?.ready;
   registration?.active?.postMessage("keep the large worker");
 }
 
-// Lets the waiting version take over, and starts it.
+// Activates the waiting version and reloads the page.
 export async function update() {
   const registration = await navigator.serviceWorker?.getRegistration();
   navigator.serviceWorker?.addEventListener("controllerchange", () => location.reload(), { once: true });

@@ -1,14 +1,14 @@
-//! The page's own JavaScript, for what the browser offers and Rust's bindings make long.
+//! The page's own JavaScript: browser features for which Rust's bindings are long.
 
-#![allow(unsafe_code, reason = "what wasm_bindgen writes for imported functions")]
+#![allow(unsafe_code, reason = "wasm_bindgen generates it for imported functions")]
 
-use js_sys::{Array, Float32Array, Object};
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
-use web_sys::{DataTransfer, File, FileList, HtmlCanvasElement};
+use web_sys::{DataTransfer, FileList, HtmlCanvasElement};
 
 #[wasm_bindgen(module = "/src/glue/browser.js")]
 extern "C" {
-    /// Files of a drop or a paste, and how many were left out.
+    /// Files of a drop or a paste, and the number that was left out.
     pub type Found;
     #[wasm_bindgen(method, getter)]
     pub fn files(this: &Found) -> Array;
@@ -17,8 +17,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn folder(this: &Found) -> bool;
 
-    #[wasm_bindgen(js_name = filesOf, catch)]
-    pub async fn files_of(data: Option<&DataTransfer>) -> Result<JsValue, JsValue>;
+    /// Promise of a [`Found`]. The list is read before this returns, since browsers empty it afterwards.
+    #[wasm_bindgen(js_name = filesOf)]
+    pub fn files_of(data: Option<&DataTransfer>) -> Promise;
     #[wasm_bindgen(js_name = filesOfFolder)]
     pub fn files_of_folder(list: &FileList) -> Found;
 
@@ -41,18 +42,7 @@ extern "C" {
     #[wasm_bindgen(js_name = historyClear, catch)]
     pub async fn history_clear() -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(js_name = wavFile)]
-    pub fn wav_file(samples: &Float32Array, rate: u32, name: &str) -> File;
     pub fn offers() -> Array;
-    #[wasm_bindgen(catch)]
-    pub async fn listen(
-        tab: bool,
-        on_piece: &Closure<dyn FnMut(Float32Array, f64)>,
-        on_level: &Closure<dyn FnMut(f64, f64)>,
-        on_end: &Closure<dyn FnMut()>,
-    ) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_name = stopListening, catch)]
-    pub async fn stop_listening(ear: &Object, name: &str) -> Result<JsValue, JsValue>;
 
     pub async fn conference(on: bool);
     #[wasm_bindgen(js_name = goOffline)]

@@ -1,4 +1,4 @@
-// A browser with the built site in front of it, and what every test wants to know of it.
+// Starts a browser with the built site, and drives the page.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -13,9 +13,9 @@ import { serve } from "./site.mjs";
 export const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 const ARGUMENTS = [
-  // Containers offer no name spaces to the sandbox.
+  // Containers lack the namespaces that the sandbox needs.
   "--no-sandbox",
-  // It talks to the test's own server, and to no one else.
+  // No requests except to the test's own server.
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-quic",
@@ -23,17 +23,26 @@ const ARGUMENTS = [
   "--no-first-run",
 ];
 
-/** What headless Chromium says of itself, and no fault of the page. */
+/** WebGPU on a software GPU (SwiftShader), which works on every machine and is slow. */
+export const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/** Console errors of headless Chromium itself. */
 const NOT_OURS = [/No available adapters/, /GPU stall due to ReadPixels/, /AudioContext encountered an error/];
 
-/** For what takes a moment on a fast machine, and may take long on a busy one. */
-export const SOON = 45_000;
+/** Timeout in milliseconds for what takes a moment, on a busy machine. */
+export const SOON = 90_000;
 
-/** Runs one test in a browser of its own; fails it if the console has an error in it. */
+/** Timeout in milliseconds for what compiles shaders on a software GPU. */
+export const WEBGPU_PATIENCE = 420_000;
+
+/**
+ * Runs one test in its own browser. Fails if the console has an error that matches none of `errors`, if the
+ * browser requests something from another host, or after `limit` milliseconds.
+ */
 export async function drive(options, act) {
   const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
   const site = await serve();
-  const { args = [], width = 1280, height = 900, permissions = [], errors: expected = [], ...context } = options;
+  const { args = [], width = 1280, height = 900, permissions = [], errors: expected = [], limit = 900_000, ...context } = options;
   const browser = await chromium.launchPersistentContext(path.join(folder, "profile"), {
     executablePath: process.env.CHROME ?? "/usr/bin/chromium",
     args: [...ARGUMENTS, ...args],
@@ -55,6 +64,8 @@ export async function drive(options, act) {
     const url = request.url();
     if (!url.startsWith(site.url) && !/^(blob|data|about|chrome)/.test(url)) foreign.push(url);
   });
+  // Also ends a script in the page that never answers.
+  const timer = setTimeout(() => browser.close(), limit);
   try {
     await act({ page, site, browser, folder, errors });
     assert.deepEqual(errors, [], "errors in the console");
@@ -64,6 +75,7 @@ export async function drive(options, act) {
     console.error(`--- the page says\n${text}\n--- console\n${errors.join("\n")}`);
     throw error;
   } finally {
+    clearTimeout(timer);
     await browser.close();
     await site.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -73,7 +85,7 @@ export async function drive(options, act) {
 /** An element by its `data-testid`. */
 export const part = (page, id) => page.locator(`[data-testid="${id}"]`);
 
-/** Asks again and again until the answer is true. */
+/** Repeats a question until the answer is true, and returns the answer. */
 export async function until(what, ask, patience = SOON) {
   const end = Date.now() + patience;
   for (;;) {
@@ -84,14 +96,14 @@ export async function until(what, ask, patience = SOON) {
   }
 }
 
-/** Opens the page; waits for the CPU worker and all its networks, unless told not to. */
-export async function open(page, site, { ready = true, hash = "" } = {}) {
+/** Opens the page. Waits for the CPU worker (`ready`) and for the full set of networks (`full`). */
+export async function open(page, site, { ready = true, full = true, hash = "" } = {}) {
   await page.goto(site.url + hash);
   await page.locator("main[data-state]").waitFor();
-  if (ready) await allReady(page);
+  if (ready) await (full ? allReady : cpuReady)(page);
 }
 
-/** Waits for the CPU worker, and for the full set of networks if there is one. */
+/** Waits for the CPU worker, and for the full set of networks if the site has one. */
 export async function allReady(page) {
   await cpuReady(page);
   const open = '[data-testid="networks"]:not([data-state="ready"]):not([data-state="failed"])';
@@ -101,15 +113,21 @@ export async function allReady(page) {
 export const cpuReady = (page) =>
   page.locator('[data-testid="device-status-cpu"][data-state="ready"]').waitFor({ state: "attached" });
 
+/** Waits until the GPU worker is checked and timed, or has failed. */
+export const gpuSettled = (page) =>
+  page
+    .locator('[data-testid="device-status-gpu"]:not([data-state="off"], [data-state="loading"])')
+    .waitFor({ state: "attached", timeout: WEBGPU_PATIENCE });
+
 export const state = (page, name) => page.locator(`main[data-state="${name}"]`).waitFor();
 
-/** Gives songs to the file picker. */
+/** Gives songs to the page by the file picker. */
 export const pick = (page, files) =>
   part(page, "file-input").first().setInputFiles(
     [files].flat().map(({ name, buffer }) => ({ name, mimeType: "audio/wav", buffer })),
   );
 
-/** Drops songs on the page, as if from the desktop. */
+/** Drops songs on the page (or pastes them), as if from the desktop. */
 export async function drop(page, files, type = "drop") {
   const encoded = files.map(({ name, buffer }) => [name, buffer.toString("base64")]);
   await page.evaluate(
@@ -132,7 +150,7 @@ export async function drop(page, files, type = "drop") {
   );
 }
 
-/** How many colours a canvas shows. */
+/** The number of colours in a canvas. */
 export const colours = (canvas) =>
   canvas.evaluate((canvas) => {
     if (!canvas.width || !canvas.height) return 0;
@@ -144,17 +162,17 @@ export const colours = (canvas) =>
     return seen.size;
   });
 
-/** The rows of the table of songs, from the top. */
+/** Name and status of each row in the table of songs, from the top. */
 export const rows = (page) =>
   part(page, "row").evaluateAll((rows) =>
     rows.map((row) => ({ name: row.querySelector("th").innerText.trim(), status: row.dataset.status })),
   );
 
-/** Fails if axe-core finds anything. Its rules are those of WCAG 2.2 A and AA. */
+/** Fails if axe-core finds a violation of WCAG 2.2 A or AA, or of its best practices. */
 export async function accessible(page, what) {
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
   if (!(await page.evaluate(() => "axe" in window))) {
-    // Not as a script element, which the page's policy would refuse.
+    // Not as a script element, which the page's content security policy forbids.
     const { readFile } = await import("node:fs/promises");
     await page.evaluate(await readFile(AXE, "utf8"));
   }

@@ -1,29 +1,27 @@
-// What is kept: exports, pictures, the history, the offline copy; and what is never sent.
+// What the page stores: exports, images, the history, the offline copy. And that it sends nothing.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { cpuReady, drive, drop, open, part, pick, rows, state, until } from "./browser.mjs";
+import { cpuReady, drive, drop, open, part, pick, rows, state, until, WEBGPU, WEBGPU_PATIENCE } from "./browser.mjs";
+import { dist, serve } from "./site.mjs";
 import { song } from "./song.mjs";
 
 const clip = (name, seed = 1, seconds = 6) => ({ name, buffer: song(seed, seconds) });
 
-/** What Chromium says of a server that is gone. */
+/** Chromium's errors when the server does not answer. */
 const OFFLINE = [
   /ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource/,
   /fetching the script/,
 ];
-/** A graphics card in software, so that it can be tested anywhere; it takes its time. */
-const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
-const PATIENCE = 240_000;
 
 async function download(page, act) {
   const [found] = await Promise.all([page.waitForEvent("download"), act()]);
   return [found.suggestedFilename(), await readFile(await found.path())];
 }
 
-test("results are sorted, exported as JSON and CSV, and kept as pictures", () =>
+test("results are sorted, exported as JSON and CSV, and saved as images", () =>
   drive({ permissions: ["clipboard-read", "clipboard-write"], acceptDownloads: true }, async ({ page, site }) => {
     await open(page, site);
     await drop(page, [clip("=b, \"quoted\".wav", 1, 9), clip("a.wav", 2, 3.2), clip("c.wav", 3, 6)]);
@@ -54,7 +52,7 @@ test("results are sorted, exported as JSON and CSV, and kept as pictures", () =>
     const lines = csv.toString().trim().split("\r\n");
     assert.equal(lines.length, 4);
     assert.match(lines[0], /^song,genre,sure_enough,seconds,added,blues,/);
-    // A name is words, even where a spreadsheet would see a formula.
+    // A spreadsheet must not run a name as a formula.
     assert.ok(lines.some((line) => line.startsWith("\"'=b, \"\"quoted\"\".wav\",")), csv.toString());
 
     const [pictureName, picture] = await download(page, () => part(page, "save-picture").click());
@@ -87,7 +85,7 @@ test("the history survives a reload, without sound; it can be cleared and turned
       );
     await until("the record", async () => (await databases()).length === 1);
     const [record] = await databases();
-    // Results only: nothing in there is as large as sound.
+    // Results only, no sound.
     assert.ok(JSON.stringify(record).length < 5_000, JSON.stringify(record).length);
 
     await open(page, site);
@@ -112,7 +110,7 @@ test("the history survives a reload, without sound; it can be cleared and turned
     assert.equal(await part(page, "row").count(), 0);
   }));
 
-test("after load nothing is asked for, whatever the visitor does; the policy forbids the rest", () =>
+test("after loading the page requests nothing, and its content security policy forbids it, also in workers", () =>
   drive({ errors: [/Content Security Policy/] }, async ({ page, site }) => {
     await open(page, site);
     await page.evaluate(() => navigator.serviceWorker.ready);
@@ -128,16 +126,33 @@ test("after load nothing is asked for, whatever the visitor does; the policy for
     await part(page, "close-settings").click();
     await part(page, "conference").click();
     assert.deepEqual(site.requests.slice(loaded), []);
-    const refused = await page.evaluate(() => fetch("https://example.org/").then(() => "sent", () => "refused"));
-    assert.equal(refused, "refused");
+    // Another server would answer, but the policy refuses the request: to the page, and to a worker that is
+    // started as the page starts its own.
+    const other = await serve();
+    const refused = await page.evaluate(async (urls) => {
+      const attempt = async (scope, url) => {
+        const violation = new Promise((resolve) => {
+          scope.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective), { once: true });
+        });
+        return fetch(url, { mode: "no-cors" }).then(() => "sent", () => violation);
+      };
+      const source = `onmessage = async ({ data }) => postMessage(await (${attempt})(self, data));`;
+      const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+      const inWorker = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+      worker.postMessage(urls[1]);
+      return [await attempt(document, urls[0]), await attempt(document, urls[1]), await inWorker];
+    }, ["https://example.org/", other.url]);
+    await other.close();
+    assert.deepEqual(refused, ["connect-src", "connect-src", "connect-src"]);
+    assert.deepEqual(other.requests, []);
   }));
 
-test("with the network cut the page opens and judges songs; a newer version is announced and taken", () =>
+test("without a network the page opens and classifies songs; it announces a newer version and installs it", () =>
   drive({ errors: OFFLINE }, async ({ page, site }) => {
     await open(page, site);
     await page.evaluate(() => navigator.serviceWorker.ready);
     await until("the copy", () => page.evaluate(async () => Boolean(await caches.match("worker-cpu_bg.wasm"))));
-    assert.ok(!site.requests.some((name) => name.startsWith("worker-gpu")), "the large worker is not for everyone");
+    assert.ok(!site.requests.some((name) => name.startsWith("worker-gpu")), "the WebGPU worker is loaded without a GPU");
 
     site.down = true;
     await page.reload();
@@ -146,7 +161,7 @@ test("with the network cut the page opens and judges songs; a newer version is a
     await state(page, "done");
     site.down = false;
 
-    const worker = await readFile(`${process.env.CRATEDIGGER_DIST}/sw.js`, "utf8");
+    const worker = await readFile(dist("sw.js"), "utf8");
     site.overlay.set("sw.js", Buffer.from(worker.replace(/const VERSION = "\w+"/, 'const VERSION = "newer"')));
     await page.reload();
     await cpuReady(page);
@@ -156,28 +171,27 @@ test("with the network cut the page opens and judges songs; a newer version is a
     await until("the newer copy alone", () =>
       page.evaluate(async () => String(await caches.keys()) === "cratedigger-newer"),
     );
-    // It can be installed: the manifest and its icons are there.
-    const manifest = JSON.parse(await readFile(`${process.env.CRATEDIGGER_DIST}/app.webmanifest`, "utf8"));
-    for (const { src } of manifest.icons) await readFile(`${process.env.CRATEDIGGER_DIST}/${src}`);
+    // The manifest and its icons exist, so that browsers can install the page.
+    const manifest = JSON.parse(await readFile(dist("app.webmanifest"), "utf8"));
+    for (const { src } of manifest.icons) await readFile(dist(src));
   }));
 
-test("with the network cut, a graphics card is still used", () =>
+test("without a network the page still uses WebGPU", () =>
   drive({ args: WEBGPU, errors: OFFLINE }, async ({ page, site }) => {
     const gpu = '[data-testid="device-status-gpu"][data-state="ready"]';
     await open(page, site);
     await page.evaluate(() => navigator.serviceWorker.ready);
-    // A card in software takes its time to compile and to prove itself.
-    await page.locator(gpu).waitFor({ state: "attached", timeout: PATIENCE });
+    await page.locator(gpu).waitFor({ state: "attached", timeout: WEBGPU_PATIENCE });
     await until("the large worker's copy", () =>
-      page.evaluate(async () => Boolean(await caches.match("worker-gpu_bg.wasm"))), PATIENCE);
+      page.evaluate(async () => Boolean(await caches.match("worker-gpu_bg.wasm"))), WEBGPU_PATIENCE);
 
     site.down = true;
     await page.reload();
-    await page.locator(gpu).waitFor({ state: "attached", timeout: PATIENCE });
+    await page.locator(gpu).waitFor({ state: "attached", timeout: WEBGPU_PATIENCE });
     await part(page, "open-settings").click();
     await part(page, "device-choice-gpu").check({ force: true });
     await part(page, "close-settings").click();
     await pick(page, clip("offline.wav", 7, 6));
-    await page.locator('main[data-state="done"]').waitFor({ timeout: PATIENCE });
+    await page.locator('main[data-state="done"]').waitFor({ timeout: WEBGPU_PATIENCE });
     assert.match(await part(page, "device-used").innerText(), /WebGPU/);
   }));

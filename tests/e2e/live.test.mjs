@@ -1,4 +1,4 @@
-// Live sound: Chromium's made-up microphone plays a made-up song.
+// Live sound: Chromium's fake microphone plays a synthetic song.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { accessible, drive, open, part, rows, state, until } from "./browser.mjs";
 import { song } from "./song.mjs";
 
-test("the microphone: a genre about once a second, and in the end a recording like any song", async () => {
+test("the microphone gives a genre about once a second, and at the end a recording", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
   const file = path.join(folder, "microphone.wav");
   await writeFile(file, song(3, 30, { rate: 44_100 }));
@@ -38,7 +38,7 @@ test("the microphone: a genre about once a second, and in the end a recording li
   }).finally(() => rm(folder, { recursive: true, force: true }));
 });
 
-test("a microphone that is refused gets a sentence, and the page goes on", () =>
+test("a refused microphone gives an error message, and the page continues", () =>
   drive({ args: ["--deny-permission-prompts"] }, async ({ page, site }) => {
     await open(page, site);
     await part(page, "microphone").first().click();
@@ -47,10 +47,10 @@ test("a microphone that is refused gets a sentence, and the page goes on", () =>
     assert.equal(await page.locator("main").getAttribute("data-state"), "idle");
   }));
 
-test("the sound of a tab is heard where the browser offers it, and refusing it is no harm", () =>
+test("the page listens to a tab where the browser supports it, and continues after a refusal", () =>
   drive({}, async ({ page, site }) => {
-    // Headless Chromium shows no choice of tabs: here the page is given a stream as a visitor would
-    // give it one, and after that none.
+    // Headless Chromium cannot share a tab. This replacement returns a stream at the first call, and refuses
+    // the second.
     await page.addInitScript(() => {
       let asked = 0;
       navigator.mediaDevices.getDisplayMedia = async ({ audio, video }) => {

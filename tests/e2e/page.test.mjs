@@ -1,4 +1,4 @@
-// The page for everyone: views, languages, themes, keys, and how fast it is there.
+// Accessibility, languages, settings, keyboard, conference mode, loading, and the votes of the networks.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ for (const [name, options] of [
   ["desktop, light, English", { colorScheme: "light" }],
   ["phone, dark, German", { colorScheme: "dark", width: 390, height: 844, locale: "de-DE" }],
 ]) {
-  test(`axe-core finds nothing on any view: ${name}`, () =>
+  test(`axe-core finds no violation in any view: ${name}`, () =>
     drive(options, async ({ page, site }) => {
       await open(page, site);
       assert.equal(await page.locator("html").getAttribute("lang"), options.locale ? "de" : "en");
@@ -46,17 +46,17 @@ test("about the model: figures with intervals, weaknesses, data, networks", () =
     for (const model of manifest.models) assert.ok(words.includes(model.name), model.name);
     assert.match(words, /\d+% to \d+%/);
     assert.match(words, /fault-filtered/);
-    // Figures of easier splits stand apart from these.
+    // Results of easier splits are listed separately.
     const easier = await part(page, "other-splits").innerText();
     assert.match(easier, /segment-random/);
     assert.match(easier, /track-stratified/);
-    assert.match(words, /What it can.t do/);
+    assert.match(words, /Known limitations/);
     assert.match(words, /GTZAN/);
     await page.keyboard.press("Escape");
     await part(page, "about").waitFor({ state: "hidden" });
   }));
 
-test("settings: theme, language, motion and device are kept; diagnostics name no file", () =>
+test("settings: theme, language, motion and device are stored; the diagnostics name no file", () =>
   drive({ permissions: ["clipboard-read", "clipboard-write"] }, async ({ page, site }) => {
     await open(page, site);
     await pick(page, clip("private-name.wav", 2, 4));
@@ -71,7 +71,7 @@ test("settings: theme, language, motion and device are kept; diagnostics name no
     await part(page, "copy-diagnostics").click();
     await until("the clipboard", async () => (await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     const diagnostics = await page.evaluate(() => navigator.clipboard.readText());
-    assert.match(diagnostics, /CPU: ready, [\d.]+ ms a segment/);
+    assert.match(diagnostics, /CPU: ready, [\d.]+ ms per segment/);
     assert.doesNotMatch(diagnostics, /private-name/);
     await part(page, "language-de").check({ force: true });
     assert.match(await part(page, "settings").innerText(), /Einstellungen/);
@@ -83,7 +83,7 @@ test("settings: theme, language, motion and device are kept; diagnostics name no
     assert.match(await page.locator("h1").innerText(), /Zieh ein Stück/);
   }));
 
-test("the whole way by keyboard alone", () =>
+test("everything works by keyboard alone", () =>
   drive({}, async ({ page, site }) => {
     await open(page, site);
     const focused = () => page.evaluate(() => document.activeElement?.dataset.testid ?? document.activeElement?.className);
@@ -92,7 +92,7 @@ test("the whole way by keyboard alone", () =>
         await page.keyboard.press("Tab");
         if ((await focused()) === id) return;
       }
-      assert.fail(`the Tab key doesn't get to ${id}`);
+      assert.fail(`the Tab key does not reach ${id}`);
     };
     await page.keyboard.press("Tab");
     assert.equal(await focused(), "skip");
@@ -108,7 +108,7 @@ test("the whole way by keyboard alone", () =>
     await tabTo("row-show");
   }));
 
-test("conference mode: large, and from song to song by keys", () =>
+test("conference mode: large type, and keys go from song to song", () =>
   drive({ width: 1920, height: 1080 }, async ({ page, site }) => {
     await open(page, site);
     await drop(page, [clip("one.wav", 1, 4), clip("two.wav", 2, 4)]);
@@ -128,9 +128,9 @@ test("conference mode: large, and from song to song by keys", () =>
     await until("normal type", async () => (await size()) <= before);
   }));
 
-test("conference mode goes from song to song by itself, and waits for one that plays", () =>
+test("conference mode goes from song to song by itself, but waits while a song plays", () =>
   drive({ args: ["--autoplay-policy=no-user-gesture-required"] }, async ({ page, site }) => {
-    // Timers go on as ever, and can be sent ahead.
+    // Timers run normally, and the test can fast-forward them.
     await page.clock.install();
     await open(page, site);
     await drop(page, [clip("one.wav", 1, 4), clip("two.wav", 2, 20)]);
@@ -145,7 +145,7 @@ test("conference mode goes from song to song by itself, and waits for one that p
     await until("playing", () => page.evaluate(() => !document.querySelector("audio").paused));
     await page.clock.fastForward(9_500);
     await shown("two.wav");
-    // To its end, and on to the next.
+    // The end of the song leads to the next one.
     await page.evaluate(() => {
       const sound = document.querySelector("audio");
       sound.currentTime = sound.duration - 0.2;
@@ -153,7 +153,7 @@ test("conference mode goes from song to song by itself, and waits for one that p
     await shown("one.wav");
   }));
 
-test("it paints before any worker arrives; paint, blocking time, shifts and bytes are printed", (context) =>
+test("the page paints before any worker is loaded; prints paint, blocking time, layout shift and bytes", (context) =>
   drive({}, async ({ page, site }) => {
     await page.addInitScript(() => {
       window.seen = { paint: 0, blocked: 0, shift: 0 };
@@ -170,12 +170,12 @@ test("it paints before any worker arrives; paint, blocking time, shifts and byte
     assert.equal(await page.locator('[data-testid="device-status-cpu"]').getAttribute("data-state"), "loading");
     letGo();
     await cpuReady(page);
-    // What comes after the small set answers nothing first.
+    // The full set is loaded after the first answer.
     const names = [...site.bytes.keys()];
     const later = names.indexOf("models/full.json");
     const first = names.slice(0, later < 0 ? names.length : later);
     const bytes = first.reduce((sum, name) => sum + site.bytes.get(name), 0);
-    // Of the page as it opens: a result may be larger, and comes when the visitor wants one.
+    // Before a result is shown, whose elements are larger.
     const { paint, blocked } = await page.evaluate(() => window.seen);
     await pick(page, clip("song.wav", 1, 9));
     await state(page, "done");
@@ -189,7 +189,7 @@ test("it paints before any worker arrives; paint, blocking time, shifts and byte
     assert.ok(shift < 0.1, `layout shift ${shift}`);
   }));
 
-/** A worker of two networks that disagree about the second half of every song. */
+/** A worker with two networks that disagree about the second half of every song. */
 const TWO_NETWORKS = `
   const classes = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];
   const sure = (class_) => classes.map((_, at) => (at === class_ ? 0.91 : 0.01));
@@ -215,7 +215,7 @@ const TWO_NETWORKS = `
     };
   };`;
 
-test("each network's vote is shown, and where they disagree", () =>
+test("the votes of the networks are shown, and where they disagree", () =>
   drive({}, async ({ page, site }) => {
     site.overlay.set("worker-cpu.js", Buffer.from(TWO_NETWORKS));
     await open(page, site);
@@ -223,16 +223,16 @@ test("each network's vote is shown, and where they disagree", () =>
     await state(page, "done");
     const votes = await part(page, "votes").innerText();
     assert.match(votes, /whole song: 1 of 2 networks/);
-    assert.match(votes, /part company at 0:03/);
+    assert.match(votes, /disagree at 0:03/);
     assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
     await accessible(page, "votes");
-    // Of the moment that they part company at; and again after the song has gone.
+    // The votes at the moment of the first disagreement; again after a reload, when the song's sound is gone.
     const split = async () => {
       await part(page, "split").click();
       await until("that moment", async () => /At 0:03: 1 of 2/.test(await part(page, "votes").innerText()));
       assert.match(await part(page, "votes").innerText(), /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*≠?[\s\S]*rock/);
       assert.equal(await part(page, "votes").locator("tr.other").count(), 1);
-      // At the other one they agree.
+      // At the other moment they agree.
       await part(page, "segment").first().hover();
       await until("the other moment", async () => /At 0:00: all 2/.test(await part(page, "votes").innerText()));
       await part(page, "votes").hover();

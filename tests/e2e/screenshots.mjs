@@ -1,4 +1,5 @@
-// Pictures of every view, into the folder named on the command line: desktop, phone, projector, dark.
+// Takes screenshots of every view, on desktop, phone and projector, light and dark.
+// node screenshots.mjs FOLDER
 
 import { mkdir } from "node:fs/promises";
 import path from "node:path";

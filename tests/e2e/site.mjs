@@ -1,4 +1,4 @@
-// Serves the built site as any static host would, and remembers what was asked for.
+// A static file server for the built site, which records requests and can replace, delay or refuse answers.
 
 import { readFile } from "node:fs/promises";
 import http from "node:http";
@@ -19,17 +19,31 @@ const TYPES = {
 const root = process.env.CRATEDIGGER_DIST;
 if (!root) throw new Error("CRATEDIGGER_DIST is not set: run these tests with `cargo xtask test`");
 
-/** Starts a server; `overlay` lies over the folder's files, `hold` keeps an answer back. */
+/** The path of a file in the built site. */
+export const dist = (name) => path.join(root, name);
+
+/**
+ * Starts a server. Paths have no leading slash.
+ * `overlay`: contents by path, which replace the site's files.
+ * `folders`: other folders by path, such as `designs`.
+ * `hold`: promises by path; the answer waits for them.
+ * `down`: closes every connection without an answer.
+ * `requests`: all requested paths; `bytes`: sizes of answers by path.
+ */
 export async function serve() {
-  const site = { requests: [], bytes: new Map(), overlay: new Map(), hold: new Map(), down: false };
+  const site = { requests: [], bytes: new Map(), overlay: new Map(), folders: new Map(), hold: new Map(), down: false };
+  const read = (name) => {
+    const [first, ...rest] = path.normalize(`/${name}`).slice(1).split("/");
+    const folder = site.folders.get(first);
+    return readFile(folder ? path.join(folder, ...rest) : dist(path.join(first, ...rest))).catch(() => null);
+  };
   const server = http.createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://x");
     const name = pathname.endsWith("/") ? `${pathname.slice(1)}index.html` : pathname.slice(1);
     site.requests.push(name);
     if (site.down) return request.socket.destroy();
     await site.hold.get(name);
-    const body =
-      site.overlay.get(name) ?? (await readFile(path.join(root, path.normalize(`/${name}`))).catch(() => null));
+    const body = site.overlay.get(name) ?? (await read(name));
     if (body === null) return response.writeHead(404).end();
     site.bytes.set(name, body.length);
     response.writeHead(200, {

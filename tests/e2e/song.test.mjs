@@ -1,4 +1,4 @@
-// From a song to its genre, and along its timeline.
+// From a song to its genre: files, the queue, the timeline, explanations, zoom.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,16 +7,16 @@ import { accessible, colours, cpuReady, drive, drop, open, part, pick, rows, sta
 import { song } from "./song.mjs";
 
 const clip = (name, seed = 1, seconds = 9) => ({ name, buffer: song(seed, seconds) });
-const shares = (page) =>
+const probabilities = (page) =>
   part(page, "genre-bar").evaluateAll((bars) => bars.map((bar) => Number(bar.dataset.probability)));
 
-test("the example becomes a genre, ten shares, a waveform, a spectrogram and a ribbon", () =>
+test("the example gives a genre, ten probabilities, a waveform, a spectrogram and a ribbon", () =>
   drive({}, async ({ page, site }) => {
     await open(page, site);
     assert.equal(await page.locator("main").getAttribute("data-state"), "idle");
     await part(page, "example").click();
     await state(page, "done");
-    const all = await shares(page);
+    const all = await probabilities(page);
     assert.equal(all.length, 10);
     assert.ok(Math.abs(all.reduce((a, b) => a + b) - 1) < 1e-3, String(all));
     const best = await part(page, "genre-bar").nth(all.indexOf(Math.max(...all))).getAttribute("data-genre");
@@ -25,7 +25,7 @@ test("the example becomes a genre, ten shares, a waveform, a spectrogram and a r
     assert.equal(await part(page, "segment").count(), 12);
     await until("the spectrogram", async () => (await colours(part(page, "spectrogram"))) > 16);
     await until("the waveform", async () => (await colours(part(page, "waveform"))) >= 1);
-    // The genre's name is the largest thing on the page.
+    // The genre has the largest type on the page.
     const sizes = await page.evaluate(() => {
       const size = (e) => Number.parseFloat(getComputedStyle(e).fontSize);
       const genre = document.querySelector("[data-testid=result-genre]");
@@ -35,18 +35,18 @@ test("the example becomes a genre, ten shares, a waveform, a spectrogram and a r
     assert.ok(sizes[0] > 2 * sizes[1], String(sizes));
   }));
 
-test("the cursor is moved by mouse and keys, the shares follow it, and the song plays", () =>
+test("mouse and keys move the cursor, the probabilities follow it, and the song plays", () =>
   drive({ args: ["--autoplay-policy=no-user-gesture-required"] }, async ({ page, site }) => {
     await open(page, site);
     await part(page, "example").click();
     await state(page, "done");
-    const whole = await shares(page);
+    const whole = await probabilities(page);
     const track = part(page, "track");
     const box = await track.boundingBox();
     await page.mouse.click(box.x + box.width / 2, box.y + 20);
     await until("the middle", async () => Math.abs(Number(await track.getAttribute("aria-valuenow")) - 18) <= 1);
     assert.match(await part(page, "clock").innerText(), /^0:18/);
-    assert.notDeepEqual(await shares(page), whole);
+    assert.notDeepEqual(await probabilities(page), whole);
     await page.mouse.move(5, 5);
     await track.focus();
     for (const [key, seconds] of [["ArrowRight", 19], ["ArrowLeft", 18], ["End", 36], ["Home", 0], ["PageUp", 10]]) {
@@ -55,9 +55,9 @@ test("the cursor is moved by mouse and keys, the shares follow it, and the song 
     }
     assert.match(await track.getAttribute("aria-valuetext"), /^0:10, \S/);
     await page.keyboard.press("Home");
-    await until("the whole song", async () => String(await shares(page)) === String(whole));
+    await until("the whole song", async () => String(await probabilities(page)) === String(whole));
 
-    // The ribbon: one stop for the Tab key, arrows from segment to segment.
+    // The ribbon is one tab stop; the arrow keys go from segment to segment.
     await part(page, "segment").first().focus();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
@@ -69,8 +69,8 @@ test("the cursor is moved by mouse and keys, the shares follow it, and the song 
     await part(page, "play").and(page.getByRole("button", { name: "Play" })).waitFor();
   }));
 
-test("crisp at any pixel ratio, and at any width without scrolling sideways", async () => {
-  for (const [ratio, ...widths] of [[3, 320, 390], [1, 1920, 768]]) {
+test("sharp at any pixel ratio, and no horizontal scrolling at any width", async () => {
+  for (const [ratio, ...widths] of [[3, 320, 360, 390], [1, 1920, 768]]) {
     await drive({ width: widths[0], height: 800, deviceScaleFactor: ratio }, async ({ page, site }) => {
       await open(page, site);
       const fits = async (when) => {
@@ -85,7 +85,7 @@ test("crisp at any pixel ratio, and at any width without scrolling sideways", as
       await state(page, "done");
       await fits("done");
       for (const id of ["spectrogram", "waveform"]) {
-        await until(`a crisp ${id}`, () =>
+        await until(`a sharp ${id}`, () =>
           part(page, id).evaluate((c, ratio) => Math.abs(c.width - c.clientWidth * ratio) <= 1, ratio),
         );
       }
@@ -94,11 +94,19 @@ test("crisp at any pixel ratio, and at any width without scrolling sideways", as
       await part(page, "open-settings").click();
       await part(page, "diagnostics").waitFor();
       await fits("settings");
+      await part(page, "close-settings").click();
+      await page.evaluate(() => { for (const fold of document.querySelectorAll("details")) fold.open = true; });
+      await fits("with all details open");
+      await pick(page, { name: `${"broken".repeat(20)}.wav`, buffer: Buffer.from("no song") });
+      await until("the error", async () => (await rows(page)).some(({ status }) => status === "failed"));
+      await part(page, "row").filter({ hasText: "broken" }).getByTestId("row-show").click();
+      await state(page, "failed");
+      await fits("with an error");
     });
   }
 });
 
-test("a folder of thirty files with broken ones between: all judged, in order, none stops the rest", () =>
+test("a folder with thirty files, some of them broken: all are classified, in order", () =>
   drive({}, async ({ page, site, folder }) => {
     const { mkdir, writeFile } = await import("node:fs/promises");
     const crate = `${folder}/crate`;
@@ -121,9 +129,9 @@ test("a folder of thirty files with broken ones between: all judged, in order, n
       all.filter(({ status }) => status === "failed").map(({ name }) => name).sort(),
       ["11.wav", "18.wav", "25.wav", "4.wav"],
     );
-    assert.match(await part(page, "shelf-summary").innerText(), /30 songs, 4 without an answer/);
+    assert.match(await part(page, "shelf-summary").innerText(), /30 songs, 4 without a result/);
     assert.match(await part(page, "notice").first().innerText(), /^1 other/);
-    // The first of the folder is on the turntable, each failure says why, and what to do.
+    // The folder's first song is shown; each error message gives the reason and what to do.
     assert.match(await page.locator(".song-name").innerText(), /^1\.wav$/);
     const sentences = new Set();
     for (const name of ["4.wav", "11.wav", "25.wav"]) {
@@ -134,9 +142,9 @@ test("a folder of thirty files with broken ones between: all judged, in order, n
     for (const sentence of sentences) assert.match(sentence, /\. .*\.$/);
   }));
 
-test("the queue: shown order, one sooner, one cancelled, all cancelled, tried again", () =>
+test("the queue: order, raise, cancel, cancel all, retry, remove", () =>
   drive({}, async ({ page, site }) => {
-    // The worker comes late, so that everything waits.
+    // All songs wait until the worker is loaded.
     let letGo;
     site.hold.set("worker-cpu_bg.wasm", new Promise((resolve) => (letGo = resolve)));
     await open(page, site, { ready: false });
@@ -163,7 +171,7 @@ test("the queue: shown order, one sooner, one cancelled, all cancelled, tried ag
     await accessible(page, "the queue");
   }));
 
-test("a pasted file is taken, pasted words are left alone", () =>
+test("a pasted file is classified, pasted text is ignored", () =>
   drive({}, async ({ page, site }) => {
     await open(page, site);
     await page.evaluate(() => {
@@ -177,7 +185,7 @@ test("a pasted file is taken, pasted words are left alone", () =>
     assert.equal(await part(page, "notice").count(), 0);
   }));
 
-test("why: what speaks for a genre is lit, in the picture and in words; what the song is like has figures", () =>
+test("why: the reasons for a genre are marked in the spectrogram and listed; the song's character has figures", () =>
   drive({}, async ({ page, site }) => {
     await open(page, site);
     await pick(page, clip("song.wav", 4, 9));
@@ -196,7 +204,7 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     assert.ok((await colours(part(page, "spotlight"))) >= 1);
     const first = await part(page, "why-answer").innerText();
     assert.match(first, /0:03 and 0:06/);
-    // Another genre has other reasons.
+    // The reasons for another genre differ.
     await part(page, "why-genre").selectOption(String((Number(genre) + 3) % 10));
     await part(page, "why-ask").click();
     await until("another answer", async () => {
@@ -206,13 +214,13 @@ test("why: what speaks for a genre is lit, in the picture and in words; what the
     await part(page, "why-stop").click();
     await until("no spotlight", async () => (await part(page, "spotlight").count()) === 0);
     const traits = await part(page, "traits").innerText();
-    assert.match(traits, /\d+ beats a minute/);
+    assert.match(traits, /\d+ beats per minute/);
     assert.match(traits, /kHz/);
     assert.match(traits, /443 clips/);
     await accessible(page, "why");
   }));
 
-test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures stay under one cursor", () =>
+test("zoom: keys, wheel, buttons, the overview and two fingers; all lanes stay aligned", () =>
   drive({ hasTouch: true, height: 1100 }, async ({ page, site, browser }) => {
     await open(page, site);
     await pick(page, clip("long.wav", 6, 90));
@@ -230,7 +238,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures sta
     await off("zoom-out");
     assert.equal(await part(page, "overview").count(), 0);
 
-    // Keys, around the cursor.
+    // Keys zoom around the cursor.
     await part(page, "track").focus();
     for (let second = 0; second < 30; second += 10) await page.keyboard.press("PageUp");
     const before = middle(await box(part(page, "cursor")));
@@ -239,39 +247,39 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures sta
     assert.equal(await part(page, "overview").getAttribute("aria-valuetext"), "0:26 to 0:38 of 1:30");
     const cursor = middle(await box(part(page, "cursor")));
     assert.ok(Math.abs(cursor - before) < 1, `${before} ${cursor}`);
-    // Ribbon, cursor and axis agree where second 30 is.
+    // Second 30 is at the same place in ribbon, cursor and axis.
     assert.ok(Math.abs((await box(cell(10))).left - cursor) < 1.5);
     const tick = page.locator(".tick").filter({ hasText: /^0:30$/ });
     assert.ok(Math.abs((await box(tick)).left - cursor) < 1.5);
     assert.ok((await colours(part(page, "spectrogram"))) > 20);
     await accessible(page, "a part of the song");
-    // The cursor takes the deck along.
+    // The visible part follows the cursor.
     for (let n = 0; n < 12; n += 1) await page.keyboard.press("ArrowRight");
     await until("the next page", () => inSight(14));
     await page.keyboard.press("Home");
     await until("the beginning", () => inSight(0));
     assert.ok(!(await inSight(14)));
 
-    // A segment that the keyboard reaches comes into sight; nothing scrolls beneath it.
+    // A segment that gets the focus becomes visible; the ribbon itself does not scroll.
     await cell(0).focus();
     await page.keyboard.press("End");
     await until("the last segment", () => inSight(29));
     assert.equal(await page.locator(".ribbon").evaluate((ribbon) => ribbon.scrollLeft), 0);
 
-    // A neighbour that is half in sight comes whole, and no farther.
+    // A neighbour that is partly visible becomes fully visible, and no more.
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("ArrowLeft");
     await until("the neighbour", () => inSight(25));
     assert.ok(Math.abs((await box(cell(25))).left - lanes.left) < 2);
-    // A press on one finds it still there.
+    // The press of a click does not move the segment away.
     const edge = await box(cell(28));
     await page.mouse.click((edge.left + Math.min(edge.right, lanes.right)) / 2, edge.top + 8);
     await page.mouse.move(2, 2);
     await until("its moment", async () => (await page.locator(".clock-now").innerText()) === "1:24");
 
-    // The wheel with Ctrl, around the pointer; without, sideways.
+    // The wheel zooms around the pointer with Ctrl, and scrolls horizontally without.
     const [x, y] = [lanes.left + lanes.width * 0.7, lanes.top + 80];
     const under = () => page.evaluate(([x, y]) => document.elementFromPoint(x, y).dataset.index, [x, lanes.top + 10]);
     const pointed = await under();
@@ -290,13 +298,13 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures sta
     await page.mouse.wheel(-lanes.width, 0);
     await until("one page back", async () => Math.abs((await from()) - (start - 6)) < 0.2);
 
-    // A click is a moment of what is in sight.
+    // A click sets the cursor within the visible part.
     await page.mouse.click(lanes.left + lanes.width / 2, y);
     const clock = await page.locator(".clock-now").innerText();
     const [minutes, seconds] = clock.split(":").map(Number);
     assert.ok(Math.abs(60 * minutes + seconds - ((await from()) + 3)) <= 0.6, `${clock} ${await from()}`);
 
-    // The line below, by pointer and by key.
+    // The overview, by pointer and by key.
     const line = await box(page.locator(".overview"));
     await page.mouse.click(line.left + line.width / 2, line.top + line.height / 2);
     await until("the middle", async () => Math.abs((await from()) - 42) < 0.3);
@@ -307,7 +315,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures sta
     await until("the whole song", async () => (await part(page, "overview").count()) === 0);
     assert.ok(Math.abs((await box(cell(3))).width - wide) < 0.5);
 
-    // A tap is a moment; two fingers hold what is under them, and are none.
+    // A tap sets the cursor; two fingers zoom around the moments under them, and do not set it.
     const touch = await browser.newCDPSession(page);
     const fingers = (type, ...places) =>
       touch.send("Input.dispatchTouchEvent", {
@@ -322,7 +330,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all pictures sta
     for (const step of [0.05, 0.1, 0.15, 0.2]) await fingers("touchMove", 0.4 - step, 0.5 + step);
     await fingers("touchEnd");
     await until("five times as wide", async () => Math.abs((await box(cell(3))).width / wide - 5) < 0.1);
-    // Places are whole pixels, and a pixel is five by now.
+    // Touch positions are whole pixels, which the zoom has multiplied by five.
     const held = (await box(cell(12))).left - (lanes.left + 0.2 * lanes.width);
     assert.ok(Math.abs(held) < 6, `${held}`);
     assert.equal(await page.locator(".clock-now").innerText(), "0:18");

@@ -1,7 +1,6 @@
-"""Golden vectors: what librosa and libsndfile say about synthetic signals.
+"""Golden vectors of librosa and libsndfile for synthetic signals. See README.md.
 
-See README.md beside this file. All signals are formulas that the tests repeat; nothing here comes
-from a recording.
+All signals are formulas that the tests repeat; none is a recording.
 """
 
 import base64
@@ -17,7 +16,7 @@ import soundfile
 
 HERE = pathlib.Path(__file__).parent
 RATE = 22050
-SAMPLES = 11025  # no multiple of a hop, so that the last frame is ragged
+SAMPLES = 11025  # not a multiple of a hop, so that the last frame is incomplete
 
 WIDE = {"n_fft": 2048, "hop_length": 512, "n_mels": 128, "fmin": 0.0, "fmax": 11025.0}
 NARROW = {"n_fft": 1024, "hop_length": 256, "n_mels": 64, "fmin": 50.0, "fmax": 8000.0}
@@ -33,14 +32,14 @@ def lcg(n, seed):
 
 
 def sweep(n):
-    """0.8 in amplitude, 30 Hz to 10500 Hz, equally long in every octave."""
+    """A sweep with amplitude 0.8 from 30 Hz to 10500 Hz, with the same time for every octave."""
     length, octaves = n / RATE, math.log(10500 / 30)
     scale = 2 * math.pi * 30 * length / octaves
     return [0.8 * math.sin(scale * (math.exp(i / RATE / length * octaves) - 1)) for i in range(n)]
 
 
 def clicks(n):
-    """Single samples, one at each end."""
+    """Single samples that are not 0, one of them at each end."""
     out = [0.0] * n
     for at, value in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)]:
         out[at] = value
@@ -48,7 +47,7 @@ def clicks(n):
 
 
 def chord(n):
-    """Four tones of 0.2 that die away, on a constant 0.05."""
+    """Four decaying tones of amplitude 0.2, on an offset of 0.05."""
     return [
         0.05 + math.exp(-3 * i / RATE) * sum(0.2 * math.sin(2 * math.pi * f * i / RATE) for f in (220, 277.5, 330, 1760))
         for i in range(n)
@@ -65,7 +64,7 @@ SIGNALS = {
 
 
 def digits(values, form):
-    """Numbers cut to what the tests need; arrays stay nested."""
+    """Numbers rounded to the digits that the tests need; arrays stay nested."""
     values = np.asarray(values)
     if values.ndim > 1:
         return [digits(row, form) for row in values]
@@ -73,15 +72,15 @@ def digits(values, form):
 
 
 def save(name, content):
-    """One row of a matrix a line: small, and a change shows in a diff."""
+    """JSON with one matrix row per line: small, and diffs show changes."""
     content = {"made_with": {m.__name__: m.__version__ for m in (librosa, np, scipy)}} | content
     text = json.dumps(content, separators=(",", ":")).replace("],[", "],\n[").replace(',"', ',\n"')
     (HERE / f"{name}.json").write_text(text + "\n")
 
 
 def mel(name, samples, cases):
-    # Samples in single precision, arithmetic in double: librosa computes in the precision of its
-    # input, and the vectors should carry no rounding of their own.
+    # Samples in single precision, arithmetic in double: librosa computes in the precision of its input, and
+    # the vectors should not have rounding errors of their own.
     y = np.asarray(samples, dtype=np.float32).astype(np.float64)
     out = []
     for case in cases:
@@ -113,7 +112,7 @@ def banks():
 
 
 def codecs():
-    """A second of two channels in the formats that no few lines of a test can write."""
+    """One second of stereo in the formats that need an encoder."""
     n = RATE
     noise = lcg(n, 7)
     left = [0.4 * math.sin(2 * math.pi * 440 * i / RATE) + 0.02 * noise[i] for i in range(n)]

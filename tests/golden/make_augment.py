@@ -1,6 +1,4 @@
-"""Golden vectors of augmentation: what librosa makes of a synthetic signal when it stretches it.
-
-See README.md beside this file.
+"""Golden vectors of augmentation: librosa's time stretch and pitch shift of a synthetic signal. See README.md.
 """
 
 import librosa
@@ -8,14 +6,14 @@ import numpy as np
 
 from make import RATE, chord, digits, lcg, save
 
-SAMPLES = 9000  # 0.4 s; no multiple of the hop
+SAMPLES = 9000  # 0.4 s; not a multiple of the hop
 EVERY = 16
 
 
 def main():
-    # The noise gives every bin a phase that rounding cannot turn.
+    # Noise, so that rounding cannot change the phase of any bin much.
     signal = [tones + 0.001 * noise for tones, noise in zip(chord(SAMPLES), lcg(SAMPLES, 5))]
-    # Single precision as the Rust side has it, then double: see README.md.
+    # Single precision, as in Rust, then double: see README.md.
     y = np.asarray(signal, dtype=np.float32).astype(np.float64)
 
     def case(name, value, result):

@@ -1,7 +1,5 @@
-"""Golden vectors of calibration: what scipy and scikit-learn fit to the predictions of three imagined
-networks.
-
-See README.md beside this file.
+"""Golden vectors of calibration: fits of scipy and scikit-learn to the predictions of three simulated networks.
+See README.md.
 """
 
 import json
@@ -20,8 +18,8 @@ PENALTIES = (0.5, 10.0)
 
 
 def predictions():
-    """Three networks: one good but far too sure, one fair and too doubtful, one that often takes the last
-    class for the first."""
+    """Three networks: one accurate and overconfident, one fair and underconfident, one that often confuses the
+    last class with the first."""
     random = np.random.default_rng(5)
     labels = random.integers(0, CLASSES, EXAMPLES)
     truth = np.eye(CLASSES)[labels]
@@ -29,7 +27,7 @@ def predictions():
     confused[labels == CLASSES - 1] = np.eye(CLASSES)[0]
     noise = lambda: random.normal(size=(EXAMPLES, CLASSES))
     logits = [3.0 * (1.6 * truth + noise()), 0.4 * (1.2 * truth + noise()), 1.5 * confused + noise()]
-    # In single precision, as the Rust side has them.
+    # In single precision, as in Rust.
     return labels, np.array([log_softmax(l, axis=1) for l in logits]).round(4).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
-"""Golden vectors: every feature, as librosa computes it, of synthetic signals.
+"""Golden vectors of librosa's features for synthetic signals. See README.md.
 
-See README.md beside this file. The signals are formulas that the tests repeat.
+The signals are formulas that the tests repeat.
 """
 
 import math
@@ -14,20 +14,20 @@ HOP = 512
 
 
 def noisy(samples, seed):
-    """A noise floor some 60 dB down: without one, what a spectrum holds between tones is rounding."""
+    """A noise floor at about -60 dB: without it, the spectrum between tones is rounding error."""
     return [s + 0.002 * n for s, n in zip(samples, lcg(len(samples), seed))]
 
 
 def tones(n, hz, level, fall):
-    """Sines that die away."""
+    """Decaying sines."""
     return [
         level * math.exp(-fall * i / RATE) * sum(math.sin(2 * math.pi * f * i / RATE) for f in hz) for i in range(n)
     ]
 
 
 def band(n):
-    """Two chords in turn, each with three harmonics, a bass, and a drum of noise at 132 beats a
-    minute; tuned 13.7 hundredths of a semitone high."""
+    """Two alternating chords with three harmonics, a bass, and a noise drum at 132 beats per minute; tuned
+    13.7 cents high."""
     tune = 2 ** (0.137 / 12)
     out = [0.0] * n
     beat = RATE * 60 / 132
@@ -74,7 +74,7 @@ def moments(x):
 
 
 def table_row(y):
-    """As the notebook that made the Kaggle tables."""
+    """The computation of the notebook that made the Kaggle tables."""
     harmonic, percussive = librosa.effects.hpss(y)
     tempo, _ = librosa.beat.beat_track(y=y, sr=RATE)
     row = []
@@ -96,7 +96,7 @@ def table_row(y):
 
 
 def stacked(y):
-    """187 rows, every fifth of 130 frames; each part with mean 0 and variance 1."""
+    """187 rows, and every fifth of 130 frames; each part has mean 0 and variance 1."""
     parts = [
         librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=RATE)),
         librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=40),
@@ -161,7 +161,7 @@ def beats():
 
 
 def banks():
-    """Mel filters on the HTK scale, without normalisation and with; chroma filters at two tunings."""
+    """Mel filters on the HTK scale, with and without normalisation; chroma filters at two tunings."""
     mel = [
         {"norm": norm, "rows": digits(librosa.filters.mel(sr=RATE, n_fft=512, n_mels=20, htk=True, norm=norm), ".7g")}
         for norm in (None, "slaney")

@@ -1,6 +1,4 @@
-"""Golden vectors of spectrogram pictures: what matplotlib and Pillow make of synthetic ones.
-
-See README.md beside this file.
+"""Golden vectors of spectrogram images, from matplotlib and Pillow. See README.md.
 """
 
 import matplotlib
@@ -16,7 +14,7 @@ TOP_DB = 80.0
 
 
 def levels():
-    """Of the 256 colours, one for each value: a slope, a patch with sharp edges, and noise."""
+    """An index into the 256 colours for each pixel: a gradient, a patch with sharp edges, and noise."""
     noise = np.reshape(lcg(BANDS * FRAMES, 3), (BANDS, FRAMES)) + 0.5
     band, frame = np.mgrid[:BANDS, :FRAMES]
     out = 6 * frame + 5 * band
@@ -29,14 +27,14 @@ def levels():
 
 
 def colour(levels, name):
-    # The middle of each level, so that no rounding can make it another.
+    # The middle of each level, so that rounding cannot change the level.
     db = -TOP_DB + TOP_DB * (levels + 0.5) / 256
     rgba = matplotlib.colormaps[name](Normalize(-TOP_DB, 0)(db), bytes=True)
     return np.ascontiguousarray(rgba[::-1, :, :3])  # the lowest band at the bottom
 
 
 def packed(image):
-    """Size, and the levels as hexadecimal digits, row after row."""
+    """The size, and the levels as hexadecimal digits, row by row."""
     return {"width": image.size[0], "height": image.size[1], "rgb": image.tobytes().hex()}
 
 

@@ -1,7 +1,6 @@
-"""Golden vectors of preprocessing and of figures of merit: what scikit-learn says.
+"""Golden vectors of preprocessing and metrics, from scikit-learn. See README.md.
 
-See README.md beside this file. The data are random, from fixed seeds, and written down with the
-answers.
+The data are random, from fixed seeds, and stored with the results.
 """
 
 import json
@@ -31,8 +30,8 @@ def digits(values, form=".10g"):
 
 
 def single(values):
-    """Rounded to few digits and to single precision, which is what the Rust side reads; computed
-    with in double precision, so that the answers carry no rounding of their own."""
+    """Values rounded to a few digits and to single precision, as Rust reads them. The arithmetic is in double
+    precision, so that the results do not have rounding errors of their own."""
     return np.asarray([[float(format(v, ".6g")) for v in row] for row in values], dtype=np.float32).astype(np.float64)
 
 
@@ -44,18 +43,18 @@ def save(name, content):
 
 
 def table(rng, labels):
-    """Columns of every kind that makes trouble."""
+    """Columns of every difficult kind."""
     n = len(labels)
     shift = labels[:, None] * np.array([0.8, 0.3, 0, 0.1, 0.8, 0.5, 1, 0, 0])
     x = rng.normal(size=(n, 9)) + shift
-    x[:, 1] = 2.5e6 + 4e5 * x[:, 1]  # far from zero, as variances in Hz² are
+    x[:, 1] = 2.5e6 + 4e5 * x[:, 1]  # far from zero, like variances in Hz²
     x[:, 2] = 3.75  # constant
     x[:, 3] = np.where(rng.random(n) < 0.1, 200, 1) * x[:, 3]  # outliers
-    x[:, 4] = x[:, 0]  # twice the same: equal scores
+    x[:, 4] = x[:, 0]  # a duplicate: equal scores
     x[:, 5] *= 1e-4  # small
-    x[:, 6] = np.round(x[:, 6])  # few different values
+    x[:, 6] = np.round(x[:, 6])  # few distinct values
     x[:, 7] = 0.6 * x[:, 7] - 0.8 * x[:, 0]  # correlated
-    x[:, 8] = np.where(rng.random(n) < 0.1, x[:, 8], -1.5)  # mostly one value: quartiles are equal
+    x[:, 8] = np.where(rng.random(n) < 0.1, x[:, 8], -1.5)  # mostly one value: equal quartiles
     return single(x)
 
 
@@ -86,7 +85,7 @@ def components():
     case([minmax], make_pipeline(MinMaxScaler()))
     case([robust], make_pipeline(RobustScaler()))
     with warnings.catch_warnings():
-        # One column is constant, on purpose.
+        # One column is constant intentionally.
         warnings.simplefilter("ignore")
         for k in (1, 2, 5, 8):
             case([{"kind": "select", "k": k}], make_pipeline(SelectKBest(f_classif, k=k)))
@@ -103,7 +102,7 @@ def components():
         "classes": encoder.classes_.tolist(),
         "labels": labels.tolist(),
         "weights": digits(compute_class_weight("balanced", classes=np.arange(4), y=labels)),
-        # The constant column has none.
+        # The constant column has no score.
         "f_scores": [None if np.isnan(s) else float(format(s, ".10g")) for s in scores],
         "rows": digits(rows),
         "new": digits(new),
@@ -112,7 +111,7 @@ def components():
 
 
 def calibration(correct, confidence):
-    """Guo et al. 2017, formula 3, with bins that are open below and closed above."""
+    """Guo et al. 2017, equation 3, with bins that exclude their lower and include their upper limit."""
     edges = np.linspace(0, 1, BINS + 1)
     bins, error = [], 0.0
     for low, high in zip(edges[:-1], edges[1:]):
@@ -132,7 +131,7 @@ def judged(name, truth, logits):
     report = metrics.classification_report(truth, named, output_dict=True, zero_division=0)
     per_class = [report.get(str(c), {"precision": 0, "recall": 0, "f1-score": 0, "support": 0}) for c in range(k)]
     figures = ["precision", "recall", "f1-score"]
-    # In double precision but for what log_loss cuts off, which depends on the precision.
+    # In double precision, except for the clipping in log_loss, which depends on the precision.
     wide = p.astype(np.float64)
     cut = np.clip(wide, np.finfo(np.float32).eps, 1 - np.finfo(np.float32).eps)
     loss = metrics.log_loss(truth, p, labels=range(k))
@@ -140,7 +139,7 @@ def judged(name, truth, logits):
     assert abs(loss - exact) < 1e-5
     error, bins = calibration(named == truth, wide.max(axis=1))
     with warnings.catch_warnings():
-        # That of two classes all are among the first three is what is asked for.
+        # scikit-learn warns that with two classes the first three always include the label.
         warnings.simplefilter("ignore")
         scores = wide[:, 1] if k == 2 else wide
         top3 = metrics.top_k_accuracy_score(truth, scores, k=3, labels=range(k))
@@ -164,12 +163,12 @@ def judged(name, truth, logits):
 
 def scores():
     rng = np.random.default_rng(21)
-    # Ten classes: 7 has no example but is named, 8 has none and is never named, 9 is never named.
+    # Ten classes: 7 has no example but is predicted, 8 has none and is never predicted, 9 is never predicted.
     truth = rng.choice(10, 150, p=[0.25, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0, 0, 0.1])
     logits = 1.3 * rng.normal(size=(150, 10)) + 2 * np.eye(10)[truth]
     logits[:, 8] -= 9
     logits[:, 9] -= 7
-    logits[:5] *= 6  # very sure, and in part wrong: probabilities of 0 and 1
+    logits[:5] *= 6  # very confident and partly wrong: probabilities of 0 and 1
     ten = judged("ten classes, three of them odd", truth, logits)
     truth = rng.choice(2, 40, p=[0.3, 0.7])
     logits = rng.normal(size=(40, 2)) + np.eye(2)[truth]

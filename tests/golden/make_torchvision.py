@@ -1,7 +1,6 @@
-"""torchvision's networks with random weights, and what they say to a picture of noise.
+"""torchvision's networks with random weights, and their logits for a noise image. See README.md.
 
-python make_torchvision.py FOLDER: a gigabyte, which is why nothing of it is kept. See README.md beside
-this file.
+python make_torchvision.py FOLDER. The output has 1.4 GB, so it is not in the repository.
 """
 
 import json
@@ -12,7 +11,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-# Higher than wide, so that axes taken for one another are found.
+# Higher than wide, so that swapped axes are detected.
 NETWORKS = {
     "vgg19": (64, 48),
     "mobilenet_v2": (96, 80),
@@ -32,7 +31,7 @@ def noise(shape, seed):
 
 
 def lively(model):
-    """Nothing is left as it was set up: all that is 0 or 1 at first would hide what goes wrong."""
+    """Replaces all initial values, because initial values of 0 and 1 would hide errors."""
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -42,9 +41,9 @@ def lively(model):
             elif getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
         if isinstance(model, torchvision.models.Inception3):
-            # Its logits would be in the hundreds, where single precision has no ten-thousandths.
+            # Else its logits are in the hundreds, where single precision has no digits for 1e-4.
             model.fc.weight.mul_(0.01)
-    # Statistics as after a training: else, values fade or grow with every layer.
+    # Statistics as after training; else values shrink or grow with every layer.
     model.train()
     with torch.no_grad():
         for seed in range(4):
@@ -64,13 +63,13 @@ def main(folder):
         save_file({key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors")
         files = [f"{name}.pth", f"{name}.safetensors"]
         if name == "mobilenet_v2":
-            # The format of older files, and a checkpoint of a training.
+            # The older file format, and a training checkpoint.
             torch.save(state, folder / f"{name}_legacy.pth", _use_new_zipfile_serialization=False)
             torch.save({"epoch": 3, "model": state}, folder / f"{name}_checkpoint.pth")
             files += [f"{name}_legacy.pth", f"{name}_checkpoint.pth"]
         shape = (2, 3, rows, columns)
         with torch.no_grad():
-            # In double precision: what differs is then the rounding of the other side alone.
+            # In double precision, so that differences come from rounding in Rust only.
             logits = model.double()(noise(shape, SEED).double())
         reference = {"made_with": {"torch": torch.__version__, "torchvision": torchvision.__version__},
                      "files": files, "shape": shape, "seed": SEED, "logits": logits.flatten().tolist()}

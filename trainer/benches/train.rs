@@ -1,7 +1,7 @@
-//! How fast the small CNN learns: steps of 32 windows, all cores; prints the milliseconds of each
-//! part of a step as JSON.
+//! Speed of training steps of the small CNN with batches of 32 windows on all cores. Prints the milliseconds
+//! of each part of a step as JSON.
 //!
-//! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a table beside PyTorch.
+//! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a comparison with PyTorch.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::expect_used)]
@@ -14,16 +14,17 @@ use burn::module::Module as _;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor};
-use cratedigger_trainer::config::Config;
+use cratedigger_trainer::config::{Config, Overrides};
 
-/// Windows a step.
+/// Windows per step.
 const BATCH: usize = 32;
 const CLASSES: usize = 10;
 
 fn main() {
     let rounds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(10);
-    let config = Config::parse(include_str!("../recipes/small-cnn.toml"), &[]).expect("the shipped recipe");
-    let shapes = config.recipe().shapes();
+    let config = Config::parse(include_str!("../recipes/small-cnn.toml"), &Overrides::default())
+        .expect("the shipped recipe");
+    let shapes = config.input_spec().shapes();
     let device = Device::flex();
     device.seed(1);
     let training = device.clone().autodiff();
@@ -42,7 +43,7 @@ fn main() {
         let start = Instant::now();
         let valid = network.valid();
         black_box(valid.forward(std::slice::from_ref(&plain)).into_data());
-        let judged = start.elapsed().as_secs_f64();
+        let inference = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
         let logits = network.forward(std::slice::from_ref(&input));
@@ -54,9 +55,9 @@ fn main() {
         network = optimizer.step(1e-3, network, gradients);
         let step = start.elapsed().as_secs_f64();
         if round > 0 {
-            // The first one plans and allocates.
+            // The first round includes planning and allocation.
             let parts = [
-                ("judging 32 windows", judged),
+                ("judging 32 windows", inference),
                 ("a step: forward", forward),
                 ("a step: backward", backward),
                 ("a step: AdamW", step - forward - backward),

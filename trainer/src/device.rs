@@ -1,4 +1,4 @@
-//! What computes the networks.
+//! Compute devices.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,13 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 
-/// One or several devices, as named on the command line: `flex`, `vulkan`, `cuda`, or with a number
-/// `cuda:1`; several with commas between.
+/// The device of everything that is not trained: all CPU cores through burn's flex back end.
+pub fn cpu() -> Device {
+    Device::flex()
+}
+
+/// One or several devices, as the command line names them: `flex`, `vulkan`, `cuda`, or with a number
+/// `cuda:1`. Commas separate several devices.
 #[derive(Clone, Debug)]
 pub struct Devices {
     name: String,
@@ -15,19 +20,19 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// The first one, which keeps the weights.
+    /// The first device, which holds the weights.
     pub fn main(&self) -> &Device {
         &self.devices[0] // never empty: see from_str
     }
 
-    /// All of them.
+    /// All devices.
     pub fn all(&self) -> &[Device] {
         &self.devices
     }
 }
 
 impl Default for Devices {
-    /// All cores, through burn's flex back end.
+    /// All CPU cores, through burn's flex back end.
     fn default() -> Self {
         Self { name: "flex".into(), devices: vec![Device::flex()] }
     }
@@ -52,7 +57,7 @@ fn device(name: &str) -> Result<Device> {
     let (kind, number) = match name.split_once(':') {
         Some((kind, number)) => match number.parse::<usize>() {
             Ok(number) => (kind, Some(number)),
-            Err(_) => bail!("--device {name}: a number is needed after the colon"),
+            Err(_) => bail!("--device {name}: expected a number after the colon"),
         },
         None => (name, None),
     };
@@ -60,20 +65,20 @@ fn device(name: &str) -> Result<Device> {
         "flex" => Ok(Device::flex()),
         "vulkan" => vulkan(number),
         "cuda" => cuda(number),
-        _ => bail!("--device {name}: flex, vulkan and cuda are known"),
+        _ => bail!("--device {name}: unknown device; use flex, vulkan or cuda"),
     }
 }
 
 #[cfg(feature = "vulkan")]
 fn vulkan(number: Option<usize>) -> Result<Device> {
     use burn::tensor::DeviceKind;
-    // Without a number, whatever the system thinks best: it may have no card of its own.
+    // Without a number the system chooses, because there may be no discrete GPU.
     Ok(Device::vulkan(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
 }
 
 #[cfg(not(feature = "vulkan"))]
 fn vulkan(_number: Option<usize>) -> Result<Device> {
-    bail!("this program was built without Vulkan: build it with --features vulkan")
+    bail!("this program was built without Vulkan; build it with --features vulkan")
 }
 
 #[cfg(feature = "cuda")]
@@ -83,5 +88,5 @@ fn cuda(number: Option<usize>) -> Result<Device> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(_number: Option<usize>) -> Result<Device> {
-    bail!("this program was built without CUDA: build it with --features cuda")
+    bail!("this program was built without CUDA; build it with --features cuda")
 }

@@ -1,43 +1,23 @@
-//! Trains, measures and ships the networks that the page runs.
+//! Trains, evaluates and exports the networks that the page runs.
 //!
-//! The features and the networks are those of `cratedigger-dsp` and `cratedigger-zoo`; this crate
-//! adds what only a trainer needs: data sets on disk, splits, the training loop, evaluation and
-//! export.
+//! Features and networks are those of `cratedigger-dsp` and `cratedigger-zoo`. This crate adds data
+//! sets on disk, splits, the training loop, evaluation and export.
+//!
+//! The modules are layers. Each imports only from those listed after it, which `tests/layers.rs`
+//! checks: [`cli`], [`report`], [`eval`], [`train`], [`store`], [`config`], [`data`], [`progress`],
+//! [`metrics`], [`format`], [`device`], [`files`].
 
 #![forbid(unsafe_code)]
 
-pub mod au;
-pub mod audio;
-pub mod calibrate;
-pub mod checkpoint;
-pub mod classify;
-pub mod combine;
-pub mod compare;
+pub mod cli;
 pub mod config;
-pub mod crossval;
 pub mod data;
 pub mod device;
-pub mod display;
-pub mod evaluate;
-pub mod export;
-pub mod features;
-pub mod import;
-pub mod import_ear;
-pub mod inspect;
-pub mod material;
+pub mod eval;
+pub mod files;
+pub mod format;
 pub mod metrics;
-pub mod other;
-pub mod partition;
-pub mod prepare;
-pub mod published;
+pub mod progress;
 pub mod report;
-pub mod run;
-pub mod split;
-pub mod together;
+pub mod store;
 pub mod train;
-pub mod variation;
-
-/// The device that this program computes on: all cores through burn's flex back end.
-pub fn device() -> burn::tensor::Device {
-    burn::tensor::Device::flex()
-}

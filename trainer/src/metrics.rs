@@ -1,193 +1,196 @@
-//! Figures of merit: what is computed from what a model said of examples whose truth is known.
+//! Classification metrics.
 //!
-//! Definitions are scikit-learn's where it has one (see `tests/golden/README.md`); a quotient of
-//! nothing by nothing is 0, so that every figure is a number whatever the data.
+//! Definitions are those of scikit-learn where it has one (see `tests/golden/README.md`). 0 / 0 counts
+//! as 0, so that every metric is a number for any data.
 
 use std::cmp::Ordering;
 
 use anyhow::{Result, ensure};
-use cratedigger_zoo::probabilities;
+use cratedigger_zoo::{argmax, probabilities};
 use serde::{Deserialize, Serialize};
-
-use crate::train::argmax;
 
 /// Bins of the reliability diagram and of the calibration error.
 pub const RELIABILITY_BINS: usize = 15;
 
-/// The most mistakes that [`Scores`] lists.
+/// Maximum number of mistakes that [`Scores`] lists.
 pub const WORST: usize = 20;
 
-/// How far from 1 the probabilities of an item may sum up: what single precision makes of a
-/// softmax over some thousand classes, and no distribution that was forgotten to be normalised.
+/// Allowed distance of the sum of probabilities from 1: the rounding error of a softmax in single
+/// precision over some thousand classes, and less than that of a distribution without normalisation.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// What a model said of one example, and what it should have said.
+/// An example with its label and the probabilities that a model predicted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
-    /// A name that leads people to the example: a clip's, or a clip's with a segment.
+pub struct ScoredExample {
+    /// Id of the clip, or of the clip and its segment.
     pub id: String,
     /// Index of the true class.
-    pub truth: usize,
-    /// One a class, 0…1, summing up to 1.
+    #[serde(alias = "truth")]
+    pub label: usize,
+    /// One probability per class; they sum to 1.
     pub probabilities: Vec<f32>,
 }
 
-impl From<(String, usize, Vec<f32>)> for Judged {
-    /// Of a name, the true class and log-probabilities.
-    fn from((id, truth, log): (String, usize, Vec<f32>)) -> Self {
-        Self { id, truth, probabilities: probabilities(&log) }
+impl From<(String, usize, Vec<f32>)> for ScoredExample {
+    /// From an id, a label and log-probabilities.
+    fn from((id, label, log): (String, usize, Vec<f32>)) -> Self {
+        Self { id, label, probabilities: probabilities(&log) }
     }
 }
 
-/// All figures of one set of judged examples.
+/// All metrics of a set of scored examples.
 ///
-/// The class that a model names is the most probable one, the first of several that are equally
-/// probable. Without examples all figures are 0 and the interval is 0…1.
+/// The predicted class is the most probable one, the first of several equally probable ones. Without
+/// examples all metrics are 0 and the interval is 0…1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// How many examples.
+    /// Number of examples.
     pub n: usize,
-    /// Share named rightly.
+    /// Fraction of correct predictions.
     pub accuracy: f64,
-    /// Its 95 % Wilson interval ([`wilson`]), which takes the examples for independent: too narrow
-    /// for segments of which several come from one clip.
+    /// 95 % Wilson interval of the accuracy ([`wilson`]). It assumes independent examples, so it is too
+    /// narrow for several segments of one clip.
     pub interval: [f64; 2],
-    /// Share whose true class is among the three most probable ones, of equally probable ones the
-    /// first.
+    /// Fraction of examples whose label is among the three most probable classes. Of equally probable
+    /// classes the first counts as more probable.
     pub top3_accuracy: f64,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Figures of each class.
+    /// Metrics of each class.
     pub per_class: Vec<ClassScore>,
-    /// Means over the classes that occur or were named, each counting the same.
+    /// Unweighted means over the classes that occur or were predicted.
     pub macro_average: Average,
-    /// Means over the classes, each counting as much as it has examples.
+    /// Means over the classes, weighted by their number of examples.
     pub weighted_average: Average,
-    /// Rows: true class; columns: named class.
+    /// Confusion matrix. Rows are labels, columns are predicted classes.
     pub confusion: Vec<Vec<usize>>,
-    /// Mean of −ln p of the true class. Probabilities count as at least 1.2e-7, the precision of
-    /// single precision, as in scikit-learn: one item that was called impossible costs 15.9 and
-    /// not infinity.
+    /// Mean of −ln p of the label. Probabilities are clipped at 1.2e-7, the epsilon of single precision,
+    /// as in scikit-learn: a label with probability 0 costs 15.9 and not infinity.
     pub log_loss: f64,
-    /// Mean of Σ (pᵢ − tᵢ)² over the classes, where tᵢ is 1 for the true class and else 0: from 0
-    /// to 2 (Brier 1950).
+    /// Brier score (Brier 1950): mean of Σ (pᵢ − tᵢ)² over the classes, where tᵢ is 1 for the label and
+    /// 0 for other classes. From 0 to 2.
     pub brier: f64,
-    /// Expected calibration error: the mean over the examples of how far accuracy and mean
-    /// confidence lie apart in their bin of [`Scores::reliability`] (Guo et al. 2017).
+    /// Expected calibration error (Guo et al. 2017): mean over the examples of the difference between
+    /// accuracy and mean confidence in their bin of [`Scores::reliability`].
     pub calibration_error: f64,
     /// [`RELIABILITY_BINS`] bins of equal width.
     pub reliability: Vec<ReliabilityBin>,
-    /// Up to [`WORST`] examples that were named wrongly, the most confident ones first.
+    /// Up to [`WORST`] wrong predictions, the most confident first.
     pub mistakes: Vec<Mistake>,
 }
 
-/// Figures of one class.
+/// Metrics of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassScore {
-    /// Of what was named so, the share that is so.
+    /// Correct predictions divided by all predictions of the class.
     pub precision: f64,
-    /// Of what is so, the share that was named so.
+    /// Correct predictions divided by all examples of the class.
     pub recall: f64,
-    /// Harmonic mean of both.
+    /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// How many examples are of this class.
+    /// Number of examples of the class.
     pub support: usize,
-    /// How many were named so.
-    pub named: usize,
+    /// Number of predictions of the class.
+    #[serde(alias = "named")]
+    pub predicted: usize,
 }
 
 /// Means of [`ClassScore`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Average {
-    /// Of the precisions.
+    /// Mean precision.
     pub precision: f64,
-    /// Of the recalls.
+    /// Mean recall.
     pub recall: f64,
-    /// Of the F1.
+    /// Mean F1.
     pub f1: f64,
 }
 
-/// Examples of about the same confidence, which is the probability of the class that was named.
+/// A bin of the reliability diagram: examples of similar confidence, the probability of the predicted
+/// class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
-    /// Confidences above this …
+    /// Lower end of the bin, excluded.
     pub low: f64,
-    /// … up to and including this.
+    /// Upper end of the bin, included.
     pub high: f64,
-    /// How many examples.
+    /// Number of examples.
     pub n: usize,
     /// Their mean confidence.
     pub confidence: f64,
-    /// Share of them named rightly: the same as the confidence, were the model calibrated.
+    /// Their accuracy, which equals the confidence if the model is calibrated.
     pub accuracy: f64,
 }
 
-/// An example that was named wrongly.
+/// A wrong prediction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// [`Judged::id`].
+    /// [`ScoredExample::id`].
     pub id: String,
     /// Index of the true class.
-    pub truth: usize,
-    /// Index of the class that was named.
-    pub named: usize,
-    /// Probability of the class that was named.
+    #[serde(alias = "truth")]
+    pub label: usize,
+    /// Index of the predicted class.
+    #[serde(alias = "named")]
+    pub predicted: usize,
+    /// Probability of the predicted class.
     pub confidence: f64,
-    /// Probability of the true class.
-    pub truth_probability: f64,
+    /// Probability of the label.
+    #[serde(alias = "truth_probability")]
+    pub label_probability: f64,
 }
 
 /// One fold of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FoldScore {
-    /// Counted from 1.
+    /// Number of the fold, counted from 1.
     pub fold: usize,
-    /// Whole clips measured.
+    /// Number of test clips.
     pub tracks: usize,
     /// Accuracy over whole clips.
     pub track_accuracy: f64,
     /// Macro F1 over whole clips.
     pub track_f1: f64,
-    /// Segments measured.
+    /// Number of test segments.
     pub segments: usize,
     /// Accuracy over segments.
     pub segment_accuracy: f64,
 }
 
-/// Mean and sample standard deviation (divided by n − 1); the deviation of fewer than two values
-/// is 0, as is the mean of none.
+/// Mean and sample standard deviation (divided by n − 1). The deviation of fewer than two values and the
+/// mean of no values are 0.
 pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
-    let mean = share(values.iter().sum(), n);
+    let mean = ratio(values.iter().sum(), n);
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    (mean, share(squares, n - 1.0).sqrt())
+    (mean, ratio(squares, n - 1.0).sqrt())
 }
 
-/// The Wilson score interval of a share of `right` in `n` at 95 %.
-pub fn wilson(right: usize, n: usize) -> [f64; 2] {
+/// The 95 % Wilson score interval of the fraction `correct / n`.
+pub fn wilson(correct: usize, n: usize) -> [f64; 2] {
     if n == 0 {
         return [0.0, 1.0];
     }
     let (n, z) = (n as f64, 1.959_963_985);
-    let p = right as f64 / n;
+    let p = correct as f64 / n;
     let centre = p + z * z / (2.0 * n);
     let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
     [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
 }
 
-/// A quotient, 0 where there is nothing to divide by.
-fn share(part: f64, of: f64) -> f64 {
+/// A quotient, 0 if the divisor is 0.
+fn ratio(part: f64, of: f64) -> f64 {
     if of > 0.0 { part / of } else { 0.0 }
 }
 
 impl Scores {
-    /// Computes all figures.
+    /// Computes all metrics.
     ///
     /// # Errors
-    /// There are no classes; an item's truth is not one of them, or its probabilities are not one a
-    /// class, not between 0 and 1, or do not sum up to 1. The item is named.
-    pub fn of(classes: &[String], items: &[Judged]) -> Result<Self> {
+    /// There are no classes, or an example's label is not a class, or its probabilities are not one per
+    /// class, not between 0 and 1, or do not sum to 1. The message names the example.
+    pub fn of(classes: &[String], items: &[ScoredExample]) -> Result<Self> {
         ensure!(!classes.is_empty(), "there are no classes to score");
         for item in items {
             item.check(classes.len())?;
@@ -205,93 +208,93 @@ impl Scores {
         let mut mistakes = Vec::new();
         for item in items {
             let p = &item.probabilities;
-            let named = argmax(p);
-            confusion[item.truth][named] += 1;
-            let truth_probability = f64::from(p[item.truth]);
+            let predicted = argmax(p);
+            confusion[item.label][predicted] += 1;
+            let label_probability = f64::from(p[item.label]);
             let least = f64::from(f32::EPSILON);
-            log_loss -= truth_probability.clamp(least, 1.0 - least).ln();
+            log_loss -= label_probability.clamp(least, 1.0 - least).ln();
             brier += p
                 .iter()
                 .enumerate()
-                .map(|(class, &p)| (f64::from(p) - f64::from(u8::from(class == item.truth))).powi(2))
+                .map(|(class, &p)| (f64::from(p) - f64::from(u8::from(class == item.label))).powi(2))
                 .sum::<f64>();
             let above = p.iter().enumerate().filter(|&(class, &other)| {
-                other > p[item.truth] || (other == p[item.truth] && class < item.truth)
+                other > p[item.label] || (other == p[item.label] && class < item.label)
             });
             top3 += usize::from(above.count() < 3);
-            let confidence = f64::from(p[named]);
+            let confidence = f64::from(p[predicted]);
             let bin = (confidence * RELIABILITY_BINS as f64).ceil() as usize;
             let bin = &mut reliability[bin.clamp(1, RELIABILITY_BINS) - 1];
             bin.n += 1;
             bin.confidence += confidence;
-            bin.accuracy += f64::from(u8::from(named == item.truth));
-            if named != item.truth {
+            bin.accuracy += f64::from(u8::from(predicted == item.label));
+            if predicted != item.label {
                 let id = item.id.clone();
-                mistakes.push(Mistake { id, truth: item.truth, named, confidence, truth_probability });
+                mistakes.push(Mistake { id, label: item.label, predicted, confidence, label_probability });
             }
         }
         for bin in &mut reliability {
-            bin.confidence = share(bin.confidence, bin.n as f64);
-            bin.accuracy = share(bin.accuracy, bin.n as f64);
+            bin.confidence = ratio(bin.confidence, bin.n as f64);
+            bin.accuracy = ratio(bin.accuracy, bin.n as f64);
         }
         let gaps = reliability.iter().map(|bin| bin.n as f64 * (bin.accuracy - bin.confidence).abs());
-        // By name, where confidences are equal: the same list whatever the order of the items.
+        // Sorted by id if confidences are equal, so that the order of the examples does not matter.
         mistakes.sort_by(|a, b| match b.confidence.total_cmp(&a.confidence) {
             Ordering::Equal => a.id.cmp(&b.id),
             unequal => unequal,
         });
         mistakes.truncate(WORST);
-        let right: usize = (0..classes.len()).map(|class| confusion[class][class]).sum();
+        let correct: usize = (0..classes.len()).map(|class| confusion[class][class]).sum();
         let per_class: Vec<ClassScore> =
             (0..classes.len()).map(|class| ClassScore::of(&confusion, class)).collect();
         Ok(Self {
             n: items.len(),
-            accuracy: share(right as f64, n),
-            interval: wilson(right, items.len()),
-            top3_accuracy: share(top3 as f64, n),
+            accuracy: ratio(correct as f64, n),
+            interval: wilson(correct, items.len()),
+            top3_accuracy: ratio(top3 as f64, n),
             classes: classes.to_vec(),
             macro_average: Average::of(&per_class, |class| {
-                f64::from(u8::from(class.support + class.named > 0))
+                f64::from(u8::from(class.support + class.predicted > 0))
             }),
             weighted_average: Average::of(&per_class, |class| class.support as f64),
             per_class,
             confusion,
-            log_loss: share(log_loss, n),
-            brier: share(brier, n),
-            calibration_error: share(gaps.sum(), n),
+            log_loss: ratio(log_loss, n),
+            brier: ratio(brier, n),
+            calibration_error: ratio(gaps.sum(), n),
             reliability,
             mistakes,
         })
     }
 }
 
-impl Judged {
+impl ScoredExample {
     fn check(&self, classes: usize) -> Result<()> {
-        let Self { id, truth, probabilities } = self;
-        ensure!(*truth < classes, "{id}: class {truth} of {classes}");
+        let Self { id, label, probabilities } = self;
+        ensure!(*label < classes, "{id}: label {label}, but there are {classes} classes");
         let found = probabilities.len();
         ensure!(found == classes, "{id}: {found} probabilities for {classes} classes");
-        // A little above 1 is what rounding makes of a certainty. NaN is in no range.
+        // Rounding can give slightly more than 1. NaN is in no range.
         let possible = probabilities.iter().all(|p| (0.0..=1.0 + SUM_TOLERANCE as f32).contains(p));
         ensure!(possible, "{id}: a probability is not between 0 and 1");
         let sum: f64 = probabilities.iter().copied().map(f64::from).sum();
-        ensure!((sum - 1.0).abs() <= SUM_TOLERANCE, "{id}: the probabilities sum up to {sum}, not to 1");
+        ensure!((sum - 1.0).abs() <= SUM_TOLERANCE, "{id}: the probabilities sum to {sum}, not to 1");
         Ok(())
     }
 }
 
 impl ClassScore {
     fn of(confusion: &[Vec<usize>], class: usize) -> Self {
-        let right = confusion[class][class] as f64;
+        let correct = confusion[class][class] as f64;
         let support = confusion[class].iter().sum();
-        let named = confusion.iter().map(|row| row[class]).sum();
+        let predicted = confusion.iter().map(|row| row[class]).sum();
         Self {
-            precision: share(right, named as f64),
-            recall: share(right, support as f64),
-            // 2PR / (P + R), without its division by 0.
-            f1: share(2.0 * right, (support + named) as f64),
+            precision: ratio(correct, predicted as f64),
+            recall: ratio(correct, support as f64),
+            // 2PR / (P + R) without the division by 0.
+            f1: ratio(2.0 * correct, (support + predicted) as f64),
             support,
-            named,
+            predicted,
         }
     }
 }
@@ -300,7 +303,7 @@ impl Average {
     fn of(classes: &[ClassScore], weight: impl Fn(&ClassScore) -> f64) -> Self {
         let total = classes.iter().map(&weight).sum();
         let mean = |figure: fn(&ClassScore) -> f64| {
-            share(classes.iter().map(|class| weight(class) * figure(class)).sum(), total)
+            ratio(classes.iter().map(|class| weight(class) * figure(class)).sum(), total)
         };
         Self { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1) }
     }
@@ -310,7 +313,7 @@ impl Average {
 mod tests {
     use super::wilson;
 
-    /// Against the interval that Wilson's formula gives in R: prop.test(81, 263, correct = FALSE).
+    /// Reference: R's prop.test(81, 263, correct = FALSE).
     #[test]
     fn the_interval_is_wilsons() {
         let [low, high] = wilson(81, 263);

@@ -1,42 +1,25 @@
-//! Reading audio files: what is sound comes out as it went in, what is not gets an answer that
-//! helps, and nothing panics.
+//! Decoding of audio files: samples are exact, invalid files give a helpful error, and nothing panics.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
 
 use std::f64::consts::TAU;
 use std::path::Path;
 
-use cratedigger_trainer::audio::{Audio, AudioError, Fault, decode, read};
+use common::wav_of;
+use cratedigger_trainer::data::audio::{Audio, AudioError, Fault, decode, read};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 // Files, written by hand
 
-/// A WAV file: format tag (1 integers, 3 floats), interleaved little-endian samples.
-fn wav(tag: u16, bits: u16, channels: u16, rate: u32, data: &[u8]) -> Vec<u8> {
-    let align = channels * bits / 8;
-    let mut out = b"RIFF".to_vec();
-    out.extend((36 + data.len() as u32).to_le_bytes());
-    out.extend(b"WAVEfmt ");
-    out.extend(16_u32.to_le_bytes());
-    out.extend(tag.to_le_bytes());
-    out.extend(channels.to_le_bytes());
-    out.extend(rate.to_le_bytes());
-    out.extend((rate * u32::from(align)).to_le_bytes());
-    out.extend(align.to_le_bytes());
-    out.extend(bits.to_le_bytes());
-    out.extend(b"data");
-    out.extend((data.len() as u32).to_le_bytes());
-    out.extend(data);
-    out
-}
-
-/// A WAV file of one channel of 16-bit samples at 8 kHz.
+/// A WAV file with one channel of 16-bit samples at 8 kHz.
 fn wav16(samples: &[i16]) -> Vec<u8> {
-    wav(1, 16, 1, 8000, &samples.iter().flat_map(|s| s.to_le_bytes()).collect::<Vec<_>>())
+    common::wav(8000, samples)
 }
 
-/// An .au file with a comment of eight bytes.
+/// An .au file with an eight-byte comment.
 fn au(encoding: u32, channels: u32, rate: u32, size: Option<u32>, data: &[u8]) -> Vec<u8> {
     let mut out = b".snd".to_vec();
     for word in [32, size.unwrap_or(data.len() as u32), encoding, rate, channels] {
@@ -51,7 +34,7 @@ fn au16(samples: &[i16]) -> Vec<u8> {
     au(3, 1, 22050, None, &samples.iter().flat_map(|s| s.to_be_bytes()).collect::<Vec<_>>())
 }
 
-/// Some samples that use the whole range.
+/// Samples over the whole range.
 fn ramp(n: usize) -> Vec<i16> {
     (0..n).map(|i| (i as u16).wrapping_mul(40_503) as i16).collect()
 }
@@ -83,7 +66,7 @@ const CODED: [&str; 3] = ["flac", "ogg", "mp3"];
 const CODED_RATE: u32 = 22050;
 const CODED_SAMPLES: usize = 22050;
 
-/// How much of a tone is in a signal, as an amplitude, and how far it lags, in samples.
+/// Amplitude and delay in samples of a tone in a signal.
 fn tone(signal: &[f32], hz: f64) -> (f64, f64) {
     let step = TAU * hz / f64::from(CODED_RATE);
     let (mut re, mut im) = (0.0, 0.0);
@@ -105,20 +88,20 @@ fn wav_of_every_width() {
         assert_eq!((audio.sample_rate, audio.channels.len()), (8000, 1));
         audio.channels[0].clone()
     };
-    assert_eq!(one(wav(1, 8, 1, 8000, &[0, 128, 192])), [-1.0, 0.0, 0.5]);
+    assert_eq!(one(wav_of(1, 8, 1, 8000, &[0, 128, 192])), [-1.0, 0.0, 0.5]);
     assert_eq!(one(wav16(&[i16::MIN, 0, 1, i16::MAX])), as_floats(&[i16::MIN, 0, 1, i16::MAX]));
-    assert_eq!(one(wav(1, 24, 1, 8000, &[0, 0, 0x80, 0, 0, 0x40])), [-1.0, 0.5]);
-    assert_eq!(one(wav(1, 32, 1, 8000, &[0, 0, 0, 0x80, 0, 0, 0, 0x20])), [-1.0, 0.25]);
+    assert_eq!(one(wav_of(1, 24, 1, 8000, &[0, 0, 0x80, 0, 0, 0x40])), [-1.0, 0.5]);
+    assert_eq!(one(wav_of(1, 32, 1, 8000, &[0, 0, 0, 0x80, 0, 0, 0, 0x20])), [-1.0, 0.25]);
     let floats: Vec<u8> = [0.1_f32, -2.5].iter().flat_map(|s| s.to_le_bytes()).collect();
-    assert_eq!(one(wav(3, 32, 1, 8000, &floats)), [0.1, -2.5]);
+    assert_eq!(one(wav_of(3, 32, 1, 8000, &floats)), [0.1, -2.5]);
     let doubles: Vec<u8> = [0.1_f64, -0.5].iter().flat_map(|s| s.to_le_bytes()).collect();
-    assert_eq!(one(wav(3, 64, 1, 8000, &doubles)), [0.1, -0.5]);
+    assert_eq!(one(wav_of(3, 64, 1, 8000, &doubles)), [0.1, -0.5]);
 }
 
 #[test]
 fn channels_come_apart() {
     let data: Vec<u8> = [1_i16, 2, 3, 4, 5, 6].iter().flat_map(|s| (s * 256).to_le_bytes()).collect();
-    let audio = decode(wav(1, 16, 2, 44100, &data), "wav").unwrap();
+    let audio = decode(wav_of(1, 16, 2, 44100, &data), "wav").unwrap();
     let expected = [as_floats(&[256, 768, 1280]), as_floats(&[512, 1024, 1536])];
     assert_eq!(audio, Audio { sample_rate: 44100, channels: expected.to_vec() });
 
@@ -201,7 +184,7 @@ fn junk_before_an_mp3() {
 
 // What is not
 
-/// The message for a file of this content.
+/// The error message for a file with this content.
 fn complaint(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -214,7 +197,7 @@ fn complaint(name: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn messages_say_what_it_is() {
+fn messages_name_the_format() {
     for (name, bytes, says) in [
         ("empty.wav", b"".as_slice(), "is empty (0 bytes)"),
         ("page.mp3", b"<!DOCTYPE html><html>", "error page"),
@@ -225,13 +208,13 @@ fn messages_say_what_it_is() {
         ("song.aiff", b"FORM\0\0\0\0AIFF", "AIFF"),
         ("film.wav", b"RIFF\0\0\0\0AVI LIST", "AVI"),
         ("notes.wav", b"just some words\n", "plain text"),
-        ("zeros.wav", &[0; 5000], "nothing but zeros"),
+        ("zeros.wav", &[0; 5000], "only zeros"),
         ("noise.wav", b"\x01\x02\x03\x04\x80\x81", "01 02 03 04"),
-        ("short.wav", b"RIFF\0\0", "breaks off"),
-        ("short.flac", b"fLaC\0\0", "breaks off"),
-        ("short.au", b".snd\0\0", "breaks off"),
-        ("short.ogg", b"OggS\0\0", "breaks off"),
-        ("short.mp3", b"ID3\x03\0", "breaks off"),
+        ("short.wav", b"RIFF\0\0", "truncated"),
+        ("short.flac", b"fLaC\0\0", "truncated"),
+        ("short.au", b".snd\0\0", "truncated"),
+        ("short.ogg", b"OggS\0\0", "truncated"),
+        ("short.mp3", b"ID3\x03\0", "truncated"),
         ("none.wav", &wav16(&[]), "without a single sample"),
         ("none.au", &au16(&[]), "before the first sample"),
         ("silent.mp3", &[b'.'; 5000], "MP3"),
@@ -242,29 +225,29 @@ fn messages_say_what_it_is() {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file_is_an_error() {
     let error = read(Path::new("no/such/file.wav")).unwrap_err();
     assert!(matches!(error, AudioError::Open { .. }));
     assert!(error.to_string().starts_with("cannot open no/such/file.wav: "), "{error}");
 }
 
 #[test]
-fn headers_that_make_no_sense() {
+fn invalid_headers_are_errors() {
     for (what, bytes) in [
         ("rate 0", au(3, 1, 0, None, &[0; 100])),
         ("no channels", au(3, 0, 8000, None, &[0; 100])),
         ("channels", au(3, u32::MAX, 8000, None, &[0; 100])),
         ("encoding", au(23, 1, 8000, None, &[0; 100])),
-        ("WAV rate 0", wav(1, 16, 1, 0, &[0; 100])),
-        ("WAV channels 0", wav(1, 16, 0, 8000, &[0; 100])),
-        ("WAV bits", wav(1, 12, 1, 8000, &[0; 100])),
-        ("WAV tag", wav(0x55aa, 16, 1, 8000, &[0; 100])),
+        ("WAV rate 0", wav_of(1, 16, 1, 0, &[0; 100])),
+        ("WAV channels 0", wav_of(1, 16, 0, 8000, &[0; 100])),
+        ("WAV bits", wav_of(1, 12, 1, 8000, &[0; 100])),
+        ("WAV tag", wav_of(0x55aa, 16, 1, 8000, &[0; 100])),
     ] {
         let fault = decode(bytes, "wav").unwrap_err();
         assert!(matches!(fault, Fault::Damaged(_) | Fault::NotAudio(_)), "{what}: {fault}");
     }
     // The offset of the samples before, and after, everything.
-    for (offset, wrong) in [(4_u32, "damaged"), (1 << 30, "breaks off")] {
+    for (offset, wrong) in [(4_u32, "damaged"), (1 << 30, "truncated")] {
         let mut bytes = au16(&[1, 2, 3]);
         bytes[4..8].copy_from_slice(&offset.to_be_bytes());
         assert!(decode(bytes, "au").unwrap_err().to_string().contains(wrong), "{offset}");
@@ -332,7 +315,7 @@ fn a_coded_file_that_ends_early_gives_what_is_there() {
             assert!(part.iter().zip(whole).all(|(a, b)| a == b), "{format}: other samples than in the whole");
         }
         let message = decode(whole[..60].to_vec(), format).unwrap_err().to_string();
-        assert!(message.contains("breaks off") || message.contains("not audio"), "{format}: {message}");
+        assert!(message.contains("truncated") || message.contains("not audio"), "{format}: {message}");
     }
 }
 
@@ -350,7 +333,7 @@ fn a_few_bad_bytes_in_the_middle_cost_a_few_packets() {
 
 // Whatever it is, no panic
 
-/// Any answer is right that is sound in itself.
+/// Checks that a result is consistent, whatever it is.
 fn sound(result: Result<Audio, Fault>) {
     match result {
         Ok(audio) => {

@@ -1,18 +1,20 @@
-//! Preparation of tables and figures of merit: against scikit-learn (see `tests/golden/README.md`),
-//! and what must hold beyond it.
+//! Preprocessing of tables and metrics, against scikit-learn (see `tests/golden/README.md`), and further
+//! properties.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
 
-use cratedigger_trainer::metrics::{Judged, Scores, mean_and_deviation};
-use cratedigger_trainer::prepare::{Labels, StepConfig, class_weights, f_scores, fit, oversample, sequences};
+use cratedigger_trainer::data::preprocess::{
+    Labels, StepConfig, class_weights, f_scores, fit, oversample, sequences,
+};
+use cratedigger_trainer::metrics::{ScoredExample, Scores, mean_and_deviation};
 use cratedigger_zoo::Preparation;
 use cratedigger_zoo::preparation::Step;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// Relative to values above 1, else absolute.
+/// Relative tolerance for values above 1, else absolute.
 const TOLERANCE: f64 = 1e-5;
 
 fn assert_near(what: &str, ours: impl IntoIterator<Item = f64>, theirs: impl IntoIterator<Item = f64>) {
@@ -56,8 +58,7 @@ fn components() -> Components {
     serde_json::from_str(include_str!("../../tests/golden/components.json")).unwrap()
 }
 
-/// Every step alone and in chains, on the rows that it was fitted on and on new ones; and a manifest
-/// gives back the very same.
+/// Every step alone and in chains, on the fitted rows and on new ones. JSON round trips are lossless.
 #[test]
 fn preparations_are_scikit_learns() {
     let golden = components();
@@ -119,7 +120,7 @@ fn what_cannot_be_fitted_or_named_is_told() {
     says(error(&[StepConfig::Select { k: 1 }], &good, &[1, 1, 1]), "one class");
     let read = |json| serde_json::from_str::<StepConfig>(json);
     let half = read(r#"{"kind":"pca","keep":1.5}"#).unwrap();
-    says(error(&[StepConfig::Standard, half], &good, &[0, 1, 1]), "step 2: a share of the variance");
+    says(error(&[StepConfig::Standard, half], &good, &[0, 1, 1]), "step 2: the fraction of the variance");
     says(error(&[read(r#"{"kind":"pca","keep":3}"#).unwrap()], &good, &[0, 1, 1]), "3 principal components");
     says(read(r#"{"kind":"standart"}"#).unwrap_err().to_string(), "standart");
 
@@ -131,8 +132,8 @@ fn what_cannot_be_fitted_or_named_is_told() {
     assert!(class_weights(&[0, 4], 4).is_err() && oversample(&[4], 4, 1).is_err());
 }
 
-/// Tracks whose rows are mixed: whole sequences, a rest worth filling up, one that is not, a track
-/// that is shorter than half a sequence.
+/// Tracks with mixed rows: whole sequences, a padded remainder, a dropped remainder, and a track shorter than
+/// half a sequence.
 #[test]
 fn sequences_keep_tracks_and_time() {
     let tracks: Vec<&str> = "b a b c b b a b a a".split(' ').collect();
@@ -151,8 +152,8 @@ fn sequences_keep_tracks_and_time() {
 }
 
 proptest! {
-    /// Weights make all classes weigh the same and an example 1 on average; sampling makes them
-    /// equally many, loses nothing, invents nothing, and repeats itself.
+    /// Class weights give all classes the same total weight and a mean weight of 1. Oversampling gives all
+    /// classes the same size, keeps every example, and is reproducible.
     #[test]
     fn classes_are_balanced(labels in prop::collection::vec(0_usize..5, 1..60), seed in 0_u64..1000) {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
@@ -208,12 +209,16 @@ fn figures_are_scikit_learns() {
     let golden: ScoreCases = serde_json::from_str(include_str!("../../tests/golden/scores.json")).unwrap();
     assert_eq!(golden.cases.len(), 2);
     for case in golden.cases {
-        let items: Vec<Judged> = case
+        let items: Vec<ScoredExample> = case
             .truth
             .iter()
             .zip(case.probabilities)
             .enumerate()
-            .map(|(i, (&truth, probabilities))| Judged { id: format!("item {i}"), truth, probabilities })
+            .map(|(i, (&label, probabilities))| ScoredExample {
+                id: format!("item {i}"),
+                label,
+                probabilities,
+            })
             .collect();
         let scores = Scores::of(&names(case.confusion.len()), &items).unwrap();
         let name = &case.name;
@@ -241,14 +246,16 @@ fn figures_are_scikit_learns() {
             case.bins.into_iter().flatten(),
         );
         // The worst mistakes are wrong, and no other one is worse.
-        let wrong = |item: &&Judged| !scores.mistakes.iter().any(|m| m.id == item.id);
+        let wrong = |item: &&ScoredExample| !scores.mistakes.iter().any(|m| m.id == item.id);
         let least = scores.mistakes.last().unwrap().confidence;
         for item in items.iter().filter(wrong) {
             let confidence = item.probabilities.iter().copied().fold(0.0, f32::max);
-            assert!(item.probabilities[item.truth] == confidence || f64::from(confidence) <= least);
+            assert!(item.probabilities[item.label] == confidence || f64::from(confidence) <= least);
         }
         assert!(scores.mistakes.is_sorted_by(|a, b| a.confidence >= b.confidence));
-        assert!(scores.mistakes.iter().all(|m| m.truth != m.named && m.truth_probability <= m.confidence));
+        assert!(
+            scores.mistakes.iter().all(|m| m.label != m.predicted && m.label_probability <= m.confidence)
+        );
         let read: Scores = serde_json::from_str(&serde_json::to_string(&scores).unwrap()).unwrap();
         assert_eq!(read.confusion, scores.confusion);
     }
@@ -256,9 +263,9 @@ fn figures_are_scikit_learns() {
 
 #[test]
 fn figures_of_few_or_odd_items_are_numbers() {
-    let item = |truth, probabilities: &[f32]| Judged {
+    let item = |label, probabilities: &[f32]| ScoredExample {
         id: "odd".into(),
-        truth,
+        label,
         probabilities: probabilities.to_vec(),
     };
     let empty = Scores::of(&names(3), &[]).unwrap();

@@ -1,5 +1,7 @@
-//! Tables of features: on audio that the test makes, and by hand against the published table.
+//! Feature tables of synthetic audio, and an ignored test against the published table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -10,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
-use cratedigger_trainer::features::{Options, extract};
+use cratedigger_trainer::data::features::{Options, extract};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 const RATE: u32 = 22050;
 
-/// A tone with its octave, under a pulse.
+/// A pulsed tone with its octave.
 fn song(hz: f64, seconds: f64) -> Vec<i16> {
     (0..(seconds * f64::from(RATE)) as usize)
         .map(|n| {
@@ -27,22 +29,10 @@ fn song(hz: f64, seconds: f64) -> Vec<i16> {
 }
 
 fn wav(samples: &[i16]) -> Vec<u8> {
-    let data = samples.len() as u32 * 2;
-    let mut bytes = Vec::new();
-    for part in [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()] {
-        bytes.extend_from_slice(part);
-    }
-    for part in [[1_u16, 1].map(u16::to_le_bytes).concat(), [RATE, RATE * 2].map(u32::to_le_bytes).concat()] {
-        bytes.extend_from_slice(&part);
-    }
-    bytes.extend_from_slice(&[2_u16, 16].map(u16::to_le_bytes).concat());
-    bytes.extend_from_slice(b"data");
-    bytes.extend_from_slice(&data.to_le_bytes());
-    samples.iter().for_each(|s| bytes.extend_from_slice(&s.to_le_bytes()));
-    bytes
+    common::wav(RATE, samples)
 }
 
-/// Two genres of two songs of 7 s each, and one file that is no audio.
+/// Two genres of two 7-second songs each, and one file that is not audio.
 fn data_set(folder: &Path) {
     for (genre, hz) in [("jazz", 300.0), ("rock", 500.0)] {
         fs::create_dir_all(folder.join(genre)).unwrap();
@@ -64,7 +54,7 @@ fn cratedigger(arguments: &[&Path], more: &[&str]) -> Output {
         .unwrap()
 }
 
-/// Cells by column, row after row.
+/// The rows of a table; each maps a column to its cell.
 fn read(table: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(table).unwrap().deserialize().map(Result::unwrap).collect()
 }
@@ -177,7 +167,7 @@ fn a_run_that_was_stopped_goes_on() {
     assert_eq!(outcome.reused, 0);
 }
 
-/// One file by two names, a link to nowhere, a name that is no Unicode.
+/// A file under two paths, a broken link, a file name that is not Unicode.
 #[cfg(target_os = "linux")]
 #[test]
 fn odd_names() {
@@ -214,7 +204,7 @@ fn what_cannot_be_is_said() {
     };
     let out = folder.path().join("t.csv");
     let out = out.to_str().unwrap();
-    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("is not there"));
+    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("does not exist"));
     assert!(say(&[folder.path()], &["--out", "t.xlsx"]).contains(".csv or .parquet"));
     assert!(say(&[folder.path()], &["--out", out, "--window", "0"]).contains("--window 0"));
     assert!(say(&[folder.path()], &["--out", out, "--hop", "NaN"]).contains("--hop NaN"));
@@ -222,15 +212,13 @@ fn what_cannot_be_is_said() {
     assert!(say(&[empty.path()], &["--out", out]).contains("no audio"));
 }
 
-/// Every column against the table that the field knows, over the lossless clips that are there.
-/// `CRATEDIGGER_GTZAN` names a folder with `features_30_sec.csv` and, anywhere below it, clips as
-/// wav or flac.
+/// Every column against the published table, for the lossless clips. The variable `CRATEDIGGER_GTZAN` names a
+/// folder with `features_30_sec.csv` and, anywhere below it, clips as wav or flac.
 #[test]
+#[ignore = "needs the data set that CRATEDIGGER_GTZAN names"]
 fn the_published_table() {
-    let Some(folder) = std::env::var_os("CRATEDIGGER_GTZAN").map(PathBuf::from) else {
-        eprintln!("skipped: CRATEDIGGER_GTZAN names no folder with features_30_sec.csv and its clips");
-        return;
-    };
+    let folder =
+        PathBuf::from(std::env::var_os("CRATEDIGGER_GTZAN").expect("CRATEDIGGER_GTZAN names a folder"));
     let published: BTreeMap<String, BTreeMap<String, String>> = read(&folder.join("features_30_sec.csv"))
         .into_iter()
         .map(|row| (row["filename"].clone(), row))

@@ -1,9 +1,10 @@
-//! The report: whatever it is given, it is sound HTML that fetches nothing.
+//! The report is valid HTML that fetches nothing, for any input.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use cratedigger_trainer::metrics::{FoldScore, Judged, Scores};
-use cratedigger_trainer::report::{ModelReport, html};
+use cratedigger_trainer::eval::calibrate::fit_threshold;
+use cratedigger_trainer::metrics::{FoldScore, ScoredExample, Scores};
+use cratedigger_trainer::report::{ModelReport, html, threshold_svg};
 use cratedigger_trainer::train::EpochMetrics;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -14,22 +15,22 @@ fn classes(n: usize) -> Vec<String> {
     (0..n).map(|class| GENRES.get(class).map_or_else(|| format!("genre {class}"), |g| (*g).into())).collect()
 }
 
-/// Random judgements of which about so many are right, without any of the class `empty`.
+/// Scores of random predictions, none of them with the label `empty`. A higher `skill` makes more of them correct.
 fn scores(random: &mut ChaCha8Rng, n: usize, items: usize, skill: f32, empty: Option<usize>) -> Scores {
-    let items: Vec<Judged> = (0..items)
+    let items: Vec<ScoredExample> = (0..items)
         .map(|item| {
-            let mut truth = item % n;
-            if Some(truth) == empty {
-                truth = (truth + 1) % n;
+            let mut label = item % n;
+            if Some(label) == empty {
+                label = (label + 1) % n;
             }
             let mut logits: Vec<f32> = (0..n).map(|_| 2.2 * random.random::<f32>()).collect();
-            logits[truth] += skill * (0.5 + random.random::<f32>() - if truth == n - 1 { 0.4 } else { 0.0 });
-            // A neighbour that it is often taken for.
-            logits[(truth * 3 + 1) % n] += 0.8 * random.random::<f32>();
+            logits[label] += skill * (0.5 + random.random::<f32>() - if label == n - 1 { 0.4 } else { 0.0 });
+            // A class that it is often confused with.
+            logits[(label * 3 + 1) % n] += 0.8 * random.random::<f32>();
             let sum: f32 = logits.iter().map(|l| (1.6 * l).exp()).sum();
             let probabilities = logits.iter().map(|l| (1.6 * l).exp() / sum).collect();
-            let id = format!("{}.{item:05}", classes(n)[truth]);
-            Judged { id, truth, probabilities }
+            let id = format!("{}.{item:05}", classes(n)[label]);
+            ScoredExample { id, label, probabilities }
         })
         .collect();
     Scores::of(&classes(n), &items).unwrap()
@@ -62,11 +63,11 @@ fn model(name: &str, seed: u64, n: usize, count: usize, skill: f32, empty: Optio
         parameters: 290_762,
         bytes: 582_696,
         protocol: "fault-filtered".into(),
-        protocol_explanation: "No artist, repetition or mislabelled clip stands on both sides. This is the figure to \
-                               expect of music that the model has never heard."
+        protocol_explanation: "Artists, repetitions and mislabelled clips are not shared between training and test. \
+                               Expect this accuracy for new music."
             .into(),
         seed: Some(seed),
-        data: "GTZAN, 443 clips to learn from and 197 to select by".into(),
+        data: "GTZAN, 443 clips for training and 197 for validation".into(),
         segment: scores(random, n, 10 * count, 0.85 * skill, empty),
         track: scores(random, n, count, skill, empty),
         curves: epochs(random, 40),
@@ -96,11 +97,11 @@ fn folds(random: &mut ChaCha8Rng) -> Vec<FoldScore> {
         .collect()
 }
 
-/// Elements that HTML closes by itself.
+/// Elements without an end tag.
 const VOID: [&str; 3] = ["meta", "br", "hr"];
 
-/// Fails unless every tag is closed in its order, every attribute quoted and every `&` a character
-/// reference: a subset of HTML that any parser reads in the same way. Gives the text between tags.
+/// Fails unless tags are nested, attributes are quoted and every `&` is a character reference. All parsers
+/// read this subset of HTML in the same way. Returns the text between tags.
 fn assert_sound(page: &str) -> String {
     let mut open: Vec<&str> = Vec::new();
     let mut text = String::new();
@@ -116,7 +117,7 @@ fn assert_sound(page: &str) -> String {
             let (body, closed) = tag.strip_suffix('/').map_or((tag, false), |body| (body, true));
             let (name, attributes) = body.split_once(' ').unwrap_or((body, ""));
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{tag}");
-            // Between quotes anything, outside them only names and equals signs.
+            // Quotes contain anything; outside of them are only names and equals signs.
             assert_eq!(attributes.split('"').count() % 2, 1, "{tag}");
             for (place, part) in attributes.split('"').enumerate() {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "-=: ".contains(c);
@@ -137,8 +138,8 @@ fn assert_sound(page: &str) -> String {
     text
 }
 
-/// Fails if a page refers to anything outside itself, runs something or misses what a reader with
-/// other senses needs.
+/// Fails if a page refers to another file, runs a script, or has a chart without a title for people who do
+/// not see it.
 fn assert_alone(page: &str) {
     for reference in ["://", "<script", "<img", "<link", "<iframe", "@import", "url(", "src=", "javascript:"]
     {
@@ -149,10 +150,13 @@ fn assert_alone(page: &str) {
     assert_eq!(pictures.len(), page.matches("<figcaption>").count());
     for picture in pictures {
         let (attributes, _) = picture.split_once('>').unwrap();
-        assert!(attributes.contains("role=\"img\" aria-label=\""), "{attributes}");
-        // A colour that is not the page's would not follow light and dark.
+        let (_, id) = attributes.split_once("role=\"img\" aria-labelledby=\"").unwrap();
+        let (id, _) = id.split_once('"').unwrap();
+        assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
         let (drawing, _) = picture.split_once("</svg>").unwrap();
-        assert!(drawing.split("\"#").count() == 1, "{attributes}");
+        assert!(drawing.contains(&format!("<title id=\"{id}\">")), "{id}");
+        // A fixed colour would not follow light and dark.
+        assert!(!drawing.contains("\"#") && !drawing.contains("rgb"), "{id}");
     }
     assert!(!page.contains("NaN") && !page.contains("inf\""));
 }
@@ -168,13 +172,13 @@ fn reports_are_sound_and_stand_alone() {
         let page = html("A title", several).unwrap();
         let text = assert_sound(&page);
         assert_alone(&page);
-        // What people look for is there, in words.
+        // The text contains the important facts.
         for model in several {
             for words in [&model.name, &model.protocol_explanation, &model.data, &model.facts[0].1] {
                 assert!(text.contains(words.as_str()), "{words}");
             }
-            let right = format!("{:.1}\u{202f}%", 100.0 * model.track.accuracy);
-            assert!(text.contains(&right) && text.contains(&model.track.mistakes[0].id));
+            let accuracy = format!("{:.1}\u{202f}%", 100.0 * model.track.accuracy);
+            assert!(text.contains(&accuracy) && text.contains(&model.track.mistakes[0].id));
         }
         assert_eq!(text.contains("Side by side"), several.len() > 1);
         assert_eq!(text.contains("different protocols"), several.len() > 1);
@@ -222,16 +226,16 @@ fn odd_models_are_reported() {
     assert!(html("Torn", &[torn]).is_err());
 }
 
-/// What was learned from is not called validation.
+/// Clips that the model was trained on are not called validation clips.
 #[test]
-fn learned_clips_validate_nothing() {
+fn training_clips_are_not_validation_clips() {
     let honest = model("honest", 7, 10, 50, 2.0, None);
     let learned = ModelReport { valid_is_learned: true, ..honest.clone() };
     let validates = |model| html("Curves", &[model]).unwrap().to_lowercase().contains("validation accuracy");
     assert!(validates(honest) && !validates(learned));
 }
 
-/// Names come from files, and files from anywhere.
+/// Names come from files of any origin; they must stay text.
 #[test]
 fn hostile_names_stay_names() {
     let evil = "<script>alert('1')</script>\"><svg onload=x>&\u{0}\u{202e}]]>";
@@ -257,9 +261,19 @@ fn hostile_names_stay_names() {
     }
 }
 
-/// Not a test: writes samples to look at into the folder that `REPORT_SAMPLES` names.
 #[test]
-#[ignore = "writes files to look at"]
+fn thresholds_are_drawn() {
+    let threshold = fit_threshold(&[0.9, 0.8, 0.4, 0.7], &[0.3, 0.2, 0.5], 0.3).unwrap();
+    let svg = threshold_svg(&threshold);
+    assert_sound(&format!("<!DOCTYPE html>{svg}"));
+    assert!(svg.starts_with("<svg ") && svg.contains("xmlns=") && !svg.contains("NaN"));
+    let chosen = format!("threshold {:.3}", threshold.chosen.threshold);
+    assert!(svg.contains(&chosen), "{chosen}");
+}
+
+/// Writes sample reports to look at into the folder in the variable `REPORT_SAMPLES`.
+#[test]
+#[ignore = "writes sample reports for a visual check"]
 fn samples() {
     let folder = std::path::PathBuf::from(std::env::var("REPORT_SAMPLES").unwrap());
     let one = model("small-cnn", 1, 10, 148, 2.2, Some(4));

@@ -1,4 +1,5 @@
-//! The features beside librosa, training beside PyTorch, and the recurrent cells beside burn's own: each all in one run.
+//! `cargo xtask bench`: compares the features with librosa, training with PyTorch, and the recurrent layers with
+//! burn's, each in one run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,15 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
 
-/// The peer: the version that the golden vectors are of.
+/// The version that made the golden vectors.
 const LIBROSA: &str = "0.11.0";
-/// The peer of training.
 const TORCH: &str = "2.15.0";
-/// How often everybody takes a turn. Turns go round, so that a machine that is busy for a while is
-/// busy for all.
+/// Turns of each program. The programs alternate, so that other load on the machine affects all of them.
 const TURNS: usize = 3;
-/// How often a task runs in a turn, for everybody alike. The fastest of all counts: what else the
-/// machine does can only add to it.
+/// Runs of each task in a turn. The fastest run counts, because other load can only add time.
 const ROUNDS: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,36 +28,30 @@ enum Peer {
 /// Milliseconds of each task.
 type Times = BTreeMap<String, Vec<f64>>;
 
-/// Measures and prints.
+/// Compares the features, natively and in WebAssembly, with librosa.
 pub fn features(shell: &Shell) -> Result<()> {
     setup::ensure(shell, [Tool::Target, Tool::WasmBindgen])?;
     let python = environment(shell, "librosa", "librosa", LIBROSA)?;
     println!("Building…");
-    const BENCH: [&str; 3] = ["build", "--package", "cratedigger-bench"];
+    const BENCH: [&str; 5] = ["build", "--package", "cratedigger-dsp", "--example", "features"];
     run(shell.line("cargo", BENCH).arg("--release"))?;
-    run(shell.line("cargo", BENCH).args([
-        "--lib",
-        "--profile",
-        "wasm",
-        "--target",
-        "wasm32-unknown-unknown",
-    ]))?;
+    run(shell.line("cargo", BENCH).args(["--profile", "wasm", "--target", "wasm32-unknown-unknown"]))?;
     let folder = shell.tools().join("bench");
     std::fs::create_dir_all(&folder)?;
-    let module = shell.target("wasm32-unknown-unknown/wasm/cratedigger_bench.wasm");
+    let module = shell.target("wasm32-unknown-unknown/wasm/examples/features.wasm");
     run(shell.line("wasm-bindgen", ["--target", "nodejs", "--out-dir"]).args([&folder, &module]))?;
 
     let signal = folder.join("signal.f32");
-    let native = shell.target("release/bench-features").with_extension(std::env::consts::EXE_EXTENSION);
+    let native = shell.target("release/examples/features").with_extension(std::env::consts::EXE_EXTENSION);
     let mut best: BTreeMap<(String, Peer), f64> = BTreeMap::new();
     for turn in 1..=TURNS {
         for peer in [Peer::Native, Peer::Wasm, Peer::Librosa] {
             let mut command = match peer {
                 Peer::Native => Command::new(&native),
-                Peer::Wasm => shell.line("node", ["bench/wasm.mjs"]),
+                Peer::Wasm => shell.line("node", ["crates/dsp/examples/features.mjs"]),
                 Peer::Librosa => {
                     let mut command = shell.command(&python.to_string_lossy());
-                    command.arg("bench/peer.py");
+                    command.arg("crates/dsp/examples/features.py");
                     for threads in
                         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"]
                     {
@@ -86,7 +78,7 @@ pub fn features(shell: &Shell) -> Result<()> {
     println!("|{:-<30}|{:->9}:|{:->9}:|{:->9}:|{:->17}:|{:->14}:|", "", "", "", "", "", "");
     let mut tasks: Vec<&String> = best.keys().map(|(task, _)| task).collect();
     tasks.dedup();
-    // Those with a goal first.
+    // The tasks with goals first.
     tasks.sort_by_key(|task| (*task != "57 features", *task != "log-mel", (*task).clone()));
     for task in tasks {
         let of = |peer| best.get(&(task.clone(), peer)).copied().unwrap_or(f64::NAN);
@@ -100,7 +92,7 @@ pub fn features(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Measures the recurrent cells beside burn's own and prints.
+/// Compares the recurrent layers with burn's.
 pub fn recurrent(shell: &Shell) -> Result<()> {
     println!("Building…");
     const BENCH: [&str; 5] = ["bench", "--package", "cratedigger-zoo", "--bench", "recurrent"];
@@ -125,7 +117,7 @@ pub fn recurrent(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Measures steps of training beside PyTorch and prints.
+/// Compares the parts of a training step with PyTorch.
 pub fn train(shell: &Shell) -> Result<()> {
     let python = environment(shell, "torch", "torch", TORCH)?;
     println!("Building…");
@@ -142,7 +134,7 @@ pub fn train(shell: &Shell) -> Result<()> {
                 command
             } else {
                 let mut command = shell.command(&python.to_string_lossy());
-                command.args(["bench/train_peer.py", &rounds]);
+                command.args(["trainer/benches/train.py", &rounds]);
                 command
             };
             for (task, times) in measure(&mut command)? {
@@ -174,7 +166,7 @@ impl Peer {
     }
 }
 
-/// What a program printed about its times.
+/// Runs a program that prints its times as JSON.
 fn measure(command: &mut Command) -> Result<Times> {
     let output = command.stderr(Stdio::inherit()).output().context("it cannot be started")?;
     if !output.status.success() {
@@ -183,7 +175,7 @@ fn measure(command: &mut Command) -> Result<Times> {
     serde_json::from_slice(&output.stdout).context("it printed no times")
 }
 
-/// A Python with one package, in an environment of its own.
+/// Creates a Python environment with one package, and returns its interpreter.
 fn environment(shell: &Shell, name: &str, package: &str, version: &str) -> Result<PathBuf> {
     let environment = shell.tools().join(name);
     let bin = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
@@ -191,13 +183,13 @@ fn environment(shell: &Shell, name: &str, package: &str, version: &str) -> Resul
     let installed = || {
         let print = format!("import {package}; print({package}.__version__)");
         let printed = python.is_file().then(|| shell.output(&python.to_string_lossy(), &["-c", &print]));
-        // PyTorch says which build it is behind a plus sign.
+        // PyTorch adds its build after a plus sign.
         printed.flatten().is_some_and(|printed| printed.trim().split('+').next() == Some(version))
     };
     if !installed() {
         println!("setup: installing {package} {version} into {}", environment.display());
         run(shell.line("python3", ["-m", "venv"]).arg(&environment))
-            .context("Python 3 with its module venv is needed for the peer (apt-get install python3-venv)")?;
+            .context("this comparison needs Python 3 with its module venv (apt-get install python3-venv)")?;
         let package = format!("{package}=={version}");
         run(&mut shell.line(&python.to_string_lossy(), ["-m", "pip", "install", "--quiet", &package]))?;
     }

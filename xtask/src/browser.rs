@@ -1,5 +1,5 @@
-//! What is done to the built site in a real browser, from Node.js: the tests in tests/e2e, and the
-//! pictures for the README.
+//! Runs the Node.js programs in tests/e2e, which drive the built site in Chromium: the browser tests and the
+//! screenshots.
 
 use std::process::Command;
 
@@ -7,15 +7,18 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::shell::{Shell, run};
 
-/// The tests' folder.
+/// The folder of the browser tests.
 const FOLDER: &str = "tests/e2e";
+/// The native programs that the tests start, by the environment variables that hold their paths.
+const PROGRAMS: [(&str, &str); 2] =
+    [("CRATEDIGGER_BIN", "cratedigger"), ("CRATEDIGGER_DESIGNS", "examples/designs")];
 
-/// Installs what the tests need, once for every state of their lock file.
+/// Installs the npm packages of the tests, if their lock file has changed since the last time.
 fn install(shell: &Shell) -> Result<()> {
     let lock = shell.read(&format!("{FOLDER}/package-lock.json"))?;
     let done = shell.tools().join("e2e-lock.json");
-    let there = shell.path(FOLDER).join("node_modules").is_dir();
-    if there && std::fs::read_to_string(&done).is_ok_and(|old| old == lock) {
+    let installed = shell.path(FOLDER).join("node_modules").is_dir();
+    if installed && std::fs::read_to_string(&done).is_ok_and(|old| old == lock) {
         return Ok(());
     }
     println!("setup: installing the browser tests' packages (npm)");
@@ -40,12 +43,12 @@ fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// The tests, ready to be run.
-pub fn tests(shell: &Shell) -> Result<Command> {
+/// The command that runs the tests. They compare with the native programs, which must have been built;
+/// `all` includes the tests that take minutes on a software GPU.
+pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
     install(shell)?;
-    // One file after the other: two browsers would only make each other slow.
     let mut files = Vec::new();
-    // File by file: what node makes of a folder depends on its version.
+    // All files by name, because Node.js versions differ in how they search a folder.
     for entry in
         std::fs::read_dir(shell.path(FOLDER)).with_context(|| format!("{FOLDER} cannot be listed"))?
     {
@@ -55,15 +58,25 @@ pub fn tests(shell: &Shell) -> Result<Command> {
         }
     }
     files.sort();
+    // One file at a time, because two browsers would slow each other down.
     let options = ["--test", "--test-concurrency=1", "--test-reporter=spec"].map(String::from);
-    node(shell, &options.into_iter().chain(files).collect::<Vec<_>>())
+    let mut command = node(shell, &options.into_iter().chain(files).collect::<Vec<_>>())?;
+    for (name, program) in PROGRAMS {
+        let program = shell.program(program);
+        ensure!(program.is_file(), "{} was not built", program.display());
+        command.env(name, program);
+    }
+    if all {
+        command.env("CRATEDIGGER_ALL", "1");
+    }
+    Ok(command)
 }
 
-/// Takes pictures of every view.
+/// Takes screenshots of every view.
 pub fn screenshots(shell: &Shell) -> Result<()> {
     install(shell)?;
     let folder = shell.target("screenshots");
     run(node(shell, &[format!("{FOLDER}/screenshots.mjs")])?.arg(&folder))?;
-    println!("The pictures are in {}.", folder.display());
+    println!("The screenshots are in {}.", folder.display());
     Ok(())
 }

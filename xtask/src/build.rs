@@ -1,4 +1,4 @@
-//! The site: built, made small, weighed.
+//! Builds the site in dist/, makes its WebAssembly smaller, and prints its sizes.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,8 +10,8 @@ use brotli::enc::BrotliEncoderParams;
 
 use crate::shell::{Shell, run};
 
-/// What rustc emits for the browsers that .cargo/config.toml aims at. Named one by one: with all
-/// features wasm-opt would write what those browsers can't read.
+/// The WebAssembly features that rustc emits for the target features in .cargo/config.toml. They are
+/// listed one by one because with `--all-features` wasm-opt would write code that those browsers cannot read.
 const WASM_FEATURES: [&str; 8] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
@@ -24,12 +24,57 @@ const WASM_FEATURES: [&str; 8] = [
 ];
 
 /// The service worker.
-const WORKER: &str = "sw.js";
+const SERVICE_WORKER: &str = "sw.js";
+/// Name of the WebGPU worker's binary, and of its files in dist/.
+const GPU_WORKER: &str = "worker-gpu";
+/// Tells the page which workers are still being built. Only a site that is served during its build has
+/// this file, and a `<meta name="build-status">` in its index.html that points to it.
+const BUILD_STATUS: &str = "building.json";
 
-/// Has trunk build everything into dist/, with other networks than the shipped ones if `models` names
-/// their folder.
+/// Builds the whole site in dist/. `models` is a folder with the networks to ship instead of models/.
 pub fn site(shell: &Shell, models: Option<&Path>) -> Result<()> {
     let start = Instant::now();
+    page(shell, models)?;
+    gpu_worker(shell)?;
+    seal(shell)?;
+    println!("The site is in {} after {:.0?}.", shell.dist().display(), start.elapsed());
+    Ok(())
+}
+
+/// Builds in dist/ a site that works without the WebGPU worker, and marks that worker as being built.
+/// [`finish`] adds it.
+pub fn begin(shell: &Shell, models: Option<&Path>) -> Result<()> {
+    page(shell, models)?;
+    let index = shell.dist().join("index.html");
+    let html = fs::read_to_string(&index).with_context(|| format!("{} cannot be read", index.display()))?;
+    fs::write(&index, with_status(&html)?)?;
+    write_status(shell, &[GPU_WORKER])?;
+    seal(shell)
+}
+
+/// Builds the WebGPU worker into a site that [`begin`] built. The service worker needs no new version for
+/// it: see [`seal`].
+pub fn finish(shell: &Shell) -> Result<()> {
+    let built = gpu_worker(shell);
+    // Also after a failure: then the page tries to load the worker, and reports that it is missing.
+    write_status(shell, &[])?;
+    built
+}
+
+/// index.html with the element that makes the page read the build status.
+fn with_status(html: &str) -> Result<String> {
+    ensure!(html.matches("</head>").count() == 1, "index.html has no single </head>");
+    Ok(html.replace("</head>", &format!("<meta name=\"build-status\" content=\"{BUILD_STATUS}\" /></head>")))
+}
+
+fn write_status(shell: &Shell, building: &[&str]) -> Result<()> {
+    let status = serde_json::json!({ "building": building });
+    fs::write(shell.dist().join(BUILD_STATUS), status.to_string())
+        .with_context(|| format!("{BUILD_STATUS} cannot be written"))
+}
+
+/// Builds the page and the CPU worker with trunk, which replaces dist/, and puts the networks in.
+fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
     if let Some(folder) = models {
         let manifest = folder.join("manifest.json");
         ensure!(
@@ -39,19 +84,52 @@ pub fn site(shell: &Shell, models: Option<&Path>) -> Result<()> {
             folder.display()
         );
     }
-    println!("Building the site…");
+    let start = Instant::now();
+    println!("Building the page and the CPU worker…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
     let shipped = shell.dist().join("models");
     if let Some(folder) = models {
         put_models(folder, &shipped)?;
     }
-    forget_how(&shipped)?;
-    seal(shell)?;
-    println!("The site is in {} after {:.0?}.", shell.dist().display(), start.elapsed());
+    remove_records(&shipped)?;
+    println!("Page and CPU worker: {:.0?}.", start.elapsed());
     Ok(())
 }
 
-/// Puts the networks of one folder in the place of another's.
+/// Builds the WebGPU worker and copies it into dist/, as trunk would. It is not in index.html, because
+/// trunk finishes only when everything is built, and this worker takes the most time.
+fn gpu_worker(shell: &Shell) -> Result<()> {
+    let start = Instant::now();
+    println!("Building the WebGPU worker…");
+    const BUILD: [&str; 12] = [
+        "build",
+        "--package",
+        "cratedigger-worker",
+        "--bin",
+        GPU_WORKER,
+        "--no-default-features",
+        "--features",
+        "gpu",
+        "--profile",
+        "wasm",
+        "--target",
+        "wasm32-unknown-unknown",
+    ];
+    run(&mut shell.line("cargo", BUILD))?;
+    let out = shell.target("wasm-bindgen").join(GPU_WORKER);
+    let module = shell.target("wasm32-unknown-unknown/wasm").join(GPU_WORKER).with_extension("wasm");
+    const BINDGEN: [&str; 4] = ["--target", "no-modules", "--no-typescript", "--out-dir"];
+    run(shell.line("wasm-bindgen", BINDGEN).arg(&out).arg(module))?;
+    // The script last: it loads the module.
+    for name in [format!("{GPU_WORKER}_bg.wasm"), format!("{GPU_WORKER}.js")] {
+        fs::copy(out.join(&name), shell.dist().join(&name))
+            .with_context(|| format!("{name} cannot be copied"))?;
+    }
+    println!("WebGPU worker: {:.0?}.", start.elapsed());
+    Ok(())
+}
+
+/// Replaces the networks in `to` by those in `from`.
 fn put_models(from: &Path, to: &Path) -> Result<()> {
     fs::remove_dir_all(to).with_context(|| format!("{} cannot be replaced", to.display()))?;
     fs::create_dir_all(to)?;
@@ -64,9 +142,9 @@ fn put_models(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes out of a folder of networks what a visitor doesn't need: what says how they came about, and
-/// weights in full precision for other programs.
-fn forget_how(models: &Path) -> Result<()> {
+/// Removes from a folder of networks the files that the page does not load: records of how the networks
+/// were trained and combined, and weights in full precision for other programs.
+fn remove_records(models: &Path) -> Result<()> {
     for file in files(models)? {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let unneeded = ["-rule.json", ".svg", ".safetensors"].iter().any(|ending| name.ends_with(ending));
@@ -77,31 +155,38 @@ fn forget_how(models: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the site's version and files into its service worker: to be done whenever a file in dist/
-/// has changed. The worker for WebGPU is left out, since most visitors never fetch it.
+/// Writes the site's version and its list of files into the service worker. Must run after every change
+/// to a file in dist/.
+///
+/// The WebGPU worker is not in the list, because most visitors never load it. The version depends on this
+/// worker's sources and on Cargo.lock instead of its bytes: then it is known before the worker is built, and
+/// a page that was opened during the build needs no update afterwards.
 fn seal(shell: &Shell) -> Result<()> {
     let dist = shell.dist();
     let mut names = Vec::new();
     let mut hasher = DefaultHasher::new();
+    shell.read("Cargo.lock")?.hash(&mut hasher);
+    for source in files(&shell.path("crates/worker"))? {
+        fs::read(&source)?.hash(&mut hasher);
+    }
     for file in files(&dist)? {
         let name = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
-        if name == WORKER {
+        if name == SERVICE_WORKER || name == BUILD_STATUS || name.starts_with(GPU_WORKER) {
             continue;
         }
         (&name, fs::read(&file)?).hash(&mut hasher);
-        let wanted = !name.starts_with("worker-gpu") && !name.ends_with(".md") && !name.ends_with(".txt");
-        if wanted {
-            // A host answers for the folder with the page; some don't answer for its name.
+        if !name.ends_with(".md") && !name.ends_with(".txt") {
+            // Every host answers `./` with the page; some do not answer `index.html`.
             names.push(if name == "index.html" { "./".to_string() } else { name });
         }
     }
     let template = shell.read("static/sw.js")?;
     let version = format!("{:016x}", hasher.finish());
-    fs::write(dist.join(WORKER), sealed(&template, &version, &names)?)?;
+    fs::write(dist.join(SERVICE_WORKER), sealed(&template, &version, &names)?)?;
     Ok(())
 }
 
-/// The service worker's text, with its version and its files.
+/// The service worker's script with its version and its list of files.
 fn sealed(template: &str, version: &str, names: &[String]) -> Result<String> {
     let mut text = template.to_string();
     for (place, value) in [
@@ -115,7 +200,7 @@ fn sealed(template: &str, version: &str, names: &[String]) -> Result<String> {
     Ok(text)
 }
 
-/// Puts together what fits on a USB stick: the site, and a program that serves it.
+/// Makes a folder for a USB stick: the site, and a program that serves it.
 pub fn bundle(shell: &Shell) -> Result<()> {
     run(&mut shell.line("cargo", ["build", "--release", "--package", "xtask", "--bin", "cratedigger-here"]))?;
     let folder = shell.target("bundle");
@@ -131,17 +216,17 @@ pub fn bundle(shell: &Shell) -> Result<()> {
     }
     let program = Path::new("cratedigger-here").with_extension(std::env::consts::EXE_EXTENSION);
     fs::copy(shell.target("release").join(&program), folder.join(&program))?;
-    fs::write(folder.join("README.txt"), BUNDLE_WORDS)?;
+    fs::write(folder.join("README.txt"), BUNDLE_README)?;
     println!("The bundle is in {}.", folder.display());
     Ok(())
 }
 
-const BUNDLE_WORDS: &str = "Cratedigger: drop a song, see its genre, and why.\n\n\
-    Start the program cratedigger-here in this folder. It serves the folder `site` to this computer\n\
-    alone and opens it in the browser. Nothing is installed, and no network is needed.\n\n\
-    The folder `site` can also be put on any static web host.\n";
+const BUNDLE_README: &str = "Cratedigger: drop a song, see its genre, and why.\n\n\
+    Start the program cratedigger-here in this folder. It serves the folder `site` on this computer\n\
+    only, and opens it in the browser. It installs nothing and needs no network.\n\n\
+    The folder `site` also works on any static web host.\n";
 
-/// Every file below a folder, sorted.
+/// All files in a folder and its subfolders, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -157,11 +242,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Runs wasm-opt over every module in dist/. Results are kept, since a large module takes minutes
-/// and most builds change only some of them.
+/// Runs wasm-opt on every module in dist/. Results are cached, because a large module takes minutes and
+/// most builds change only some modules.
 pub fn optimise(shell: &Shell) -> Result<()> {
-    let kept = shell.tools().join("wasm-opt");
-    fs::create_dir_all(&kept)?;
+    let cache = shell.tools().join("wasm-opt");
+    fs::create_dir_all(&cache)?;
     let version = shell.output("wasm-opt", &["--version"]).unwrap_or_default();
     for module in files(&shell.dist())? {
         if module.extension().is_none_or(|extension| extension != "wasm") {
@@ -170,12 +255,12 @@ pub fn optimise(shell: &Shell) -> Result<()> {
         let before = fs::read(&module)?;
         let mut hasher = DefaultHasher::new();
         (&version, WASM_FEATURES, &before).hash(&mut hasher);
-        let result = kept.join(format!("{:016x}.wasm", hasher.finish()));
+        let result = cache.join(format!("{:016x}.wasm", hasher.finish()));
         let name = module.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !result.is_file() {
             println!("wasm-opt {name} ({})…", bytes(before.len()));
             let start = Instant::now();
-            let part = kept.join("part.wasm");
+            let part = cache.join("part.wasm");
             run(shell
                 .line("wasm-opt", ["-Os", "--strip-debug", "--strip-producers"])
                 .args(WASM_FEATURES)
@@ -194,15 +279,15 @@ pub fn optimise(shell: &Shell) -> Result<()> {
     seal(shell)
 }
 
-/// What a file in dist/ belongs to.
+/// The part of the site that a file in dist/ belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Page,
     CpuWorker,
     GpuWorker,
-    /// Those of `manifest.json`.
+    /// `manifest.json` and the networks that it lists.
     Networks,
-    /// Those that come later.
+    /// Networks that are loaded after the first answer.
     MoreNetworks,
 }
 
@@ -213,7 +298,7 @@ impl Part {
             if first { Self::Networks } else { Self::MoreNetworks }
         } else if path.starts_with("worker-cpu") {
             Self::CpuWorker
-        } else if path.starts_with("worker-gpu") {
+        } else if path.starts_with(GPU_WORKER) {
             Self::GpuWorker
         } else {
             Self::Page
@@ -221,21 +306,21 @@ impl Part {
     }
 }
 
-/// Prints what everything weighs, as it lies there and as a host would send it.
+/// Prints the size of every part of the site, raw and compressed as a host would send it.
 pub fn print_sizes(shell: &Shell) -> Result<()> {
-    println!("Weighing…");
+    println!("Compressing…");
     let dist = shell.dist();
-    // The files that it names are those of the first answer; but the fuller manifest is not.
+    // The networks of the first answer are those that it lists in `models`; its `full` is another manifest.
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(dist.join("models/manifest.json"))?)?;
     let first = manifest["models"].to_string();
-    let mut weights = Vec::new();
+    let mut sizes = Vec::new();
     for file in files(&dist)? {
         let path = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
         let contents = fs::read(&file)?;
-        weights.push((Part::of(&path, &first), contents.len(), compressed(&contents)?));
+        sizes.push((Part::of(&path, &first), contents.len(), compressed(&contents)?));
     }
     let row = |name: &str, parts: &[Part]| {
-        let (raw, sent) = weights
+        let (raw, sent) = sizes
             .iter()
             .filter(|(part, ..)| parts.contains(part))
             .fold((0, 0), |(raw, sent), (_, r, s)| (raw + r, sent + s));
@@ -243,16 +328,16 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
     };
     println!("\n{:<32}{:>12}{:>12}", "", "raw", "brotli");
     row("page", &[Part::Page]);
-    row("worker for the CPU", &[Part::CpuWorker]);
-    row("worker for WebGPU", &[Part::GpuWorker]);
+    row("CPU worker", &[Part::CpuWorker]);
+    row("WebGPU worker", &[Part::GpuWorker]);
     row("network for the first answer", &[Part::Networks]);
-    row("networks that come later", &[Part::MoreNetworks]);
-    row("to the first answer (no WebGPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
+    row("networks loaded later", &[Part::MoreNetworks]);
+    row("until the first answer (CPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
     row("all", &[Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Networks, Part::MoreNetworks]);
     Ok(())
 }
 
-/// Bytes after brotli at its strongest, as for files compressed once and sent often.
+/// Size in bytes after brotli at its highest level, which a host uses for files that it compresses once.
 fn compressed(contents: &[u8]) -> Result<usize> {
     let parameters = BrotliEncoderParams { quality: 11, lgwin: 22, ..BrotliEncoderParams::default() };
     let mut sent = Vec::new();
@@ -260,7 +345,7 @@ fn compressed(contents: &[u8]) -> Result<usize> {
     Ok(sent.len())
 }
 
-/// Bytes in the unit that reads best (powers of ten).
+/// A size in bytes as text, in B, kB or MB (powers of ten).
 fn bytes(n: usize) -> String {
     match n as f64 {
         n if n < 1e3 => format!("{n} B"),
@@ -274,14 +359,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_are_printed_in_suitable_units() {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(12_345), "12.3 kB");
         assert_eq!(bytes(2_300_000), "2.30 MB");
     }
 
     #[test]
-    fn the_service_worker_is_told_its_version_and_files() {
+    fn the_service_worker_gets_its_version_and_files() {
         let template = include_str!("../../static/sw.js");
         let text = sealed(template, "12ab", &["./".into(), "a b.js".into()]).unwrap_or_default();
         assert!(text.contains("const VERSION = \"12ab\";"), "{text}");
@@ -290,7 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_lossless_in_length() {
+    fn the_build_status_is_announced_in_the_page() {
+        let html = with_status("<html><head><title>x</title></head></html>").unwrap_or_default();
+        assert!(html.contains("<meta name=\"build-status\" content=\"building.json\" /></head>"), "{html}");
+        assert!(with_status("<html></html>").is_err());
+    }
+
+    #[test]
+    fn repeated_bytes_are_compressed() {
         assert!(compressed(&[7; 10_000]).is_ok_and(|n| n < 100));
         assert!(compressed(&[]).is_ok());
     }

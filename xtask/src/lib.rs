@@ -1,5 +1,4 @@
-//! What `cargo xtask`, the bundle's program and the browser tests share: a small server for the
-//! built site.
+//! The static file server, shared by `cargo xtask` and the bundle's program.
 
 #![forbid(unsafe_code)]
 
@@ -9,10 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Opens an address in the visitor's browser.
+/// Opens a URL in the default browser.
 ///
 /// # Errors
-/// This computer has no program for it, or that fails.
+/// The system's program for this is missing or fails.
 pub fn open(url: &str) -> Result<()> {
     let (program, arguments): (_, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])

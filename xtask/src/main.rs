@@ -1,11 +1,12 @@
-//! `cargo xtask`: set-up, build, serve, test and bench.
+//! `cargo xtask`: set up, build, serve, test and benchmark the project.
 //!
-//! A cargo command instead of scripts, so that it runs wherever the project builds.
+//! A Rust program instead of shell scripts, so that it runs on every system that builds the project.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod bench_web;
 mod browser;
 mod build;
 mod setup;
@@ -22,7 +23,7 @@ use xtask::site::Site;
 use crate::setup::Tool;
 use crate::shell::Shell;
 
-/// Set-up, build, serve, test and bench Cratedigger
+/// Set up, build, serve, test and benchmark Cratedigger
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -32,52 +33,55 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what is missing: the wasm target, trunk, wasm-bindgen, wasm-opt, a browser for the tests
+    /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and a browser for the tests
     Setup {
-        /// Leave out what only the tests need: Chromium and its driver
+        /// Do not install what only the tests need: Chromium and its driver
         #[arg(long)]
         no_browser: bool,
     },
-    /// Build the site, networks and all, and serve it on this machine
+    /// Build the site and serve it on this machine
+    ///
+    /// Serves as soon as the page and the CPU worker are built. The WebGPU worker follows; an open page
+    /// starts to use it without a reload.
     Serve {
-        /// Where to listen, on 127.0.0.1
+        /// Port to listen on, at 127.0.0.1
         #[arg(long, default_value_t = 8080)]
         port: u16,
-        /// Open it in the browser
+        /// Open the page in the browser
         #[arg(long)]
         open: bool,
-        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
     },
-    /// Build the site for a web host into dist/ and print its sizes
+    /// Build the site for a web host in dist/ and print its sizes
     Build {
-        /// Leave out wasm-opt, which takes minutes
+        /// Skip wasm-opt, which takes minutes
         #[arg(long)]
         fast: bool,
-        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
     },
-    /// Build the site as for a web host, and put it into one folder with a program that serves it
+    /// Build the site as for a web host, in a folder with a program that serves it
     Bundle {
-        /// Networks to put into it, a folder that `cratedigger export` wrote [default: models]
+        /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
     },
-    /// Take pictures of every view of the built site, into target/screenshots/
+    /// Take screenshots of every view of the built site, in target/screenshots/
     Screenshots,
-    /// Measure speed beside a peer, in one run
+    /// Measure speed and compare it with another library in the same run
     Bench {
         #[command(subcommand)]
         what: Bench,
     },
-    /// Run every check and every test; ends with a line "N passed, N failed"
+    /// Run all checks and tests; the last line is "N passed, N failed, N skipped"
     Test {
-        /// Only what runs without a browser and without WebAssembly
+        /// Run only what needs neither a browser nor WebAssembly
         #[arg(long)]
         quick: bool,
-        /// Also every network but VGG19 on WebGPU, where a software GPU compiles for minutes for some
+        /// Also run the tests that are skipped otherwise because a software GPU takes minutes for them
         #[arg(long, conflicts_with = "quick")]
         all: bool,
     },
@@ -85,12 +89,14 @@ enum Command {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Bench {
-    /// The features, natively and in WebAssembly, beside librosa (takes Python 3)
+    /// The features, natively and in WebAssembly, compared with librosa (needs Python 3)
     Features,
-    /// The recurrent cells, beside burn's own
+    /// The recurrent layers, compared with burn's
     Recurrent,
-    /// Steps of training, beside PyTorch (takes Python 3, and installs some gigabytes)
+    /// Training steps, compared with PyTorch (needs Python 3, and installs some gigabytes)
     Train,
+    /// Our networks in WebAssembly, beside ONNX Runtime Web in Chromium (takes Node.js, and installs 160 MB)
+    Web,
 }
 
 fn main() -> ExitCode {
@@ -103,6 +109,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Serves the site that [`build::begin`] built, and builds the WebGPU worker meanwhile.
+fn serve(shell: &Shell, site: Site, open: bool) -> Result<()> {
+    let url = site.url();
+    let server = std::thread::spawn(move || site.run());
+    println!("\nCratedigger is at {url} (Ctrl-C ends it). It computes on the CPU until WebGPU is built.");
+    if open {
+        xtask::open(&url)?;
+    }
+    match build::finish(shell) {
+        Ok(()) => println!("\nCratedigger is complete at {url} (Ctrl-C ends it)"),
+        Err(error) => eprintln!("xtask: the page stays without WebGPU: {error:#}"),
+    }
+    // A panic of the server has printed its own message.
+    let _ = server.join();
+    Ok(())
+}
+
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let shell = Shell::new()?;
     match arguments.command {
@@ -112,19 +135,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 &shell,
                 Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(browser),
             )?;
-            println!("Everything is there.");
+            println!("All tools are installed.");
         }
         Command::Serve { port, open, models } => {
             setup::ensure(&shell, Tool::BUILD)?;
-            // Before the build, which takes minutes: the port may be taken.
-            let site = Site::start(&shell.dist(), port)?;
-            build::site(&shell, models.as_deref())?;
-            let url = site.url();
-            println!("\nCratedigger is at {url} (Ctrl-C ends it)");
-            if open {
-                xtask::open(&url)?;
-            }
-            site.run();
+            // Before the build, which takes minutes: the port may be in use.
+            let site = Site::bind(&shell.dist(), port)?;
+            build::begin(&shell, models.as_deref())?;
+            serve(&shell, site, open)?;
         }
         Command::Build { fast, models } => {
             let optimiser = (!fast).then_some(Tool::WasmOpt);
@@ -145,6 +163,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
+        Command::Bench { what: Bench::Web } => bench_web::web(&shell)?,
         Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! Installs what is missing, and says so. Nothing is installed twice, and nothing that another
-//! project may need is replaced: tools go into the target folder.
+//! Installs missing tools. They go into the target folder, so that versions that other projects need stay
+//! as they are.
 
 use std::fs;
 
@@ -7,53 +7,56 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::shell::{Shell, run};
 
-/// The last one that the pinned Rust compiles.
+/// The last version that the pinned Rust compiles.
 const TRUNK: &str = "0.21.14";
-/// npm's package of wasm-opt. Distributions have older ones, which don't know all of what Rust emits.
+/// The npm package with wasm-opt. Versions in distributions are older and lack WebAssembly features that Rust
+/// uses.
 const BINARYEN: &str = "132.0.0";
-/// Older ones than this are replaced.
+/// The oldest version of wasm-opt that works.
 const BINARYEN_LEAST: u32 = 120;
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// Something that may be missing.
+/// A tool that may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// The standard library for WebAssembly.
     Target,
     /// clippy and rustfmt.
     Lints,
-    /// Puts the site together.
+    /// Builds the page and the CPU worker.
     Trunk,
-    /// Writes the JavaScript between Rust and the browser.
+    /// Generates the JavaScript bindings of WebAssembly modules.
     WasmBindgen,
-    /// Makes WebAssembly smaller.
+    /// Makes WebAssembly modules smaller.
     WasmOpt,
     /// Chromium and its driver.
     Browser,
 }
 
 impl Tool {
-    /// What the site needs.
+    /// The tools that build the site.
     pub const BUILD: [Self; 3] = [Self::Target, Self::Trunk, Self::WasmBindgen];
 }
 
-/// Installs those of `tools` that are missing, and fetches the sources of all dependencies (trunk
-/// works offline).
+/// Installs those of `tools` that are missing, and downloads the sources of all dependencies, because trunk
+/// runs offline.
 pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()> {
     for tool in tools {
         match tool {
             Tool::Target => target(shell)?,
             Tool::Lints => lints(shell)?,
             Tool::Trunk => {
-                // Without TLS: it has nothing to fetch here, and takes half the time to compile.
+                // Without TLS, because it downloads nothing here: halves the time to compile it.
                 let features = ["--locked", "--no-default-features"];
                 cargo_install(shell, "trunk", "trunk", TRUNK, &features, "0")?;
             }
             Tool::WasmBindgen => {
                 let lock = shell.read("Cargo.lock")?;
                 let version = locked(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")?;
-                // Not `--locked`: its lock file names a version that the registry doesn't have.
-                cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &[], "1")?;
+                // Not `--locked`: its lock file has a version that the registry lacks. Without TLS, because its
+                // test runner only talks to the local chromedriver: saves the compilation of rustls and ring.
+                let features = ["--no-default-features"];
+                cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &features, "1")?;
             }
             Tool::WasmOpt => wasm_opt(shell)?,
             Tool::Browser => browser(shell)?,
@@ -62,11 +65,11 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
     run(&mut shell.line("cargo", ["fetch", "--quiet"]))
 }
 
-fn say(what: &str) {
-    println!("setup: {what}");
+fn say(message: &str) {
+    println!("setup: {message}");
 }
 
-/// The toolchain that rust-toolchain.toml pins.
+/// The toolchain version in rust-toolchain.toml.
 fn toolchain(shell: &Shell) -> Result<String> {
     shell
         .read("rust-toolchain.toml")?
@@ -86,13 +89,13 @@ fn target(shell: &Shell) -> Result<()> {
     let toolchain = toolchain(shell)?;
     say(&format!("adding the target {WASM} to Rust {toolchain}"));
     run(&mut shell.line("rustup", ["target", "add", "--toolchain", &toolchain, WASM])).with_context(|| {
-        format!("the target {WASM} is missing; with rustup (https://rustup.rs) it installs itself")
+        format!("the target {WASM} is missing; install rustup (https://rustup.rs) and run this again")
     })
 }
 
 fn lints(shell: &Shell) -> Result<()> {
     for (program, component) in [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")] {
-        // rustup's stand-ins are there, and fail, where the component is not.
+        // Without the component, rustup's proxy exists and fails.
         if shell.output(program, &["--version"]).is_none() {
             let toolchain = toolchain(shell)?;
             say(&format!("adding {component} to Rust {toolchain}"));
@@ -102,15 +105,15 @@ fn lints(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// The version of a package in a lock file.
+/// The version of a package in the text of a Cargo.lock.
 fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name);
     Some(lines.nth(1)?.strip_prefix("version = ")?.trim_matches('"'))
 }
 
-/// Installs a package with some level of optimisation: tools run for seconds, and the time to
-/// optimise them fully would never come back.
+/// Installs a package, compiled with the optimisation level `level`: tools run for seconds, which is less
+/// than full optimisation would add to the time to compile them.
 fn cargo_install(
     shell: &Shell,
     package: &str,
@@ -123,7 +126,7 @@ fn cargo_install(
     if found.is_some_and(|words| words.split_whitespace().any(|word| word == version)) {
         return Ok(());
     }
-    say(&format!("installing {package} {version} (takes minutes, once)"));
+    say(&format!("installing {package} {version} (once; takes minutes)"));
     let folder = shell.tools().join("build");
     run(shell
         .line("cargo", ["install", package, "--version", version, "--force", "--quiet", "--root"])
@@ -155,7 +158,7 @@ fn wasm_opt(shell: &Shell) -> Result<()> {
         .line("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
         .arg(&folder)
         .arg(package))
-    .context("wasm-opt is missing; with Node.js and npm it installs itself")
+    .context("wasm-opt is missing; install Node.js and npm and run this again")
 }
 
 fn browser(shell: &Shell) -> Result<()> {
@@ -173,7 +176,7 @@ fn browser(shell: &Shell) -> Result<()> {
     }
     if !root && shell.find("sudo").is_none() {
         bail!(
-            "the browser tests need Chromium and its driver; have someone install them as root: {HINT} (`cargo xtask setup --no-browser` does without)"
+            "the browser tests need Chromium and its driver; install them as root: {HINT} (or skip them: `cargo xtask setup --no-browser`)"
         );
     }
     say("installing chromium and chromium-driver (apt-get)");

@@ -1,4 +1,4 @@
-//! Every check and every test, in one command.
+//! `cargo xtask test`: all checks and tests.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -10,13 +10,12 @@ use crate::setup::{self, Tool};
 use crate::shell::{self, Shell};
 use crate::{browser, build};
 
-/// Builds for WebAssembly only.
+/// The package that builds for WebAssembly only.
 const WORKER: &str = "cratedigger-worker";
-/// Every native command names the same packages: then dependencies get the same features in all
-/// of them, and are built once.
+/// All native commands name the same packages. Then cargo enables the same features of dependencies in all
+/// of them, and builds each dependency once.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", WORKER];
-/// The page and both workers at once, for the same reason; each worker's code stands under a
-/// feature of its own.
+/// The page and both workers together, for the same reason; each worker's code has its own feature.
 const BROWSER: [&str; 6] = [
     "--package",
     "cratedigger-web",
@@ -27,11 +26,26 @@ const BROWSER: [&str; 6] = [
 ];
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
-/// What a stage came to.
+/// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
     failed: u64,
+    skipped: u64,
+}
+
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
 }
 
 struct Stage {
@@ -41,25 +55,25 @@ struct Stage {
     count: Count,
 }
 
-/// The stages so far.
+/// The stages that have run.
 struct Report<'a> {
     shell: &'a Shell,
     stages: Vec<Stage>,
 }
 
 impl Report<'_> {
-    /// Runs one stage and tells whether it went well.
+    /// Runs one stage and returns whether it succeeded.
     fn stage(&mut self, name: &'static str, act: impl FnOnce(&Shell) -> Result<Count>) -> bool {
         println!("\n=== {name}");
         let start = Instant::now();
-        let outcome = act(self.shell);
+        let result = act(self.shell);
         let time = start.elapsed();
-        let (ok, count) = match outcome {
+        let (ok, count) = match result {
             Ok(count) => (count.failed == 0, count),
             Err(error) => {
                 println!("{error:#}");
-                // So that the last line can't say that nothing failed.
-                (false, Count { passed: 0, failed: 1 })
+                // Counts as a failure, so that the last line cannot say that nothing failed.
+                (false, Count { failed: 1, ..Count::default() })
             }
         };
         println!("=== {name}: {} in {time:.1?}", if ok { "ok" } else { "FAILED" });
@@ -67,7 +81,7 @@ impl Report<'_> {
         ok
     }
 
-    /// Runs one program as a stage.
+    /// Runs cargo as a stage without tests.
     fn check(&mut self, name: &'static str, line: &[&[&str]]) -> bool {
         self.stage(name, |shell| {
             shell::run(&mut shell.line("cargo", line.concat()))?;
@@ -84,27 +98,26 @@ impl Report<'_> {
         let mut total = Count::default();
         let mut time = Duration::ZERO;
         for stage in &self.stages {
-            total.passed += stage.count.passed;
-            total.failed += stage.count.failed;
+            total += stage.count;
             time += stage.time;
             let tests = match stage.count {
-                Count { passed: 0, failed: 0 } => String::new(),
-                Count { passed, failed } => format!("{passed} passed, {failed} failed"),
+                count if count == Count::default() => String::new(),
+                count => count.to_string(),
             };
-            let verdict = if stage.ok { "ok" } else { "FAILED" };
-            println!("{:<28}{verdict:<8}{:>9.1} s  {tests}", stage.name, stage.time.as_secs_f64());
+            let outcome = if stage.ok { "ok" } else { "FAILED" };
+            println!("{:<28}{outcome:<8}{:>9.1} s  {tests}", stage.name, stage.time.as_secs_f64());
         }
         println!("{:<36}{:>9.1} s", "all", time.as_secs_f64());
-        println!("{} passed, {} failed", total.passed, total.failed);
+        println!("{total}");
         if self.stages.iter().all(|stage| stage.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
-/// Runs every check, or only what needs neither a browser nor WebAssembly; `all` adds what takes a
-/// software GPU too long.
+/// Runs all checks and tests. `quick` leaves out those that need a browser or WebAssembly; `all` adds those
+/// that take minutes on a software GPU.
 pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     let mut report = Report { shell, stages: Vec::new() };
-    let ready = report.stage("set-up", |shell| {
+    let ready = report.stage("setup", |shell| {
         let more: &[Tool] =
             if quick { &[] } else { &[Tool::Target, Tool::Browser, Tool::Trunk, Tool::WasmBindgen] };
         setup::ensure(shell, [Tool::Lints].iter().chain(more).copied())?;
@@ -127,7 +140,7 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         };
         doc(&[&NATIVE])?;
         if !quick {
-            // The same packages as for clippy: what it has checked is not checked again.
+            // The same packages as for clippy, whose results cargo can use again.
             doc(&[&BROWSER, &WASM])?;
         }
         Ok(Count::default())
@@ -142,8 +155,7 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         return Ok(report.end());
     }
 
-    // In the dev profile, which optimises dsp: the numbers are what is tested, and they are the
-    // same in every profile.
+    // In the dev profile, which optimises dsp: the test compares numbers, and all profiles have the same.
     report.stage("features in Chromium", |shell| {
         let driver = shell.find("chromedriver").context("chromedriver is not installed")?;
         test(
@@ -158,36 +170,15 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         build::site(shell, None)?;
         Ok(Count::default())
     });
-    if site {
-        report.stage("page in Chromium", |shell| test(&mut browser::tests(shell)?));
+    if native && site {
+        report.stage("browser tests", |shell| test(&mut browser::tests(shell, all)?));
     } else {
-        report.skip("page in Chromium", "since there is nothing to test");
-    }
-    match (native, site) {
-        (true, true) => {
-            report.stage("browser tests", |shell| {
-                let program = shell.program("cratedigger");
-                if !program.is_file() {
-                    bail!("{} was not built", program.display());
-                }
-                let ignored: &[&str] = if all { &["--", "--include-ignored"] } else { &[] };
-                let line = [&["test"], &NATIVE[..], &["--test", "e2e"], ignored].concat();
-                test(
-                    shell
-                        .line("cargo", line)
-                        .env("CRATEDIGGER_DIST", shell.dist())
-                        .env("CRATEDIGGER_BIN", program)
-                        // A case fails with a sentence; where in this program it was made is noise.
-                        .env("RUST_LIB_BACKTRACE", "0"),
-                )
-            });
-        }
-        _ => report.skip("browser tests", "since there is nothing to test"),
+        report.skip("browser tests", "because there is nothing to test");
     }
     Ok(report.end())
 }
 
-/// Runs `cargo test` or `node --test`, passes its output on and adds up what it says.
+/// Runs `cargo test` or `node --test`, prints its output and adds up its results.
 fn test(command: &mut Command) -> Result<Count> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child =
@@ -199,8 +190,7 @@ fn test(command: &mut Command) -> Result<Count> {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         if let Some(count) = parse(&line) {
-            total.passed += count.passed;
-            total.failed += count.failed;
+            total += count;
         }
     }
     let status = child.wait()?;
@@ -210,22 +200,24 @@ fn test(command: &mut Command) -> Result<Count> {
     Ok(total)
 }
 
-/// Reads cargo's `test result: ok. 5 passed; 0 failed; …`, or Node's `ℹ pass 5` and `ℹ fail 0`.
+/// Parses cargo's `test result: ok. 5 passed; 0 failed; 1 ignored; …`, or a line of Node.js' summary such as
+/// `ℹ pass 5`.
 fn parse(line: &str) -> Option<Count> {
     if let Some(line) = line.strip_prefix("ℹ ") {
-        let (what, number) = line.split_once(' ')?;
+        let (kind, number) = line.split_once(' ')?;
         let number = number.trim().parse().ok()?;
-        return match what {
-            "pass" => Some(Count { passed: number, failed: 0 }),
-            // A test that was cancelled has not passed either.
-            "fail" | "cancelled" => Some(Count { passed: 0, failed: number }),
+        let none = Count::default();
+        return match kind {
+            "pass" => Some(Count { passed: number, ..none }),
+            "fail" | "cancelled" => Some(Count { failed: number, ..none }),
+            "skipped" | "todo" => Some(Count { skipped: number, ..none }),
             _ => None,
         };
     }
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number =
-        |what: &str| counts.split("; ").find_map(|part| part.strip_suffix(what)?.trim().parse::<u64>().ok());
-    Some(Count { passed: number("passed")?, failed: number("failed")? })
+        |kind: &str| counts.split("; ").find_map(|part| part.strip_suffix(kind)?.trim().parse::<u64>().ok());
+    Some(Count { passed: number("passed")?, failed: number("failed")?, skipped: number("ignored")? })
 }
 
 #[cfg(test)]
@@ -235,10 +227,11 @@ mod tests {
     #[test]
     fn results_are_read() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!(parse(line), Some(Count { passed: 12, failed: 3 }));
+        assert_eq!(parse(line), Some(Count { passed: 12, failed: 3, skipped: 1 }));
         assert_eq!(parse("test tests::results_are_read ... ok"), None);
-        assert_eq!(parse("ℹ pass 7"), Some(Count { passed: 7, failed: 0 }));
-        assert_eq!(parse("ℹ fail 2"), Some(Count { passed: 0, failed: 2 }));
+        assert_eq!(parse("ℹ pass 7"), Some(Count { passed: 7, ..Count::default() }));
+        assert_eq!(parse("ℹ fail 2"), Some(Count { failed: 2, ..Count::default() }));
+        assert_eq!(parse("ℹ skipped 4"), Some(Count { skipped: 4, ..Count::default() }));
         assert_eq!(parse("ℹ duration_ms 2000.1"), None);
     }
 }

@@ -1,8 +1,8 @@
-//! Variations of training data: of recordings, of spectrograms, and of pairs of either.
+//! Augmentation of training data: recordings, spectrograms, and pairs of either.
 //!
-//! Nothing here draws from the system's randomness. What is random takes a generator, and
-//! [`generator`] makes one from a seed, so that a run can be repeated anywhere. How much to vary
-//! is for the caller to draw.
+//! Nothing here uses the system's randomness. Random functions take a generator, and [`generator`]
+//! makes one from a seed, so that a run can be repeated anywhere. The caller draws the strength of
+//! each augmentation.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -14,19 +14,19 @@ use realfft::num_complex::Complex32;
 
 use crate::{DspError, Istft, Resampler, Spectrogram, Stft, check_finite, check_length};
 
-/// Samples a frame of the phase vocoder: librosa's default.
+/// Samples per frame of the phase vocoder: librosa's default.
 const N_FFT: usize = 2048;
 /// Samples from one frame of the phase vocoder to the next: librosa's default.
 const HOP_LENGTH: usize = N_FFT / 4;
 
-/// The greatest change of level that is taken, in dB either way.
+/// The largest change of level, in dB up or down.
 pub const MAX_DB: f32 = 120.0;
-/// The greatest factor by which a recording is made longer or shorter.
+/// The largest factor of time stretching, in both directions.
 pub const MAX_STRETCH: f64 = 8.0;
-/// The greatest shift of pitch in semitones, up or down: a factor of [`MAX_STRETCH`].
+/// The largest pitch shift in semitones, up or down: a factor of [`MAX_STRETCH`].
 pub const MAX_SEMITONES: f64 = 36.0;
 
-/// A generator of random numbers that depends on nothing but its seed: ChaCha with 8 rounds.
+/// A random number generator that depends only on its seed: ChaCha with 8 rounds.
 pub fn generator(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
@@ -48,8 +48,8 @@ fn check_signal(signal: &[f32]) -> Result<(), DspError> {
 
 // Recordings
 
-/// Makes a recording louder or softer, in place: every sample times 10^(db / 20). Nothing is
-/// clipped.
+/// Changes the level of a recording in place: multiplies every sample by 10^(db / 20), without
+/// clipping.
 ///
 /// # Errors
 /// A gain that is NaN or beyond ±[`MAX_DB`], or a sample that is NaN or infinite.
@@ -61,7 +61,7 @@ pub fn gain(signal: &mut [f32], db: f32) -> Result<(), DspError> {
     Ok(())
 }
 
-/// Adds white Gaussian noise in place, `snr_db` below the mean power of the signal:
+/// Adds white Gaussian noise in place, `snr_db` dB below the mean power of the signal:
 /// snr_db = 10 · log₁₀(Σ signal² / Σ noise²) in expectation. Silence stays silent.
 ///
 /// # Errors
@@ -81,19 +81,19 @@ pub fn add_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f32, rng: &mut R) 
     Ok(())
 }
 
-/// What fills the place that a shifted signal leaves.
+/// Content of the gap that a shifted signal leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Vacancy {
-    /// What fell off at the other end: `np.roll(y, samples)`. It is the usual choice for excerpts
-    /// of music, which have no beginning of their own; where the ends meet there is a click.
+    /// The samples shifted out at the other end: `np.roll(y, samples)`. Usual for excerpts of music,
+    /// which have no natural beginning; it produces a click where the ends meet.
     #[default]
     Wrap,
     /// Silence.
     Zeros,
 }
 
-/// Shifts a recording in time, in place: by `samples` samples later, or earlier where negative. Its
-/// length stays.
+/// Shifts a recording in time, in place: later by `samples` samples, or earlier if negative. The length
+/// does not change.
 ///
 /// # Errors
 /// A sample that is NaN or infinite.
@@ -120,17 +120,17 @@ pub fn time_shift(signal: &mut [f32], samples: isize, vacancy: Vacancy) -> Resul
     Ok(())
 }
 
-/// Makes a recording of `n` samples faster (`rate` above 1) or slower (below) and keeps its pitch:
-/// `librosa.effects.time_stretch(y, rate=rate)`. The result has n / rate samples, rounded to the
-/// nearest, halves to the even number.
+/// Makes a recording of `n` samples faster (`rate` above 1) or slower (below 1) at the same pitch:
+/// `librosa.effects.time_stretch(y, rate=rate)`. The result has n / rate samples, rounded half to
+/// even.
 ///
-/// It is the phase vocoder: of every frame of the result the magnitudes lie between those of two
-/// neighbouring frames of the input, and its phases advance as they do between those two. Source:
-/// `librosa.phase_vocoder`, after D. P. W. Ellis, "A phase vocoder in Matlab" (2002). Frames are
-/// of 2048 samples, 512 apart.
+/// This is the phase vocoder: each frame of the result interpolates the magnitudes of two neighbouring
+/// frames of the input, and its phases advance as between these two. Source:
+/// `librosa.phase_vocoder`, after D. P. W. Ellis, "A phase vocoder in Matlab" (2002). Frames
+/// have 2048 samples, 512 apart.
 ///
 /// # Errors
-/// No samples, a sample that is NaN or infinite, or a rate that is not in
+/// No samples, a sample that is NaN or infinite, or a rate outside
 /// 1/[`MAX_STRETCH`]…[`MAX_STRETCH`].
 pub fn time_stretch(signal: &[f32], rate: f64) -> Result<Vec<f32>, DspError> {
     check_signal(signal)?;
@@ -144,8 +144,8 @@ pub fn time_stretch(signal: &[f32], rate: f64) -> Result<Vec<f32>, DspError> {
 
     let bins = columns.stft.bins();
     let mut spectrum = vec![Complex32::default(); bins];
-    // Phases run up over the whole recording, and what counts is where they end within a turn: of
-    // a 32-bit number too little would be left of that.
+    // Phases accumulate over the whole recording, and only the phase within a turn counts: 32 bits
+    // would not leave enough precision for it.
     let mut phases: Vec<f64> = Vec::new();
     for frame in 0.. {
         let step = f64::from(frame) * rate;
@@ -162,7 +162,7 @@ pub fn time_stretch(signal: &[f32], rate: f64) -> Result<Vec<f32>, DspError> {
             let magnitude = (1.0 - weight) * first.magnitudes[bin] + weight * second.magnitudes[bin];
             let (sin, cos) = phase.sin_cos();
             *value = Complex32::new((magnitude * cos) as f32, (magnitude * sin) as f32);
-            // How far a bin's own frequency advances in a hop, and what this one does beyond that,
+            // The phase advance of the bin's centre frequency per hop, and the deviation from it,
             // within half a turn.
             let expected = TAU * bin as f64 * HOP_LENGTH as f64 / N_FFT as f64;
             let beyond = second.phases[bin] - first.phases[bin] - expected;
@@ -174,20 +174,20 @@ pub fn time_stretch(signal: &[f32], rate: f64) -> Result<Vec<f32>, DspError> {
     Ok(out)
 }
 
-/// A frame's spectrum by magnitude and phase (in radians).
+/// A frame's spectrum as magnitude and phase in radians.
 #[derive(Default)]
 struct Column {
     magnitudes: Vec<f64>,
     phases: Vec<f64>,
 }
 
-/// Two neighbouring frames of a signal that is walked through.
+/// Two neighbouring frames of a signal, moved forward step by step.
 struct Columns<'a> {
     signal: &'a [f32],
     stft: Stft,
     frames: usize,
     buffer: Vec<Complex32>,
-    /// Number of the first.
+    /// Index of the first frame.
     at: usize,
     first: Column,
     second: Column,
@@ -230,14 +230,14 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Makes a recording higher (`semitones` above 0) or lower (below) and keeps its length:
-/// `librosa.effects.pitch_shift(y, sr=…, n_steps=semitones)`, which is [`time_stretch`] by
-/// 2^(−semitones / 12) and then resampling to the old length. At the end samples are cut off or
-/// zeros added where rounding asks for it.
+/// Shifts the pitch of a recording up (`semitones` above 0) or down (below 0) at the same length:
+/// `librosa.effects.pitch_shift(y, sr=…, n_steps=semitones)`. This is [`time_stretch`] by
+/// 2^(−semitones / 12), then resampling to the old length. Rounding may cut samples or add zeros at
+/// the end.
 ///
-/// librosa resamples with soxr and this crate with [`Resampler`], which takes a ratio of whole
-/// numbers: the nearest to the ratio wanted among its continued fraction's with terms up to 4096,
-/// off by less than half a cent (hundredth of a semitone).
+/// librosa resamples with soxr, this crate with [`Resampler`], which needs a ratio of integers: the
+/// nearest convergent of the ratio's continued fraction with terms up to 4096, which deviates by less
+/// than half a cent (hundredth of a semitone).
 ///
 /// # Errors
 /// No samples, a sample that is NaN or infinite, or a shift that is NaN or beyond
@@ -248,11 +248,11 @@ pub fn pitch_shift(signal: &[f32], semitones: f64) -> Result<Vec<f32>, DspError>
         return refuse("semitones", semitones, "±36 semitones are the limit");
     }
     let factor = (semitones / 12.0).exp2();
-    // The last bit of the power must not count as beyond the limit.
+    // Rounding of the power must not exceed the limit.
     let rate = (1.0 / factor).clamp(1.0 / MAX_STRETCH, MAX_STRETCH);
     let stretched = time_stretch(signal, rate)?;
     let (from, to) = fraction(factor, 4096);
-    // Only the ratio counts, but both rates must be among those that a resampler takes.
+    // Only the ratio matters, but the resampler must accept both rates.
     let scale = crate::MIN_RATE.div_ceil(from.min(to));
     let mut resampler = Resampler::new(from * scale, to * scale)?;
     let mut out = Vec::new();
@@ -269,7 +269,7 @@ fn fraction(number: f64, largest: u32) -> (u32, u32) {
     let mut rest = number;
     loop {
         let whole = rest.floor();
-        // Saturates where the rest was almost nothing, and then ends the loop.
+        // Saturates if the remainder is almost 0, which ends the loop.
         let term = whole as u64;
         let next = (
             term.saturating_mul(now.0).saturating_add(before.0),
@@ -289,30 +289,30 @@ fn fraction(number: f64, largest: u32) -> (u32, u32) {
 
 // Spectrograms
 
-/// What a mask writes.
+/// The value that a mask writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Fill {
     /// The mean of the whole spectrogram before any mask.
     #[default]
     Mean,
-    /// A given value. Zero is the mean of features that were normalised; of decibels below the
-    /// maximum it is the loudest value.
+    /// A given value. Zero is the mean of normalised features, but the loudest value of decibels below
+    /// the maximum.
     Value(f32),
 }
 
-/// Masks over bands and frames of a spectrogram. Source: Park et al., "SpecAugment" (2019),
-/// without its warping of time.
+/// Masks over bands and frames of a spectrogram. Source: Park et al., "SpecAugment" (2019), without
+/// time warping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpecAugment {
     /// Number of masks over bands.
     pub band_masks: usize,
-    /// The most bands that one mask covers: the paper's F.
+    /// Largest number of bands of one mask: the paper's F.
     pub max_bands: usize,
     /// Number of masks over frames.
     pub frame_masks: usize,
-    /// The most frames that one mask covers: the paper's T.
+    /// Largest number of frames of one mask: the paper's T.
     pub max_frames: usize,
-    /// What the masks write.
+    /// The value that the masks write.
     pub fill: Fill,
 }
 
@@ -323,7 +323,7 @@ impl Default for SpecAugment {
     }
 }
 
-/// Where masks were laid. They may overlap, and may be empty.
+/// Positions of masks. They may overlap and may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
     /// Bands covered by each mask over bands, in all frames.
@@ -332,19 +332,35 @@ pub struct Masks {
     pub frames: Vec<Range<usize>>,
 }
 
-/// The most masks of one kind.
+/// Largest number of masks of one kind.
 pub const MAX_MASKS: usize = 1000;
 
 impl SpecAugment {
-    /// Lays the masks, in place, and says where. The width of each is uniform in 0…the most that
-    /// it may cover (but no more than there is), its place then uniform among those where it fits.
+    /// Applies the masks in place and returns their positions. The width of each mask is uniform from 0
+    /// to its largest number (at most the size of the spectrogram), its position uniform among those
+    /// where it fits.
     ///
     /// # Errors
-    /// An empty spectrogram, one whose data has not the length that its shape says, a value (or a
-    /// fill) that is NaN or infinite, or more than [`MAX_MASKS`] masks of a kind.
+    /// An empty spectrogram, data that do not fit its shape, a value or fill that is NaN or infinite, or
+    /// more than [`MAX_MASKS`] masks of a kind.
     pub fn apply<R: Rng + ?Sized>(
         &self,
         spectrogram: &mut Spectrogram,
+        rng: &mut R,
+    ) -> Result<Masks, DspError> {
+        let Spectrogram { bands, frames, data } = spectrogram;
+        self.apply_to(data, *bands, *frames, rng)
+    }
+
+    /// [`SpecAugment::apply`] on the values of a spectrogram of `bands` rows of `frames` values.
+    ///
+    /// # Errors
+    /// As [`SpecAugment::apply`].
+    pub fn apply_to<R: Rng + ?Sized>(
+        &self,
+        data: &mut [f32],
+        bands: usize,
+        frames: usize,
         rng: &mut R,
     ) -> Result<Masks, DspError> {
         for (name, number) in [("band_masks", self.band_masks), ("frame_masks", self.frame_masks)] {
@@ -352,10 +368,8 @@ impl SpecAugment {
                 return refuse(name, number as f64, "1000 masks are the limit");
             }
         }
-        let Spectrogram { bands, frames, data } = spectrogram;
-        let (bands, frames) = (*bands, *frames);
         check_length("spectrogram", bands.saturating_mul(frames), data.len())?;
-        // Powers and decibels, which have other limits than samples.
+        // Powers and decibels have other limits than samples.
         if data.is_empty() {
             return Err(DspError::Length { name: "spectrogram", expected: 1, found: 0 });
         }
@@ -393,11 +407,11 @@ impl SpecAugment {
 
 // Pairs
 
-/// λ·first + (1 − λ)·second, value by value: of recordings, spectrograms' data, or labels (as
-/// one probability for each class).
+/// λ·first + (1 − λ)·second for each value of recordings, spectrograms or labels (one probability for
+/// each class).
 ///
 /// # Errors
-/// Inputs of different lengths, a value that is NaN or infinite, or a λ that is not in 0…1.
+/// Inputs of different lengths, a value that is NaN or infinite, or a λ outside 0…1.
 pub fn mix(first: &[f32], second: &[f32], lambda: f32) -> Result<Vec<f32>, DspError> {
     check_length("second", first.len(), second.len())?;
     check_finite(first)?;
@@ -408,12 +422,12 @@ pub fn mix(first: &[f32], second: &[f32], lambda: f32) -> Result<Vec<f32>, DspEr
     Ok(first.iter().zip(second).map(|(a, b)| lambda * a + (1.0 - lambda) * b).collect())
 }
 
-/// Mixes two inputs by a λ drawn from the distribution Beta(α, α), and returns it with the
-/// mixture: the labels are to be mixed by the same one; see [`mix`]. Source: Zhang et al., "mixup:
+/// Mixes two inputs with a λ drawn from Beta(α, α). Returns the mixture and λ, which [`mix`] needs to
+/// mix the labels in the same way. Source: Zhang et al., "mixup:
 /// Beyond Empirical Risk Minimization" (2018), where α is 0.1…0.4.
 ///
 /// # Errors
-/// An α that is not in 0.01…100; otherwise as [`mix`].
+/// An α outside 0.01…100; otherwise as [`mix`].
 pub fn mixup<R: Rng + ?Sized>(
     first: &[f32],
     second: &[f32],
@@ -423,8 +437,9 @@ pub fn mixup<R: Rng + ?Sized>(
     if !(0.01..=100.0).contains(&alpha) {
         return refuse("alpha", f64::from(alpha), "0.01…100 is needed");
     }
-    let alpha = f64::from(alpha);
+    // In single precision: the random numbers that a seed gives are part of a recorded training run.
     let beta = Beta::new(alpha, alpha).map_err(|e| DspError::Library(e.to_string()))?;
-    let lambda = (beta.sample(rng) as f32).clamp(0.0, 1.0);
+    let lambda: f32 = beta.sample(rng);
+    let lambda = lambda.clamp(0.0, 1.0);
     Ok((mix(first, second, lambda)?, lambda))
 }

@@ -54,9 +54,9 @@ impl Dct {
     }
 }
 
-/// The local slope (order 1) or curvature (order 2) of every row, by a parabola or a line through
-/// `width` frames: `librosa.feature.delta(data, width=…, order=…)`, which is a Savitzky–Golay
-/// filter. At the ends the first and the last whole window count.
+/// The local slope (order 1) or curvature (order 2) of every row, from a line or a parabola fitted to
+/// `width` frames: `librosa.feature.delta(data, width=…, order=…)`, a Savitzky–Golay filter. Frames
+/// near the ends use the first or the last complete window.
 ///
 /// # Errors
 /// A `width` that is even, below 3 or longer than there are frames; an order other than 1 or 2.
@@ -70,8 +70,8 @@ pub fn delta(data: &Spectrogram, width: usize, order: usize) -> Result<Spectrogr
     }
     check_length("data", data.bands.saturating_mul(data.frames), data.data.len())?;
     let half = (width / 2) as isize;
-    // Least squares on equidistant points: a weighted sum. The weights are the polynomial
-    // orthogonal to all lower ones, scaled so that x or x² has the derivative 1 or 2.
+    // Least squares on equidistant points is a weighted sum. The weights are the polynomial that is
+    // orthogonal to all lower ones, scaled so that x has the derivative 1 and x² the derivative 2.
     let squares = (-half..=half).map(|x| (x * x) as f64);
     let mean = squares.clone().sum::<f64>() / width as f64;
     let weights: Vec<f64> = match order {

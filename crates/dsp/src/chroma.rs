@@ -11,7 +11,7 @@ pub const CHROMA: usize = 12;
 /// Dimensions of [`tonnetz`].
 pub const TONNETZ: usize = 6;
 
-/// Refuses what is no sample rate.
+/// Rejects an invalid sample rate.
 fn check_rate(sample_rate: f64) -> Result<(), DspError> {
     if sample_rate.is_finite() && sample_rate > 0.0 {
         return Ok(());
@@ -25,13 +25,13 @@ fn octaves(hz: f64) -> f64 {
 }
 
 /// The filters of `librosa.filters.chroma(sr=…, n_fft=…, tuning=…)`: every bin of a power
-/// spectrum counts for the pitch classes near it by a Gaussian, and most in the octaves around
-/// the middle one of a piano.
+/// spectrum is weighted by a Gaussian around each pitch class, and by a second one that favours the
+/// middle octaves of a piano.
 ///
 /// Source: D. P. W. Ellis, *Chroma feature analysis and synthesis* (2007).
 pub struct ChromaBank {
     bins: usize,
-    /// For each four bins, the weights of all pitch classes.
+    /// For each group of four bins, the weights of all pitch classes.
     weights: Vec<[f32x4; CHROMA]>,
 }
 
@@ -53,7 +53,7 @@ impl ChromaBank {
         Ok(this)
     }
 
-    /// Makes the filters again for another tuning, without allocating.
+    /// Recomputes the filters for another tuning, without allocating.
     pub(crate) fn tune(&mut self, sample_rate: f64, n_fft: usize, tuning: f64) {
         const CENTRE_OCTAVE: f64 = 5.0;
         const OCTAVE_WIDTH: f64 = 2.0;
@@ -61,7 +61,7 @@ impl ChromaBank {
             let hz = bin as f64 * sample_rate / n_fft as f64;
             CHROMA as f64 * octaves(hz) - tuning
         };
-        // librosa gives 0 Hz a place: one and a half octaves below the first bin.
+        // librosa places 0 Hz one and a half octaves below the first bin.
         let place = |bin: usize| if bin == 0 { semitone(1) - 1.5 * CHROMA as f64 } else { semitone(bin) };
         self.weights.clear();
         self.weights.resize(self.bins.div_ceil(LANES), [f32x4::ZERO; CHROMA]);
@@ -79,14 +79,14 @@ impl ChromaBank {
             let octave = here / CHROMA as f64;
             let gain = (-0.5 * ((octave - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp() / norm;
             for (class, weights) in self.weights[bin / LANES].iter_mut().enumerate() {
-                // Computed from A, kept from C.
+                // Computed from A, stored from C.
                 weights.as_mut_array()[bin % LANES] = (column[(class + 3) % CHROMA] * gain) as f32;
             }
             here = next;
         }
     }
 
-    /// Bins of a spectrum that the filters fit.
+    /// Number of bins of the spectra that the filters expect.
     pub fn bins(&self) -> usize {
         self.bins
     }
@@ -98,8 +98,8 @@ impl ChromaBank {
     }
 
     /// Sums a power spectrum into pitch classes and divides by the largest of them
-    /// (`librosa.feature.chroma_stft`). Silence stays 0. Bins past the filters' are left out, as
-    /// are bins that are missing.
+    /// (`librosa.feature.chroma_stft`). Silence stays 0. Missing bins and bins
+    /// beyond the filters are ignored.
     pub fn apply(&self, power: &[f32]) -> [f32; CHROMA] {
         let mut sums = [f32x4::ZERO; CHROMA];
         let (blocks, rest) = power.as_chunks::<LANES>();
@@ -120,12 +120,12 @@ impl ChromaBank {
     }
 }
 
-/// The tonal centroid of a chroma vector: its place on the circles of fifths, minor thirds and
-/// major thirds, two coordinates each (`librosa.feature.tonnetz(chroma=…)`).
+/// The tonal centroid of a chroma vector: its coordinates on the circles of fifths, minor thirds and
+/// major thirds, two for each (`librosa.feature.tonnetz(chroma=…)`).
 ///
 /// Source: C. Harte et al., *Detecting harmonic change in musical audio* (2006).
 pub fn tonnetz(chroma: &[f32; CHROMA]) -> [f32; TONNETZ] {
-    /// Turns by one semitone in units of π, and the radius, of each circle.
+    /// Rotation per semitone in units of π, and radius, of each circle.
     const CIRCLES: [(f64, f64); 3] = [(7.0 / 6.0, 1.0), (3.0 / 2.0, 1.0), (2.0 / 3.0, 0.5)];
     let sum: f64 = chroma.iter().map(|v| f64::from(v.abs())).sum();
     let divisor = if sum < f64::from(f32::MIN_POSITIVE) { 1.0 } else { sum };
@@ -143,26 +143,27 @@ pub fn tonnetz(chroma: &[f32; CHROMA]) -> [f32; TONNETZ] {
     out
 }
 
-/// How far a recording is tuned from 440 Hz: `librosa.estimate_tuning(S=…)` with its defaults, in
-/// hundredths of a semitone.
+/// Deviation of a recording's tuning from 440 Hz, with a resolution of 0.01 semitones:
+/// `librosa.estimate_tuning(S=…)` with its defaults.
 ///
-/// The peaks of every spectrum between 150 Hz and 4 kHz are placed between bins by a parabola;
-/// of those louder than the median, the most frequent distance from the chromatic scale wins.
+/// Peaks of every spectrum between 150 Hz and 4 kHz are interpolated between bins by a parabola.
+/// The result is the most frequent deviation from the chromatic scale among the peaks above the
+/// median.
 #[derive(Default)]
 pub struct Tuning {
-    /// Frequency and height of the peaks so far.
+    /// Frequency in Hz and magnitude of the peaks so far.
     peaks: Vec<(f32, f32)>,
     heights: Vec<f32>,
 }
 
 impl Tuning {
-    /// Forgets all peaks.
+    /// Removes all peaks.
     pub fn clear(&mut self) {
         self.peaks.clear();
     }
 
-    /// Takes the peaks of one power spectrum (librosa's `chroma_stft` hands powers to
-    /// `estimate_tuning`, not magnitudes) whose bins are `bin_hz` apart.
+    /// Adds the peaks of one power spectrum whose bins are `bin_hz` apart. (librosa's `chroma_stft`
+    /// passes powers to `estimate_tuning`, not magnitudes.)
     pub fn add(&mut self, power: &[f32], bin_hz: f64) {
         const THRESHOLD: f32 = 0.1;
         let max = crate::largest(power);
@@ -171,12 +172,12 @@ impl Tuning {
         let end = ((4000.0 / bin_hz).ceil() as usize).min(power.len());
         for bin in first.max(1)..end {
             let here = power[bin];
-            // A bin at the upper end has no neighbour to be a parabola with.
+            // The last bin has no neighbour for a parabola.
             if here <= threshold || bin + 1 >= power.len() {
                 continue;
             }
             let (below, above) = (power[bin - 1], power[bin + 1]);
-            // Neighbours under the threshold count as 0, which is less than `here` anyway.
+            // librosa sets neighbours below the threshold to 0, which is also less than `here`.
             let masked = |p: f32| if p > threshold { p } else { 0.0 };
             if !(here > masked(below) && here >= masked(above)) {
                 continue;
@@ -189,7 +190,7 @@ impl Tuning {
         }
     }
 
-    /// The tuning of all peaks so far in semitones, −0.5…0.49; 0 where there are none.
+    /// The tuning of all peaks so far in semitones, −0.5…0.49; 0 without peaks.
     pub fn estimate(&mut self) -> f64 {
         const STEPS: usize = 100;
         let n = self.peaks.len();
@@ -207,7 +208,7 @@ impl Tuning {
                 residual -= 1.0;
             }
             let mut step = (((residual + 0.5) * STEPS as f64) as usize).min(STEPS - 1);
-            // As a search among the edges would have it, whatever the product rounds to.
+            // The result of a search among the edges, independent of how the product is rounded.
             if step > 0 && residual < edge(step) {
                 step -= 1;
             } else if step + 1 < STEPS && residual >= edge(step + 1) {
@@ -228,13 +229,13 @@ impl Tuning {
 /// A spectrum on a musical scale: the power at frequencies `fmin · 2^(i / bins_per_octave)`,
 /// interpolated between the two bins around each.
 pub struct LogFrequencyBank {
-    /// Lower bin, and how far towards the next one.
+    /// Lower bin, and the fraction of the distance to the next one.
     places: Vec<(usize, f32)>,
     bins: usize,
 }
 
 impl LogFrequencyBank {
-    /// Places `n_bins` frequencies from `fmin` upwards.
+    /// Plans `n_bins` frequencies from `fmin` upwards.
     ///
     /// # Errors
     /// No bins, an `n_fft` that [`crate::Stft`] refuses, or frequencies that do not lie within

@@ -8,9 +8,9 @@ use crate::spectra::{LANES, Spectra};
 use crate::stft::check_hop;
 use crate::{DspError, Istft, Stft, check_finite};
 
-/// Splits a signal into what holds still in frequency (harmonic) and what happens at one time
-/// (percussive): `librosa.effects.hpss` with its defaults, that is medians over 31 frames and 31
-/// bins, and soft masks of power 2 without a margin.
+/// Splits a signal into a harmonic part (stable in frequency) and a percussive part (short in time):
+/// `librosa.effects.hpss` with its defaults, which are medians over 31 frames and 31 bins, and soft
+/// masks of power 2 without a margin.
 ///
 /// Source: D. Fitzgerald, *Harmonic/percussive separation using median filtering* (DAFx 2010).
 pub struct Hpss {
@@ -30,7 +30,7 @@ impl Hpss {
     }
 
     /// The harmonic and the percussive part, each as long as the signal. Their sum is the signal,
-    /// but for gaps between frames where hops are longer than frames.
+    /// except in gaps between frames if the hop is longer than a frame.
     ///
     /// # Errors
     /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`].
@@ -41,13 +41,13 @@ impl Hpss {
     }
 }
 
-/// The part of [`Hpss`] after the transform, for those who have one already.
+/// The part of [`Hpss`] after the transform, for callers that already have one.
 pub(crate) struct Separator {
     stft: Stft,
     hop_length: usize,
     istft: Istft,
     median: RunningMedian,
-    /// Medians over time of the power, laid out as [`Spectra::power`].
+    /// Medians of the power over time, in the layout of [`Spectra::power`].
     over_time: Vec<f32>,
     spectrum: Vec<Complex32>,
     harmonic: Vec<f32>,
@@ -77,7 +77,7 @@ impl Separator {
         self.istft.begin(signal.len(), &mut self.harmonic);
         let frames = spectra.frames();
         for first in (0..frames).step_by(LANES) {
-            // Four frames side by side; at the end some of them again.
+            // Four frames at once; the last group repeats some frames.
             let rows: [&[f32]; LANES] =
                 std::array::from_fn(|lane| spectra.power_frame((first + lane).min(frames - 1)));
             let over_bins =
@@ -86,7 +86,7 @@ impl Separator {
                 let harmonic = &self.over_time[frame * spectra.stride()..][..spectra.bins()];
                 self.stft.spectrum(signal, frame * self.hop_length, &mut self.spectrum)?;
                 for ((value, harmonic), percussive) in self.spectrum.iter_mut().zip(harmonic).zip(over_bins) {
-                    // The masks of magnitudes squared: the median of squares is the square of the
+                    // Masks of squared magnitudes: the median of squares is the square of the
                     // median. Silence is split evenly.
                     let sum = harmonic + percussive.as_array()[lane];
                     *value *= if sum < f32::MIN_POSITIVE { 0.5 } else { harmonic / sum };
@@ -95,10 +95,10 @@ impl Separator {
             }
         }
         self.istft.finish(&mut self.harmonic)?;
-        // Both masks add up to one and the transform is linear, so the other part needs no
-        // transform of its own.
+        // The masks sum to one and the transform is linear, so the other part is the signal minus
+        // this one.
         self.percussive.clear();
-        // (Where frames leave gaps, both parts are 0, as in librosa.)
+        // (In gaps between frames both parts are 0, as in librosa.)
         let parts = signal.iter().zip(&self.harmonic).enumerate();
         let istft = &self.istft;
         self.percussive.extend(

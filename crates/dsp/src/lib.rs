@@ -1,15 +1,14 @@
 //! Audio in, features out, with librosa's numbers.
 //!
-//! This crate knows no network, no browser and no file: samples go in as slices, features come
-//! out as slices. It is the only place where a feature is defined, so the trainer and the page
-//! cannot disagree about one. Everything that needs a table or an FFT plan is built once and then
-//! fed frames, without allocating.
+//! This crate knows no network, no browser and no file. Samples and features are slices. Every feature
+//! is defined here only, so trainer and page compute the same values. Plans with tables and FFTs are
+//! built once and then process frames without allocating.
 //!
 //! Conventions: samples are `f32`, nominally in −1…1; frequencies are in Hz; matrices are
-//! row-major with the lowest band first. Where a function repeats one of librosa's, its docs name
-//! it and the version meant is 0.11. The tests hold them to librosa's values within 1e-3 (the
-//! signals of HPSS within 1e-2 of their peak, beats to the frame), natively and in a browser. Powers
-//! are kept in single precision: what has magnitudes below 1e-22 is silence here.
+//! row-major with the lowest band first. The documentation of a function names the librosa
+//! function that it reproduces, of version 0.11. Tests compare them with librosa's values, natively and
+//! in a browser: within 1e-3 (HPSS signals within 1e-2 of their peak, beats exact to the frame). Powers
+//! are single precision, so magnitudes below 1e-22 count as silence.
 //!
 //! # What is here
 //!
@@ -17,15 +16,14 @@
 //! |---|---|
 //! | samples | [`downmix`], [`Resampler`], [`WindowStream`] (a track of any length in bounded memory) |
 //! | all features of a window from one transform | [`FeatureExtractor`]: mel, MFCC, RMS, zero crossings, centroid, bandwidth, rolloff, flatness, contrast, tuning, chroma, tonnetz, onsets, tempo, beats, tempogram, harmonic and percussive signals; the 57 columns of the Kaggle tables of GTZAN; the stacked input of 187 rows |
-//! | their parts, for other plans | [`Stft`], [`Istft`], [`MelBank`], [`MelSpectrogram`], [`LogFrequencyBank`], [`Dct`], [`delta`], [`ChromaBank`], [`SpectralContrast`], [`TempoEstimator`], [`Hpss`] |
+//! | parts of these, for other plans | [`Stft`], [`Istft`], [`MelBank`], [`MelSpectrogram`], [`LogFrequencyBank`], [`Dct`], [`delta`], [`ChromaBank`], [`SpectralContrast`], [`TempoEstimator`], [`Hpss`] |
 //! | pictures of spectrograms | [`picture`] |
 //! | augmentation | [`augment`] |
 //!
 //! # How fast
 //!
-//! Thirty seconds of sound on one core, in milliseconds; `cargo xtask bench features` measures it,
-//! all three in one run. (Two virtual cores with AVX2; Node.js 20 for WebAssembly; the fastest of
-//! three turns.)
+//! Thirty seconds of sound on one core, in milliseconds. `cargo xtask bench features` measures all three
+//! in one run. (Two virtual cores with AVX2; Node.js 20 for WebAssembly; the fastest of three turns.)
 //!
 //! |                              |  librosa |   native |     wasm | librosa / native | wasm / native |
 //! |------------------------------|---------:|---------:|---------:|-----------------:|--------------:|
@@ -38,13 +36,14 @@
 //! | contrast                     |     29.8 |     13.1 |     20.9 |              2.3 |          1.59 |
 //! | tempo and beats              |     39.5 |      7.4 |     14.6 |              5.3 |          1.97 |
 //!
-//! Each row but the first is timed by itself, its share of the transform included.
+//! Each row except the first is timed separately, including the transform.
 
 #![forbid(unsafe_code)]
 
 pub mod augment;
 mod cepstrum;
 mod chroma;
+pub mod degrade;
 mod extractor;
 mod hpss;
 mod median;
@@ -68,7 +67,8 @@ pub use extractor::{
 };
 pub use hpss::Hpss;
 pub use mel::{
-    MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, power_to_db, power_to_db_ref,
+    MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, hz_to_mel, mel_to_hz, power_to_db,
+    power_to_db_ref,
 };
 pub use realfft::num_complex::Complex32;
 pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};
@@ -77,7 +77,7 @@ pub use spectral::{CONTRAST_BANDS, ROLL_PERCENT, SpectralContrast, SpectralShape
 pub use stft::{Istft, Stft, hann};
 pub use windows::WindowStream;
 
-/// What can be wrong with what this crate is given.
+/// Why an input of this crate is rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DspError {
     /// There are no channels to mix.
@@ -94,49 +94,49 @@ pub enum DspError {
         found: usize,
     },
     /// A sample is NaN, infinite or beyond [`LOUDEST`].
-    #[error("sample {index} is {value}, where a finite number within ±{LOUDEST:e} is needed")]
+    #[error("sample {index} is {value}, but must be a finite number within ±{LOUDEST:e}")]
     NonFinite {
-        /// Its place.
+        /// Index of the sample.
         index: usize,
         /// Its value.
         value: f32,
     },
-    /// A sample rate that this crate does not resample from or to.
+    /// A sample rate that this crate cannot resample from or to.
     #[error("a sample rate of {0} Hz is outside {MIN_RATE}…{MAX_RATE} Hz")]
     SampleRate(u32),
-    /// A parameter that makes no sense.
+    /// An invalid parameter.
     #[error("{name} = {value} is invalid: {reason}")]
     Parameter {
-        /// The parameter.
+        /// Name of the parameter.
         name: &'static str,
         /// Its value.
         value: f64,
-        /// What it should be.
+        /// The valid values.
         reason: &'static str,
     },
     /// A buffer of the wrong length.
-    #[error("{name} holds {found} values where {expected} are needed")]
+    #[error("{name} has {found} values instead of {expected}")]
     Length {
-        /// Which buffer.
+        /// Name of the buffer.
         name: &'static str,
-        /// How many it must hold.
+        /// Number of values needed.
         expected: usize,
-        /// How many it holds.
+        /// Number of values found.
         found: usize,
     },
-    /// The FFT or resampling library refused; not reachable with valid parameters.
+    /// The FFT or resampling library failed; unreachable with valid parameters.
     #[error("{0}")]
     Library(String),
 }
 
-/// The largest sample taken, in magnitude: above all that a file can mean (32-bit integers that
-/// were not scaled reach 2e9), and far below where the power of a spectrum overflows.
+/// The largest accepted magnitude of a sample: above all that files contain (unscaled 32-bit integers
+/// reach 2e9), and far below where the power of a spectrum overflows.
 pub const LOUDEST: f32 = 1e12;
 
-/// Refuses samples that are NaN, infinite or absurdly large, so that no feature can become NaN.
+/// Rejects samples that are NaN, infinite or absurdly large, so that no feature can become NaN.
 pub(crate) fn check_finite(samples: &[f32]) -> Result<(), DspError> {
-    let is_good = |sample: &f32| sample.abs() <= LOUDEST; // NaN is not less than anything
-    // Without a way out in the middle, many are looked at side by side.
+    let is_good = |sample: &f32| sample.abs() <= LOUDEST; // false for NaN
+    // A loop without an early exit is vectorised.
     let block_is_bad = |block: &[f32]| !block.iter().fold(true, |good, sample| good & is_good(sample));
     const BLOCK: usize = 1024;
     let Some(block) = samples.chunks(BLOCK).position(block_is_bad) else { return Ok(()) };
@@ -146,12 +146,12 @@ pub(crate) fn check_finite(samples: &[f32]) -> Result<(), DspError> {
     }
 }
 
-/// Refuses a buffer of the wrong length.
+/// Rejects a buffer of the wrong length.
 pub(crate) fn check_length(name: &'static str, expected: usize, found: usize) -> Result<(), DspError> {
     if expected == found { Ok(()) } else { Err(DspError::Length { name, expected, found }) }
 }
 
-/// The middle value, or the mean of the two middle ones; 0 of none. Reorders the values.
+/// The median: the middle value, or the mean of the two middle ones; 0 for no values. Reorders them.
 pub(crate) fn median_of(values: &mut [f32]) -> f32 {
     let n = values.len();
     if n == 0 {
@@ -166,7 +166,7 @@ pub(crate) fn median_of(values: &mut [f32]) -> f32 {
     }
 }
 
-/// The largest of some values that are not negative; 0 of none.
+/// The largest of non-negative values; 0 for no values.
 pub(crate) fn largest(values: &[f32]) -> f32 {
     let (blocks, rest) = values.as_chunks::<LANES>();
     let lanes = blocks.iter().fold(f32x4::ZERO, |max, block| max.fast_max(f32x4::new(*block)));

@@ -1,22 +1,21 @@
 //! Running medians of 31 values, four sequences at a time.
 //!
-//! A median of 31 by sorting costs some hundred comparisons, and HPSS needs two for every value of
-//! a spectrogram. Neighbouring windows share nearly all of their values, though. The outputs are
-//! therefore made in tiles of 16, whose windows have 16 values in common: these are sorted once.
-//! Halving the tile adds 8 common values, then 4, then 2, then 1, and each time the values that
-//! can no longer be the median, as many at either end as were added, are dropped: 16 candidates
-//! become 8, 4, 2 and the median itself. That is the idea of A. Adams, *Fast Median Filters using
-//! Separable Sorting Networks* (SIGGRAPH 2021), in one dimension. Since nothing of it branches on
-//! values, four sequences run side by side in the lanes of a vector register. Some nine
-//! instructions make a median.
+//! A median of 31 values by sorting takes about a hundred comparisons, and HPSS needs two medians
+//! for every value of a spectrogram. Neighbouring windows share nearly all values, so outputs are
+//! computed in tiles of 16: their windows have 16 common values, which are sorted once. Halving the
+//! tile adds 8 common values, then 4, 2 and 1. Each step drops as many values at both ends as it
+//! adds, because these can no longer be the median: 16 candidates become 8, 4, 2 and the median.
+//! This is the method of A. Adams, *Fast Median Filters using Separable Sorting Networks* (SIGGRAPH
+//! 2021), in one dimension. No step branches on values, so four sequences run in the lanes of a
+//! vector register. A median takes about nine instructions.
 
 use wide::f32x4;
 
 /// Values in a window.
 pub(crate) const KERNEL: usize = 31;
-/// Values to either side of the middle one.
+/// Values on each side of the middle one.
 pub(crate) const REACH: usize = KERNEL / 2;
-/// Outputs made together.
+/// Outputs computed together.
 const TILE: usize = 16;
 
 /// Puts the smaller of two values first.
@@ -45,23 +44,23 @@ network!(sort16, 16: (0 1)(2 3)(0 2)(1 3)(1 2)(4 5)(6 7)(4 6)(5 7)(5 6)(0 4)(2 6
     (3 4)(5 6)(8 9)(10 11)(8 10)(9 11)(9 10)(12 13)(14 15)(12 14)(13 15)(13 14)(8 12)(10 14)(10 12)(9 13)
     (11 15)(11 13)(9 10)(11 12)(13 14)(0 8)(4 12)(4 8)(2 10)(6 14)(6 10)(2 4)(6 8)(10 12)(1 9)(5 13)(5 9)
     (3 11)(7 15)(7 11)(3 5)(7 9)(11 13)(1 2)(3 4)(5 6)(7 8)(9 10)(11 12)(13 14));
-// Sorts what rises and then falls, or falls and then rises.
+// Sorts a bitonic sequence (first rising, then falling, or the reverse).
 network!(bitonic2, 2: (0 1));
 network!(bitonic4, 4: (0 2)(1 3)(0 1)(2 3));
 network!(bitonic8, 8: (0 4)(1 5)(2 6)(3 7)(0 2)(1 3)(4 6)(5 7)(0 1)(2 3)(4 5)(6 7));
 
 macro_rules! narrow {
     ($name:ident, $wide:literal to $n:literal, $sort:ident, $bitonic:ident) => {
-        /// Adds values to sorted candidates and drops as many at either end; the rest is sorted.
+        /// Adds values to sorted candidates and drops as many at each end; the rest stays sorted.
         #[inline(always)]
         fn $name(candidates: &[f32x4; $wide], added: &[f32x4; $n]) -> [f32x4; $n] {
             let mut new = *added;
             $sort(&mut new);
-            // The lowest of all lie among the lower half of the candidates and the new ones. The
-            // larger of each pair taken in opposite directions are the ones that stay.
+            // The lowest values are among the lower half of the candidates and the new ones. Of each
+            // pair taken in opposite directions, the larger value stays.
             let mut high: [f32x4; $n] = std::array::from_fn(|i| candidates[i].fast_max(new[$n - 1 - i]));
             $bitonic(&mut high);
-            // In the same way the highest go.
+            // The highest values are dropped in the same way.
             let mut kept: [f32x4; $n] = std::array::from_fn(|i| high[i].fast_min(candidates[$wide - 1 - i]));
             $bitonic(&mut kept);
             kept
@@ -73,7 +72,7 @@ narrow!(narrow8, 16 to 8, sort8, bitonic8);
 narrow!(narrow4, 8 to 4, sort4, bitonic4);
 narrow!(narrow2, 4 to 2, sort2, bitonic2);
 
-/// `N` values from `start` on. The caller's tile has 16 + 30 of them.
+/// `N` values from `start` on, of the caller's 16 + 30.
 #[inline(always)]
 fn part<const N: usize>(values: &[f32x4; TILE + KERNEL - 1], start: usize) -> [f32x4; N] {
     std::array::from_fn(|i| values[start + i])
@@ -82,7 +81,7 @@ fn part<const N: usize>(values: &[f32x4; TILE + KERNEL - 1], start: usize) -> [f
 /// Sixteen medians: output `i` is that of `values[i..i + 31]`.
 #[inline(always)]
 fn tile(values: &[f32x4; TILE + KERNEL - 1], out: &mut [f32x4; TILE]) {
-    // What the windows of outputs a..b share begins at b − 1 and ends before a + 31.
+    // The windows of outputs a..b share the values from b − 1 to a + 30.
     let mut core: [f32x4; 16] = part(values, TILE - 1);
     sort16(&mut core);
     for half in [0, 8] {
@@ -101,8 +100,8 @@ fn tile(values: &[f32x4; TILE + KERNEL - 1], out: &mut [f32x4; TILE]) {
     }
 }
 
-/// Which value stands at place `i − REACH` of a sequence of `n` that is mirrored at its ends, each
-/// end value twice: `mode="reflect"` of `scipy.ndimage.median_filter`.
+/// Index of the value at position `i − REACH` of a sequence of `n` values that is mirrored at its
+/// ends, with each end value repeated: `mode="reflect"` of `scipy.ndimage.median_filter`.
 fn mirrored(i: usize, n: usize) -> usize {
     let period = 2 * n;
     let place = (i + period * REACH.div_ceil(period) - REACH) % period;
@@ -118,7 +117,7 @@ pub(crate) struct RunningMedian {
 }
 
 impl RunningMedian {
-    /// The median of the 31 values around each of `n`; `value(i)` gives the four at place `i`.
+    /// The median of the 31 values around each of `n`; `value(i)` gives the four at index `i`.
     /// Values must not be NaN; `n` is at least 1.
     pub(crate) fn run(&mut self, n: usize, value: impl Fn(usize) -> f32x4) -> &[f32x4] {
         let tiles = n.div_ceil(TILE);
@@ -144,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// By the definition: mirror, sort, take the middle one.
+    /// By definition: mirror, sort, take the middle value.
     fn naive(values: &[f32]) -> Vec<f32> {
         let n = values.len() as isize;
         let at = |mut i: isize| {
@@ -165,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_the_median(lanes in (1..200_usize).prop_flat_map(|n| {
-            // Few distinct values as well, since equal ones are where networks go wrong unseen.
+            // Also with few distinct values, because errors of sorting networks show with equal ones.
             let value = prop_oneof![0.0_f32..1.0, (0..4_u8).prop_map(f32::from)];
             vec(vec(value, n), 4)
         })) {

@@ -6,13 +6,12 @@ use crate::spectra::LANES;
 use crate::stft::{check_hop, check_n_fft};
 use crate::{DspError, Stft, check_finite, check_length};
 
-/// What defines a mel spectrogram. Source and defaults of the field:
-/// `librosa.feature.melspectrogram`.
+/// Parameters of a mel spectrogram, with the meaning of `librosa.feature.melspectrogram`'s.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MelParams {
-    /// Samples a second, in Hz.
+    /// Sample rate in Hz.
     pub sample_rate: u32,
-    /// Samples a frame.
+    /// Samples per frame.
     pub n_fft: usize,
     /// Samples from one frame's centre to the next.
     pub hop_length: usize,
@@ -24,25 +23,25 @@ pub struct MelParams {
     pub fmax: f64,
 }
 
-/// A bank of triangular mel filters, kept as the few non-zero weights of each.
+/// A bank of triangular mel filters. Only the non-zero weights are stored.
 pub struct MelBank {
     bins: usize,
     filters: Vec<Filter>,
-    /// A spectrum with zeros up to [`MelBank::padded`], for callers whose own has none.
+    /// A spectrum padded with zeros to [`MelBank::padded`], for callers whose spectrum is not padded.
     scratch: Vec<f32>,
 }
 
-/// One band's triangle.
+/// The triangle of one band.
 struct Filter {
     first: usize,
-    /// Weights that are not 0.
+    /// Number of non-zero weights.
     len: usize,
-    /// They, and zeros up to whole vectors: most filters are so short that an end of their own
-    /// would cost more than they do.
+    /// The weights, padded with zeros to whole vectors: most filters are so short that a separate loop
+    /// for the rest would cost more.
     weights: Vec<f32x4>,
 }
 
-/// Which mel scale.
+/// Mel scales.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MelScale {
     /// Slaney's (Auditory Toolbox), librosa's default: linear below 1 kHz, logarithmic above.
@@ -52,10 +51,10 @@ pub enum MelScale {
     Htk,
 }
 
-/// How high the triangles are.
+/// Heights of the triangles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MelNorm {
-    /// 2 / (width in Hz), so that every band holds about the same energy of white noise: librosa's
+    /// 2 / (width in Hz), so that white noise has about the same energy in every band: librosa's
     /// default `norm="slaney"`.
     #[default]
     Slaney,
@@ -64,33 +63,44 @@ pub enum MelNorm {
 }
 
 impl MelScale {
+    /// Mels of a frequency in Hz.
     fn of_hz(self, hz: f64) -> f64 {
         match self {
-            Self::Slaney if hz < BREAK_HZ => hz / HZ_PER_MEL,
-            Self::Slaney => BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step(),
+            Self::Slaney => hz_to_mel(hz),
             Self::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
         }
     }
 
+    /// Frequency in Hz of a number of mels.
     fn to_hz(self, mel: f64) -> f64 {
-        let break_mel = BREAK_HZ / HZ_PER_MEL;
         match self {
-            Self::Slaney if mel < break_mel => mel * HZ_PER_MEL,
-            Self::Slaney => BREAK_HZ * (log_step() * (mel - break_mel)).exp(),
+            Self::Slaney => mel_to_hz(mel),
             Self::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
         }
     }
 }
 
+/// Slaney's scale is linear below this frequency.
 const BREAK_HZ: f64 = 1000.0;
 const HZ_PER_MEL: f64 = 200.0 / 3.0;
 
-/// Above the break, 27 mels make a factor of 6.4.
+/// Above [`BREAK_HZ`], 27 mels are a factor of 6.4.
 fn log_step() -> f64 {
     6.4_f64.ln() / 27.0
 }
 
-/// More than any spectrum has bins to fill.
+/// Frequency in Hz to mels on Slaney's scale ([`MelScale::Slaney`]): `librosa.hz_to_mel`.
+pub fn hz_to_mel(hz: f64) -> f64 {
+    if hz < BREAK_HZ { hz / HZ_PER_MEL } else { BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step() }
+}
+
+/// Mels on Slaney's scale to a frequency in Hz: `librosa.mel_to_hz`.
+pub fn mel_to_hz(mel: f64) -> f64 {
+    let break_mel = BREAK_HZ / HZ_PER_MEL;
+    if mel < break_mel { mel * HZ_PER_MEL } else { BREAK_HZ * (log_step() * (mel - break_mel)).exp() }
+}
+
+/// More bands than any spectrum has bins for.
 const MAX_MELS: usize = 1 << 16;
 
 impl MelBank {
@@ -109,7 +119,8 @@ impl MelBank {
         Self::new(sample_rate, n_fft, n_mels, fmin, fmax, MelScale::Slaney, MelNorm::Slaney)
     }
 
-    /// Triangles between equidistant mels, from `fmin` to `fmax` in Hz: `librosa.filters.mel`.
+    /// Triangles at equal distances on the mel scale, from `fmin` to `fmax` in Hz:
+    /// `librosa.filters.mel`.
     ///
     /// # Errors
     /// No bands or more than 65536, an `n_fft` that [`Stft`] refuses, or band edges that are not
@@ -172,8 +183,8 @@ impl MelBank {
         self.filters.len()
     }
 
-    /// First bin of a band's filter and its weights from there on; none where the band is narrower
-    /// than a bin, or past the last band.
+    /// First bin of a band's filter and its weights from there on; empty if the band is narrower than a
+    /// bin or does not exist.
     pub fn weights(&self, band: usize) -> (usize, Vec<f32>) {
         self.filters.get(band).map_or((0, Vec::new()), |filter| {
             let all = filter.weights.iter().flat_map(|vector| vector.to_array());
@@ -195,12 +206,12 @@ impl MelBank {
         Ok(())
     }
 
-    /// Values that a spectrum must have for [`MelBank::sum`]: the bins and some zeros.
+    /// Number of values that [`MelBank::sum`] needs: the bins and some zeros.
     pub(crate) fn padded(&self) -> usize {
         self.scratch.len()
     }
 
-    /// [`MelBank::apply`] for a spectrum that ends in zeros.
+    /// [`MelBank::apply`] for a spectrum padded with zeros.
     pub(crate) fn sum(&self, power: &[f32], out: &mut [f32]) {
         for (band, filter) in out.iter_mut().zip(&self.filters) {
             let (power, _) = power[filter.first..].as_chunks::<LANES>();
@@ -278,8 +289,8 @@ impl MelSpectrogram {
         check_finite(signal)?;
         let (bands, frames) = (self.bands(), 1 + signal.len() / self.hop_length);
         let mut data = vec![0.0; bands * frames];
-        // Frames come one by one and rows run along all of them: turned in blocks as wide as a
-        // cache line, or nearly every value would be fetched for itself.
+        // Frames are computed one by one but stored as columns. Transposing in blocks as wide as a
+        // cache line avoids fetching a line for nearly every value.
         const BLOCK: usize = 16;
         let mut block = vec![0.0; bands * BLOCK];
         for first in (0..frames).step_by(BLOCK) {
@@ -297,28 +308,28 @@ impl MelSpectrogram {
     }
 }
 
-/// Powers below this count as this, here and in librosa: −100 dB.
+/// Smaller powers are replaced by this one, as in librosa: −100 dB.
 const AMIN: f32 = 1e-10;
 
 /// Power to decibels below the maximum, in place:
 /// `librosa.power_to_db(S, ref=np.max, amin=1e-10, top_db=top_db)`.
 ///
-/// The loudest value becomes 0 dB and nothing lies below `−top_db`. Where everything is below
-/// `amin` (silence) all values become 0 dB, as librosa has it.
+/// The loudest value becomes 0 dB and no value is below `−top_db`. If all are below `amin` (silence),
+/// all become 0 dB, as in librosa.
 pub fn power_to_db(power: &mut [f32], top_db: f32) {
     let max = crate::largest(power);
     decibels(power, max, max, top_db);
 }
 
 /// Power to decibels above a reference power, in place:
-/// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. Nothing lies further than
-/// `top_db` below the loudest value.
+/// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. No value is more than
+/// `top_db` below the loudest.
 pub fn power_to_db_ref(power: &mut [f32], reference: f32, top_db: f32) {
     let max = crate::largest(power);
     decibels(power, reference.abs(), max, top_db);
 }
 
-/// 10·log₁₀ of each value by the reference, at least the maximum's less `top_db`.
+/// 10·log₁₀(value / reference), and at least that of the maximum minus `top_db`.
 fn decibels(power: &mut [f32], reference: f32, max: f32, top_db: f32) {
     let of = |power: [f32; LANES]| {
         let log = f32x4::new(power).fast_max(f32x4::splat(AMIN)).ln();
@@ -332,5 +343,19 @@ fn decibels(power: &mut [f32], reference: f32, max: f32, top_db: f32) {
     }
     for value in rest {
         [*value, ..] = (of([*value; LANES]) - reference).fast_max(floor).to_array();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `librosa.hz_to_mel([110, 1000, 4000, 11025])`.
+    #[test]
+    fn the_mel_scale_is_librosas() {
+        for (hz, mel) in [(110.0, 1.65), (1000.0, 15.0), (4000.0, 35.163_760), (11_025.0, 49.910_594)] {
+            assert!((hz_to_mel(hz) - mel).abs() < 1e-5, "{}", hz_to_mel(hz));
+            assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-9 * hz);
+        }
     }
 }

@@ -1,9 +1,8 @@
-//! Spectrograms as pictures: what the networks that were made for photographs are shown.
+//! Spectrograms as pictures, the input of networks made for photographs.
 //!
-//! The steps are those of the usual notebooks on the GTZAN collection: decibels through a colour
-//! map, resized to a square, and then perhaps smoothed and enhanced with Pillow. Where a step
-//! repeats one of Pillow's its docs name it; the version meant is 13, and the one of matplotlib
-//! 3.11.
+//! The steps are those of the usual notebooks on the GTZAN collection: decibels are mapped to colours,
+//! resized to a square, and optionally smoothed and enhanced with Pillow. The documentation of a step
+//! names the Pillow function that it reproduces. Versions: Pillow 13, matplotlib 3.11.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -12,23 +11,22 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{DspError, Spectrogram, check_finite, check_length};
 
-/// The longest side that a picture may have, in pixels: 25 minutes of frames that are 512 samples
-/// apart, at 22050 Hz.
+/// The longest side of a picture, in pixels: 25 minutes of frames, 512 samples apart at 22050 Hz.
 pub const MAX_SIDE: usize = 1 << 16;
-/// The most pixels that a picture may have: 48 MiB.
+/// The largest number of pixels of a picture: 48 MiB.
 pub const MAX_PIXELS: usize = 1 << 24;
 /// The largest radius of [`Picture::gaussian_blur`], in pixels.
 pub const MAX_RADIUS: f32 = 100.0;
 
 const CHANNELS: usize = 3;
 
-/// From decibels to colours. Source: matplotlib's colour maps of 256 colours each.
+/// Colour maps for decibels: matplotlib's, of 256 colours each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colours {
     /// matplotlib's `viridis`: dark violet over green to yellow.
     Viridis,
-    /// matplotlib's `magma`: black over red to pale yellow. What `librosa.display.specshow` takes
-    /// for decibels, and so the default here.
+    /// matplotlib's `magma`: black over red to pale yellow. `librosa.display.specshow` uses it for
+    /// decibels, so it is the default.
     #[default]
     Magma,
     /// matplotlib's `gray`: black to white.
@@ -47,16 +45,15 @@ impl Colours {
     }
 }
 
-/// How a picture is resized. Except for the nearest pixel all are Pillow's, which widen their
-/// kernel when they make a picture smaller, so that every pixel counts.
+/// Resampling filters. All except `Nearest` are Pillow's: they widen their kernel when a picture gets
+/// smaller, so that every pixel counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResizeFilter {
-    /// The nearest pixel: `Image.Resampling.NEAREST`, and what `load_img` of Keras does.
+    /// The nearest pixel: `Image.Resampling.NEAREST`, also used by `load_img` of Keras.
     Nearest,
     /// A triangle: `Image.Resampling.BILINEAR`.
     Bilinear,
-    /// The cubic with a = −½: `Image.Resampling.BICUBIC`, which `Image.resize` takes unless told
-    /// otherwise.
+    /// The cubic with a = −½: `Image.Resampling.BICUBIC`, the default of `Image.resize`.
     #[default]
     Bicubic,
 }
@@ -71,8 +68,7 @@ impl ResizeFilter {
     }
 }
 
-/// What makes a picture clearer; each step is left out where it is `None`, and so are all by
-/// default. They are taken in this order.
+/// Steps of enhancement, in this order. A step that is `None` is skipped; by default all are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Enhancement {
     /// Radius of [`Picture::gaussian_blur`], in pixels.
@@ -86,32 +82,31 @@ pub struct Enhancement {
 }
 
 impl Enhancement {
-    /// All steps with their usual strength: a blur of radius 1, 20 % more contrast, 10 % more
-    /// brightness, 10 % more sharpness.
+    /// All steps with their usual strength: blur of radius 1, contrast +20 %, brightness +10 %,
+    /// sharpness +10 %.
     pub const ALL: Self =
         Self { denoise: Some(1.0), contrast: Some(1.2), brightness: Some(1.1), sharpness: Some(1.1) };
 }
 
-/// What defines a picture of a spectrogram.
+/// Parameters of a picture of a spectrogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PictureParams {
     /// The colour map.
     pub colours: Colours,
-    /// How far below 0 dB the lowest colour lies, in dB.
+    /// Level of the lowest colour, in dB below 0 dB.
     pub top_db: f32,
     /// Columns of the picture.
     pub width: usize,
     /// Rows of the picture.
     pub height: usize,
-    /// How it is brought to that size.
+    /// The resampling filter.
     pub filter: ResizeFilter,
-    /// What is done to it then.
+    /// The enhancement after resizing.
     pub enhancement: Enhancement,
 }
 
 impl Default for PictureParams {
-    /// 128 × 128 pixels in `magma` over 80 dB, resized as Pillow does unless told otherwise, not
-    /// enhanced.
+    /// 128 × 128 pixels in `magma` over 80 dB, resized with Pillow's default filter, not enhanced.
     fn default() -> Self {
         Self {
             colours: Colours::default(),
@@ -127,29 +122,28 @@ impl Default for PictureParams {
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CropBox {
-    /// Its first column.
+    /// First column.
     pub left: usize,
-    /// Its first row from the top.
+    /// First row from the top.
     pub top: usize,
-    /// Its columns.
+    /// Number of columns.
     pub width: usize,
-    /// Its rows.
+    /// Number of rows.
     pub height: usize,
 }
 
-/// A picture of three channels with eight bits each.
+/// A picture with three channels of eight bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// `height · width · 3` levels: row after row from the top, and for each pixel its red, green
-    /// and blue.
+    /// `height · width · 3` levels: row after row from the top, red, green and blue for each pixel.
     pub rgb: Vec<u8>,
 }
 
-/// Refuses sides that make no picture; returns the number of pixels.
+/// Rejects invalid sides; returns the number of pixels.
 fn check_size(width: usize, height: usize) -> Result<usize, DspError> {
     let sides = [("width", width), ("height", height)];
     for (name, side) in sides {
@@ -171,7 +165,7 @@ fn check_size(width: usize, height: usize) -> Result<usize, DspError> {
     }
 }
 
-/// Refuses a parameter that is NaN or outside `range`.
+/// Rejects a parameter that is NaN or outside `range`.
 fn check_range(
     name: &'static str,
     value: f32,
@@ -188,18 +182,18 @@ fn library(error: &dyn std::fmt::Display) -> DspError {
     DspError::Library(error.to_string())
 }
 
-/// `from + factor · (to − from)`, without what comes after the point: `Image.blend`.
+/// `from + factor · (to − from)`, truncated: `Image.blend`.
 fn blend(from: u8, to: u8, factor: f32) -> u8 {
-    // `as` keeps to 0…255 and rounds towards 0, as Pillow does.
+    // `as` clamps to 0…255 and rounds towards 0, as Pillow does.
     (f32::from(from) + factor * (f32::from(to) - f32::from(from))) as u8
 }
 
 impl Picture {
-    /// A picture of given levels; see [`Picture::rgb`].
+    /// A picture with these levels; see [`Picture::rgb`].
     ///
     /// # Errors
-    /// A side of 0 pixels or of more than [`MAX_SIDE`], more than [`MAX_PIXELS`] pixels, or a
-    /// number of levels other than three for each.
+    /// A side of 0 pixels or more than [`MAX_SIDE`], more than [`MAX_PIXELS`] pixels, or not three
+    /// levels for each pixel.
     pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self, DspError> {
         let picture = Self { width, height, rgb };
         picture.check()?;
@@ -219,13 +213,12 @@ impl Picture {
     }
 
     /// One pixel for each value of a spectrogram in dB, with the lowest band at the bottom:
-    /// `cmap((dB + top_db) / top_db)` of matplotlib, that is, 256 levels of equal width, of which
-    /// the first begins at `−top_db` and the last ends at 0 dB. Louder and quieter values take
-    /// the outermost colours.
+    /// `cmap((dB + top_db) / top_db)` of matplotlib, with 256 levels of equal width from
+    /// `−top_db` to 0 dB. Values outside this range get the first or the last colour.
     ///
     /// # Errors
-    /// An empty or very large spectrogram, one whose data has not the length that its shape says,
-    /// a value that is NaN or infinite, or a `top_db` that is not in 1e-3…1e6.
+    /// An empty or very large spectrogram, data that do not fit its shape, a value that is NaN or
+    /// infinite, or a `top_db` outside 1e-3…1e6.
     pub fn colour(spectrogram: &Spectrogram, colours: Colours, top_db: f32) -> Result<Self, DspError> {
         let Spectrogram { bands, frames, data } = spectrogram;
         let pixels = check_size(*frames, *bands)?;
@@ -236,18 +229,18 @@ impl Picture {
         for row in data.chunks_exact(*frames).rev() {
             for db in row {
                 let level = (f64::from(*db) / f64::from(top_db) + 1.0) * 256.0;
-                // `as` keeps to 0…255.
+                // `as` clamps to 0…255.
                 rgb.extend(colours.rgb(level as u8));
             }
         }
         Ok(Self { width: *frames, height: *bands, rgb })
     }
 
-    /// Brings a picture to another size: `Image.resize((width, height), filter)`.
+    /// Resizes a picture: `Image.resize((width, height), filter)`.
     ///
     /// # Errors
-    /// A size that [`Picture::new`] would not take, also of the picture in between, which has the
-    /// new width and the old height.
+    /// A size that [`Picture::new`] rejects, also for the intermediate picture, which has the new width
+    /// and the old height.
     pub fn resize(&self, width: usize, height: usize, filter: ResizeFilter) -> Result<Self, DspError> {
         self.check()?;
         check_size(width, height)?;
@@ -261,18 +254,18 @@ impl Picture {
             resizer.resize(&source, &mut target, &options).map_err(|e| library(&e))?;
             Ok::<_, DspError>(Self { width, height, rgb: target.into_vec() })
         };
-        // Between the two directions levels are rounded and kept to 0…255. Pillow takes the rows
-        // first, and so must this, where the library would not; at edges that makes some levels.
+        // Levels are rounded and clamped to 0…255 between the two directions. Pillow resizes rows
+        // first, and the library does not, which would change some levels at edges.
         check_size(width, self.height)?;
         let rows = pass(self, width, self.height)?;
         pass(&rows, width, height)
     }
 
-    /// Cuts a rectangle out and brings it to the size of the whole again, as the training of
-    /// networks for photographs varies its pictures: `image.crop(box).resize(image.size)`.
+    /// Crops a rectangle and resizes it to the size of the whole picture, as in the augmentation of
+    /// photographs: `image.crop(box).resize(image.size)`.
     ///
     /// # Errors
-    /// A rectangle that is empty or reaches beyond the picture.
+    /// A rectangle that is empty or extends beyond the picture.
     pub fn crop(&self, part: &CropBox, filter: ResizeFilter) -> Result<Self, DspError> {
         self.check()?;
         let CropBox { left, top, width, height } = *part;
@@ -289,7 +282,7 @@ impl Picture {
         Self { width, height, rgb }.resize(self.width, self.height, filter)
     }
 
-    /// Every step of the chain that is switched on.
+    /// Applies every step that is not `None`.
     ///
     /// # Errors
     /// As the steps themselves.
@@ -313,13 +306,12 @@ impl Picture {
     /// Smooths with a Gaussian whose standard deviation is `radius` pixels:
     /// `image.filter(ImageFilter.GaussianBlur(radius))`.
     ///
-    /// As in Pillow it is an approximation by three box filters a direction, which are so wide
-    /// that their variances add up to `radius²`. Outside the picture lie copies of its outermost
-    /// pixels. Source: Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical foundations of Gaussian
+    /// As in Pillow, three box filters for each direction approximate it, with widths whose variances
+    /// sum to `radius²`. The outermost pixels are repeated outside the picture. Source: Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical foundations of Gaussian
     /// convolution by extended box filtering" (2011), equations 7, 11 and 14.
     ///
     /// # Errors
-    /// A radius that is not in 0…[`MAX_RADIUS`].
+    /// A radius outside 0…[`MAX_RADIUS`].
     pub fn gaussian_blur(&self, radius: f32) -> Result<Self, DspError> {
         self.check()?;
         check_range("radius", radius, 0.0..=MAX_RADIUS, "0…100 pixels are needed")?;
@@ -339,12 +331,12 @@ impl Picture {
         Ok(picture)
     }
 
-    /// Moves every level away from the mean grey (`factor` above 1) or towards it (below):
+    /// Moves every level away from the mean grey (`factor` above 1) or towards it (below 1):
     /// `ImageEnhance.Contrast(image).enhance(factor)`. Grey is ITU-R 601's luma, 0.299·R +
     /// 0.587·G + 0.114·B, and its mean is rounded to a whole level.
     ///
     /// # Errors
-    /// A factor that is not in 0…1000.
+    /// A factor outside 0…1000.
     pub fn contrast(&self, factor: f32) -> Result<Self, DspError> {
         self.check_factor(factor)?;
         // Pillow's weights, in 65536ths.
@@ -360,19 +352,19 @@ impl Picture {
     /// Multiplies every level: `ImageEnhance.Brightness(image).enhance(factor)`.
     ///
     /// # Errors
-    /// A factor that is not in 0…1000.
+    /// A factor outside 0…1000.
     pub fn brightness(&self, factor: f32) -> Result<Self, DspError> {
         self.check_factor(factor)?;
         Ok(self.map(|level| blend(0, level, factor)))
     }
 
-    /// Moves every level away from that of the smoothed picture (`factor` above 1) or towards it
-    /// (below): `ImageEnhance.Sharpness(image).enhance(factor)`. What smooths is Pillow's
-    /// `ImageFilter.SMOOTH`, `[1 1 1; 1 5 1; 1 1 1] / 13`, which leaves the outermost pixels as
-    /// they are.
+    /// Moves every level away from that of the smoothed picture (`factor` above 1) or towards it (below
+    /// 1): `ImageEnhance.Sharpness(image).enhance(factor)`. The smoothing filter is Pillow's
+    /// `ImageFilter.SMOOTH`, `[1 1 1; 1 5 1; 1 1 1] / 13`, which does not change the outermost
+    /// pixels.
     ///
     /// # Errors
-    /// A factor that is not in 0…1000.
+    /// A factor outside 0…1000.
     pub fn sharpness(&self, factor: f32) -> Result<Self, DspError> {
         self.check_factor(factor)?;
         let mut picture = self.clone();
@@ -388,7 +380,7 @@ impl Picture {
                 let around: [u32; 3] = [at - stride, at, at + stride].map(three);
                 let level = self.rgb[at];
                 let sum = around.iter().sum::<u32>() + 4 * u32::from(level);
-                // To the nearest level: 13 is odd, so that none lies between two.
+                // Rounds to the nearest level; 13 is odd, so there are no ties.
                 let smooth = ((sum + 6) / 13) as u8;
                 picture.rgb[at] = blend(smooth, level, factor);
             }
@@ -396,11 +388,11 @@ impl Picture {
         Ok(picture)
     }
 
-    /// Adds white Gaussian noise to every level of every channel; the sums are rounded and kept to
+    /// Adds white Gaussian noise to every level of every channel; sums are rounded and clamped to
     /// 0…255.
     ///
     /// # Errors
-    /// A `deviation` (the standard deviation in levels) that is not in 0…255.
+    /// A `deviation` (the standard deviation in levels) outside 0…255.
     pub fn add_noise<R: Rng + ?Sized>(&self, deviation: f32, rng: &mut R) -> Result<Self, DspError> {
         self.check()?;
         check_range("deviation", deviation, 0.0..=255.0, "0…255 levels are needed")?;
@@ -410,8 +402,8 @@ impl Picture {
         }))
     }
 
-    /// What a network is given: `3 · height · width` values in 0…1, channel after channel (red,
-    /// green, blue), each row after row from the top. Levels are divided by 255.
+    /// The input of a network: `3 · height · width` values in 0…1, channel after channel (red, green,
+    /// blue), each row after row from the top. Levels are divided by 255.
     ///
     /// # Errors
     /// As [`Picture::new`].
@@ -421,7 +413,7 @@ impl Picture {
         Ok((0..CHANNELS).flat_map(channel).map(|level| f32::from(*level) / 255.0).collect())
     }
 
-    /// The fields are public: every step makes sure of them.
+    /// Checks the fields, which are public and so may be inconsistent.
     fn check(&self) -> Result<(), DspError> {
         let pixels = check_size(self.width, self.height)?;
         check_length("rgb", pixels * CHANNELS, self.rgb.len())
@@ -437,10 +429,10 @@ impl Picture {
     }
 }
 
-/// A box filter whose width is no whole number: its two outermost weights are smaller. The weights
-/// are 2⁻²⁴ths, and levels are rounded after each pass, as Pillow has it.
+/// A box filter of fractional width: its two outermost weights are smaller. Weights are multiples of
+/// 2⁻²⁴ and levels are rounded after each pass, as in Pillow.
 struct BoxFilter {
-    /// Whole pixels on either side of the middle.
+    /// Whole pixels on each side of the middle.
     reach: usize,
     inner: u32,
     outer: u32,
@@ -451,8 +443,8 @@ impl BoxFilter {
     const ONE: u32 = 1 << 24;
 
     fn of_gaussian(radius: f32) -> Self {
-        // In single precision, as Pillow: with a radius of 1 the weights are 1/6, 2/3, 1/6, and the
-        // last bit of them decides on every sum that lies half way between two levels.
+        // In single precision, as in Pillow: with a radius of 1 the weights are 1/6, 2/3, 1/6, and their
+        // last bit decides every sum halfway between two levels.
         let variance = radius * radius / Self::PASSES as f32;
         let whole = (((12.0 * variance + 1.0).sqrt() - 1.0) / 2.0).floor();
         let next = whole + 1.0;
@@ -478,7 +470,7 @@ impl BoxFilter {
             for (level, window) in line.iter_mut().zip(padded.windows(2 * self.reach + 3)) {
                 let [far_left, near @ .., far_right] = window else { continue };
                 let sum = near.iter().sum::<u32>() * self.inner + (far_left + far_right) * self.outer;
-                // Below 256 · 2²⁴ before and after: the weights add up to no more than one.
+                // Below 256 · 2²⁴, because the weights sum to at most one.
                 *level = (sum + Self::ONE / 2) / Self::ONE;
             }
         }

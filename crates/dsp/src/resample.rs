@@ -1,16 +1,16 @@
 //! Mixing to mono and resampling, the first step of every feature.
 //!
-//! Browsers and decoders resample differently, so both sides of this project decode at the file's
-//! own rate and come here.
+//! Browsers and decoders resample in different ways, so page and trainer decode at the file's own
+//! rate and resample here.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
 use crate::{DspError, check_finite};
 
-/// Lowest sample rate taken, in Hz.
+/// Lowest accepted sample rate, in Hz.
 pub const MIN_RATE: u32 = 1_000;
-/// Highest sample rate taken, in Hz: twice the highest in use.
+/// Highest accepted sample rate, in Hz: twice the highest in use.
 pub const MAX_RATE: u32 = 768_000;
 
 /// The mean of all channels, sample by sample, as `librosa.to_mono`.
@@ -46,16 +46,16 @@ pub fn downmix(channels: &[&[f32]]) -> Result<Vec<f32>, DspError> {
 /// A streaming resampler of one channel: rubato's synchronous FFT resampler, with its delay
 /// removed and its output cut to ⌈n · to / from⌉ samples, which is librosa's length.
 ///
-/// What comes out does not depend on how the input was cut into pushes.
+/// The output does not depend on how the input is divided into pushes.
 pub struct Resampler {
     from: u64,
     to: u64,
-    /// None where both rates are equal: samples pass through untouched.
+    /// None if both rates are equal: samples pass unchanged.
     fft: Option<Fft<f32>>,
-    /// Input that does not yet fill a chunk.
+    /// Input that does not fill a chunk yet.
     pending: Vec<f32>,
     chunk_out: Vec<f32>,
-    /// Output samples still to be dropped: the filter's delay.
+    /// Output samples still to be dropped because of the filter's delay.
     skip: usize,
     received: u64,
     emitted: u64,
@@ -85,9 +85,9 @@ impl Resampler {
         if from_hz != to_hz {
             let (from, to) = (from_hz as usize, to_hz as usize);
             let block = from / gcd(from, to);
-            // The filter is as long as a chunk: about 2048 samples of the slower side, for a
-            // transition band of some 2 % of its Nyquist frequency. An even number of blocks
-            // makes the delay a whole number of samples.
+            // The filter is as long as a chunk: about 2048 samples at the lower rate, for a transition
+            // band of about 2 % of its Nyquist frequency. An even number of blocks makes the delay a
+            // whole number of samples.
             let wanted = 2048.max(2048 * from / to);
             let blocks = wanted.div_ceil(block).next_multiple_of(2);
             let fft = Fft::new_custom(
@@ -107,25 +107,25 @@ impl Resampler {
         Ok(this)
     }
 
-    /// Length in samples that `n` input samples become: ⌈n · to / from⌉.
+    /// Number of output samples for `n` input samples: ⌈n · to / from⌉.
     pub fn output_length(&self, n: u64) -> u64 {
         (n * self.to).div_ceil(self.from)
     }
 
-    /// Takes more input and appends to `out` what is ready by now.
+    /// Takes more input and appends the finished samples to `out`.
     ///
     /// # Errors
-    /// A sample that is NaN or infinite (nothing of this push is taken then).
+    /// A sample that is NaN or infinite (the whole push is ignored then).
     pub fn push(&mut self, input: &[f32], out: &mut Vec<f32>) -> Result<(), DspError> {
         check_finite(input)?;
         self.received += input.len() as u64;
         self.feed(input, out)
     }
 
-    /// Ends the stream: appends what the filter still holds.
+    /// Ends the stream: appends the samples that are still in the filter.
     ///
     /// # Errors
-    /// None that valid parameters can reach.
+    /// Unreachable with valid parameters.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DspError> {
         let total = self.output_length(self.received);
         let start = out.len();
@@ -134,8 +134,8 @@ impl Resampler {
             let zeros = vec![0.0; self.chunk_in().max(1)];
             self.feed(&zeros, out)?;
         }
-        // The last chunk reaches past the end; before this call no more than `total` can have
-        // been emitted, since the delay is longer than the rounding.
+        // The last chunk extends past the end. At most `total` samples were emitted before this
+        // call, because the delay is longer than the rounding.
         out.truncate(start + (total.saturating_sub(already)) as usize);
         self.emitted = total;
         Ok(())

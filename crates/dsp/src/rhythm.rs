@@ -8,23 +8,23 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use crate::stft::{check_hop, hann};
 use crate::{DspError, Spectrogram, check_finite, median_of};
 
-/// How the bands of a frame become one number.
+/// How the bands of a frame are aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
     /// Their mean: `librosa.onset.onset_strength`.
     Mean,
-    /// Their median: what `librosa.beat.beat_track` uses.
+    /// Their median, as in `librosa.beat.beat_track`.
     Median,
 }
 
-/// Frames that onsets are moved by, so that they stand where the sound begins and not where the
-/// first frame that sees it is centred: half an FFT.
+/// Frames by which onsets are shifted (half an FFT), so that they mark the start of the sound and not
+/// the centre of the first frame that contains it.
 fn centring(n_fft: usize, hop_length: usize) -> usize {
     n_fft / (2 * hop_length)
 }
 
-/// How much louder each frame is than the one before: the rises of a mel spectrogram in decibels,
-/// bands aggregated (`librosa.onset.onset_strength(S=…)`). `decibels` holds frame after frame of
+/// Increase of level from frame to frame: the positive differences of a mel spectrogram in decibels,
+/// aggregated over bands (`librosa.onset.onset_strength(S=…)`). `decibels` holds frame after frame of
 /// `bands` values; `out` gets as many values as there are frames.
 pub(crate) fn onset_strength(
     decibels: &[f32],
@@ -56,12 +56,12 @@ pub(crate) fn onset_strength(
 
 /// Tempo and its autocorrelation over time, planned for one frame rate.
 pub struct TempoEstimator {
-    /// Beats a minute of a lag of one frame.
+    /// Beats per minute of a lag of one frame.
     bpm_of_one: f64,
     window: Vec<f32>,
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
-    /// The envelope with its ramps.
+    /// The onset envelope with linear ramps at both ends.
     padded: Vec<f32>,
     frame: Vec<f32>,
     spectrum: Vec<Complex32>,
@@ -69,19 +69,19 @@ pub struct TempoEstimator {
     scratch: Vec<Complex32>,
 }
 
-/// Seconds over which onsets are compared with themselves; librosa's `ac_size`.
+/// Seconds of the autocorrelation's window; librosa's `ac_size`.
 const AC_SECONDS: f64 = 8.0;
-/// The tempo that people tap when in doubt, and how sure of it they are, in octaves.
+/// The prior of the tempo: its centre in beats per minute, and its standard deviation in octaves.
 const START_BPM: f64 = 120.0;
 const STD_BPM: f64 = 1.0;
-/// No tempo at or above this is considered.
+/// Tempi from here upwards are excluded.
 const MAX_BPM: f64 = 320.0;
 
 impl TempoEstimator {
-    /// Plans for onset envelopes of `sample_rate / hop_length` values a second, compared over 8 s.
+    /// Plans for onset envelopes of `sample_rate / hop_length` values a second, with an autocorrelation over 8 s.
     ///
     /// # Errors
-    /// A hop of 0, or one so long that 8 s hold fewer than four frames.
+    /// A hop of 0, or so long that 8 s contain fewer than four frames.
     pub fn new(sample_rate: f64, hop_length: usize) -> Result<Self, DspError> {
         check_hop(hop_length)?;
         let length = (AC_SECONDS * sample_rate / hop_length as f64).floor();
@@ -93,7 +93,7 @@ impl TempoEstimator {
             });
         }
         let length = length as usize;
-        // Long enough that nothing wraps around; a power of two or three times one is fast.
+        // Long enough to avoid wrap-around; a power of two, or three times one, is fast.
         let padded = (2 * length).next_power_of_two();
         let padded = if padded / 4 * 3 >= 2 * length { padded / 4 * 3 } else { padded };
         let mut planner = RealFftPlanner::<f32>::new();
@@ -117,12 +117,12 @@ impl TempoEstimator {
         self.window.len()
     }
 
-    /// Beats a minute of a lag; infinite for 0 (`librosa.tempo_frequencies`).
+    /// Beats per minute of a lag; infinite for 0 (`librosa.tempo_frequencies`).
     pub fn bpm(&self, lag: usize) -> f64 {
         self.bpm_of_one / lag as f64
     }
 
-    /// Half a window of a straight line from and to 0 at either end, as librosa pads.
+    /// Pads both ends with half a window of a linear ramp from and to 0, as librosa does.
     fn pad(&mut self, onsets: &[f32]) {
         let half = self.window.len() / 2;
         let ramp = |edge: f32, i: usize| edge * (i as f32 / half as f32);
@@ -131,13 +131,13 @@ impl TempoEstimator {
         self.padded.extend((0..half).map(|i| ramp(first.unwrap_or_default(), i)));
         self.padded.extend(onsets);
         self.padded.extend((0..half).rev().map(|i| ramp(last.unwrap_or_default(), i)));
-        // A window of odd length reaches one frame further.
+        // A window of odd length is one frame longer.
         self.padded.resize(onsets.len() + self.window.len(), 0.0);
     }
 
-    /// Leaves in `spectrum` the power spectrum of the padded envelope's window at `frame`, divided
-    /// by the window's energy. Its inverse is the autocorrelation with 1 at lag 0, which no other
-    /// lag exceeds. False if all of it is 0.
+    /// Writes to `spectrum` the power spectrum of the padded envelope's window at `frame`, divided by
+    /// the window's energy. The inverse transform of it is the autocorrelation, which is 1 at lag 0
+    /// and not larger at any other lag. False if the window is all 0.
     fn correlate(&mut self, frame: usize) -> Result<bool, DspError> {
         let length = self.window.len();
         let mut energy = 0.0;
@@ -160,7 +160,7 @@ impl TempoEstimator {
         Ok(true)
     }
 
-    /// Brings a sum of such power spectra back to lags, in `frame`.
+    /// Transforms a sum of such power spectra to lags, in `frame`.
     fn invert(&mut self) -> Result<(), DspError> {
         self.inverse
             .process_with_scratch(&mut self.sum, &mut self.frame, &mut self.scratch)
@@ -190,8 +190,8 @@ impl TempoEstimator {
         Ok(Spectrogram { bands, frames, data })
     }
 
-    /// The tempo in beats a minute: the strongest lag of the mean tempogram, tempi near 120
-    /// preferred (`librosa.feature.tempo(onset_envelope=…)`). 0 where there are no onsets.
+    /// The tempo in beats per minute: the strongest lag of the mean tempogram, weighted by a prior
+    /// around 120 (`librosa.feature.tempo(onset_envelope=…)`). 0 without onsets.
     ///
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
     ///
@@ -204,7 +204,7 @@ impl TempoEstimator {
         }
         self.sum.fill(Complex32::default());
         self.pad(onsets);
-        // The inverse transform is linear, so the mean needs only one.
+        // The inverse transform is linear, so the mean needs one transform only.
         for frame in 0..onsets.len() {
             if self.correlate(frame)? {
                 for (sum, value) in self.sum.iter_mut().zip(&self.spectrum) {
@@ -229,8 +229,8 @@ impl TempoEstimator {
     }
 
     /// Frames of the beats, at about the tempo `bpm`: `librosa.beat.beat_track(onset_envelope=…,
-    /// bpm=…)` with its defaults (tightness 100, weak beats at both ends left out). None where
-    /// there are no onsets or no tempo.
+    /// bpm=…)` with its defaults (tightness 100, weak beats at both ends removed). Empty without
+    /// onsets or tempo.
     ///
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
     ///
@@ -256,13 +256,13 @@ impl TempoEstimator {
     }
 }
 
-/// Onsets in units of their standard deviation, smoothed by a Gaussian of a 32nd of a beat.
+/// Onsets divided by their standard deviation, smoothed by a Gaussian of 1/32 beat.
 fn local_score(onsets: &[f32], period: usize) -> Vec<f64> {
     let n = onsets.len();
     let mean = onsets.iter().map(|v| f64::from(*v)).sum::<f64>() / n as f64;
     let squares = onsets.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
     let norm = (squares / n.saturating_sub(1).max(1) as f64).sqrt() + f64::from(f32::MIN_POSITIVE);
-    // Past a few deviations the Gaussian is 0 in double precision.
+    // Beyond a few deviations the Gaussian is 0 in double precision.
     let weight = |distance: usize| (-0.5 * (distance as f64 * 32.0 / period as f64).powi(2)).exp();
     let weights: Vec<f64> = (0..=period).map(weight).take_while(|w| *w > 0.0).collect();
     (0..n)
@@ -271,8 +271,7 @@ fn local_score(onsets: &[f32], period: usize) -> Vec<f64> {
                 .iter()
                 .enumerate()
                 .map(|(distance, weight)| {
-                    // The first frame has nothing before it that it could be louder than, and
-                    // librosa's sum leaves it out.
+                    // The first frame has no predecessor, and librosa's sum leaves it out.
                     let at = |i: Option<usize>| {
                         let onset = i.filter(|i| *i > 0).and_then(|i| onsets.get(i)).copied();
                         onset.map_or(0.0, f64::from)
@@ -286,7 +285,7 @@ fn local_score(onsets: &[f32], period: usize) -> Vec<f64> {
         .collect()
 }
 
-/// For each frame, were it a beat: the beat before it, and the score of the best sequence up to it.
+/// For each frame, if it is a beat: the previous beat, and the score of the best sequence up to it.
 fn best_predecessors(local: &[f64], period: f64) -> (Vec<Option<usize>>, Vec<f64>) {
     const TIGHTNESS: f64 = 100.0;
     let threshold = 0.01 * local.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -306,7 +305,7 @@ fn best_predecessors(local: &[f64], period: f64) -> (Vec<Option<usize>>, Vec<f64
             }
         }
         scores.push(score + best.map_or(0.0, |(_, score)| score));
-        // Up to the first onset worth the name, nothing is linked to what lies before.
+        // Frames before the first considerable onset are not linked to earlier ones.
         if first && *score < threshold {
             links.push(None);
         } else {
@@ -331,10 +330,10 @@ fn last_beat(scores: &[f64]) -> Option<usize> {
     (0..n).rev().find(|i| is_maximum(*i) && scores[*i] >= 0.5 * median).or(n.checked_sub(1))
 }
 
-/// Drops beats at either end while the onsets before or after are weak.
+/// Removes beats at both ends while their onsets are weak.
 fn trim(local: &[f64], beats: &mut Vec<usize>) {
-    // numpy.hanning(5), whose ends are 0, and the two values past the last beat that its other
-    // weights make; librosa cuts them where there are no more frames than beats.
+    // numpy.hanning(5), whose ends are 0, and the two values after the last beat that the other
+    // weights produce; librosa cuts them if there are no more frames than beats.
     let at = |i: isize| usize::try_from(i).ok().and_then(|i| beats.get(i)).map_or(0.0, |beat| local[*beat]);
     let n = (beats.len() + 2).min(local.len()) as isize;
     let square = |i: isize| (0.5 * at(i - 1) + at(i) + 0.5 * at(i + 1)).powi(2);

@@ -1,12 +1,12 @@
-//! The transform of a whole window, which all features share.
+//! The transform of a whole window, shared by all features.
 
 use crate::{DspError, Stft};
 
-/// Values that are worked on side by side.
+/// Values processed at once.
 pub(crate) const LANES: usize = 4;
 
-/// Power spectra of a window's frames, frame after frame. The spectra themselves are twice as
-/// large and only HPSS needs them: it makes them again, one at a time.
+/// Power spectra of a window's frames, frame after frame. The complex spectra are twice
+/// as large and only HPSS needs them, so it computes them again, one at a time.
 pub(crate) struct Spectra {
     stft: Stft,
     hop_length: usize,
@@ -18,8 +18,8 @@ pub(crate) struct Spectra {
 impl Spectra {
     pub(crate) fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
         let stft = Stft::new(n_fft)?;
-        // Rows are filled up with zeros, so that no loop over whole vectors needs an end, wherever
-        // it begins.
+        // Rows are padded with zeros, so that loops over whole vectors need no special case at the
+        // end, wherever they begin.
         let stride = (stft.bins() + LANES - 1).next_multiple_of(LANES);
         Ok(Self { stft, hop_length, stride, frames: 0, power: Vec::new() })
     }
@@ -43,8 +43,7 @@ impl Spectra {
         self.stft.bins()
     }
 
-    /// Values from one frame's power to the next one's: the bins, and at least
-    /// [`LANES`] − 1 zeros.
+    /// Distance between the powers of two frames: the bins and at least [`LANES`] − 1 zeros.
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }
@@ -54,7 +53,7 @@ impl Spectra {
         &self.power
     }
 
-    /// One frame's power spectrum with its zeros at the end.
+    /// One frame's power spectrum, zero-padded at the end.
     pub(crate) fn power_frame(&self, frame: usize) -> &[f32] {
         &self.power[frame * self.stride..(frame + 1) * self.stride]
     }

@@ -1,23 +1,23 @@
-//! The shape of a spectrum in single numbers.
+//! Single numbers that describe the shape of a spectrum.
 
 use wide::f32x4;
 
 use crate::DspError;
 use crate::spectra::LANES;
 
-/// Share of a spectrum's magnitude below its rolloff frequency; librosa's default.
+/// Fraction of a spectrum's magnitude below its rolloff frequency; librosa's default.
 pub const ROLL_PERCENT: f64 = 0.85;
 
-/// Where a spectrum lies and how wide it is, in Hz. All three are 0 for silence.
+/// Centre and width of a spectrum, in Hz. All three are 0 for silence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SpectralShape {
-    /// The mean frequency, each weighted by its magnitude: Σ f·m / Σ m
+    /// The mean frequency, weighted by magnitude: Σ f·m / Σ m
     /// (`librosa.feature.spectral_centroid`).
     pub centroid: f32,
     /// The standard deviation around it: √(Σ m·(f − centroid)² / Σ m)
     /// (`librosa.feature.spectral_bandwidth`).
     pub bandwidth: f32,
-    /// The lowest frequency below which, itself included, lie 85 % of the summed magnitudes
+    /// The lowest frequency at or below which 85 % of the summed magnitudes lie
     /// (`librosa.feature.spectral_rolloff`).
     pub rolloff: f32,
 }
@@ -42,7 +42,7 @@ impl SpectralShape {
             total += f64::from(*m);
             moment += f64::from(*m) * k as f64;
         }
-        // librosa leaves undivided what is smaller than the smallest normal number.
+        // librosa does not divide by values below the smallest normal number.
         let divisor = if total < f64::from(f32::MIN_POSITIVE) { 1.0 } else { total };
         let centroid = moment / divisor;
 
@@ -65,10 +65,10 @@ impl SpectralShape {
     }
 }
 
-/// The first bin up to which the magnitudes sum to at least `threshold`.
+/// The first bin at which the cumulative magnitude reaches `threshold`.
 fn rolloff_bin(magnitudes: &[f32], threshold: f64) -> usize {
     let mut below = 0.0;
-    // Whole stretches first: the sum within one does not depend on the one before it.
+    // Whole blocks first, because the sum within a block does not depend on the one before it.
     let (blocks, _) = magnitudes.as_chunks::<32>();
     let mut start = 0;
     for block in blocks {
@@ -86,20 +86,20 @@ fn rolloff_bin(magnitudes: &[f32], threshold: f64) -> usize {
             return bin;
         }
     }
-    // Sums in another order may differ in the last digit.
+    // Sums in a different order may differ in the last digit.
     magnitudes.len().saturating_sub(1)
 }
 
-/// How much a power spectrum is like noise (near 1) and unlike a tone (near 0): its geometric mean
-/// by its arithmetic mean, with every power at least 1e-10 (`librosa.feature.spectral_flatness`).
-/// An empty spectrum has 1.
+/// Flatness of a power spectrum, near 1 for noise and near 0 for a tone: its geometric mean divided by
+/// its arithmetic mean, with every power at least 1e-10 (`librosa.feature.spectral_flatness`).
+/// 1 for an empty spectrum.
 pub fn spectral_flatness(power: &[f32]) -> f32 {
     const AMIN: f32 = 1e-10;
     if power.is_empty() {
         return 1.0;
     }
-    // ∑ log p as the log of products: a logarithm for every eight values instead of for each.
-    // Mantissas below 2 multiply to less than 256; the exponents are whole numbers.
+    // ∑ log p as the logarithm of products: one logarithm for eight values instead of for each.
+    // The product of eight mantissas below 2 is less than 256; the exponents are integers.
     let (mut logs, mut exponents, mut sum) = (0.0_f64, 0_i64, 0.0_f64);
     for chunk in power.chunks(8) {
         let mut product = 1.0_f32;
@@ -117,25 +117,25 @@ pub fn spectral_flatness(power: &[f32]) -> f32 {
     (geometric / (sum / n)) as f32
 }
 
-/// Bands of spectral contrast: octaves above 200 Hz, and what lies below.
+/// Bands of spectral contrast: octaves above 200 Hz, and one band below.
 pub const CONTRAST_BANDS: usize = 7;
 
-/// Spectral contrast: how far the peaks stand above the valleys in each octave
+/// Spectral contrast: the distance from valleys to peaks in each octave
 /// (`librosa.feature.spectral_contrast` with its defaults: 200 Hz, 6 octaves, quantile 0.02).
 ///
 /// Source: D.-N. Jiang et al., *Music type classification by spectral contrast feature* (2002).
 pub struct SpectralContrast {
-    /// First bin, end, and values in a valley or a peak, of each band.
+    /// First bin, end, and number of values in a valley or a peak, of each band.
     bands: [(usize, usize, usize); CONTRAST_BANDS],
     values: Vec<f32>,
 }
 
 impl SpectralContrast {
-    /// Places the bands.
+    /// Plans the bands.
     ///
     /// # Errors
-    /// Half the sample rate not above 6400 Hz, where the highest band begins, or an `n_fft` so
-    /// small that a band has no bins.
+    /// A Nyquist frequency not above 6400 Hz, where the highest band begins, or an `n_fft` so small
+    /// that a band has no bins.
     pub fn new(sample_rate: f64, n_fft: usize) -> Result<Self, DspError> {
         const FMIN: f64 = 200.0;
         const QUANTILE: f64 = 0.02;
@@ -160,8 +160,8 @@ impl SpectralContrast {
             let Some(mut first) = (0..bins).find(inside) else { return Err(too_coarse) };
             let Some(last) = (0..bins).rev().find(inside) else { return Err(too_coarse) };
             let mut end = last + 1;
-            // librosa's bands: each but the first begins one bin early, each but the last ends one
-            // bin early, and the last one goes to the end.
+            // librosa's bands: each except the first begins one bin early, each except the last ends one
+            // bin early, and the last one extends to the end.
             if index > 0 {
                 first = first.saturating_sub(1);
             }
@@ -187,7 +187,7 @@ impl SpectralContrast {
         for (index, (first, end, taken)) in self.bands.into_iter().enumerate() {
             self.values.clear();
             self.values.extend(power.iter().take(end).skip(first));
-            // Powers are in the order of their magnitudes: roots only of those that count.
+            // Powers have the same order as magnitudes, so only the selected ones need a square root.
             let mean = |values: &[f32]| {
                 (values.iter().map(|p| f64::from(p.sqrt())).sum::<f64>() / values.len().max(1) as f64) as f32
             };
@@ -221,14 +221,14 @@ pub(crate) fn rms(signal: &[f32], frame_length: usize, hop_length: usize, out: &
     }
 }
 
-/// The share of neighbouring samples in each frame that differ in sign
-/// (`librosa.feature.zero_crossing_rate`); nothing within 1e-10 of zero is negative. Appends
+/// The fraction of neighbouring samples in each frame that differ in sign
+/// (`librosa.feature.zero_crossing_rate`); values within 1e-10 of zero count as positive. Appends
 /// `1 + n / hop_length` values.
 pub(crate) fn zero_crossing_rate(signal: &[f32], frame_length: usize, hop_length: usize, out: &mut Vec<f32>) {
     const THRESHOLD: f32 = 1e-10;
     let half = frame_length / 2;
-    // A crossing at i lies between samples i − 1 and i. Frames repeat the first and the last
-    // sample outside the signal, where nothing crosses.
+    // A crossing at i lies between samples i − 1 and i. Outside the signal, frames repeat the first or
+    // the last sample, without crossings.
     let crossings = |from: usize, to: usize| {
         let from = from.clamp(1, signal.len());
         let to = to.clamp(from, signal.len());
@@ -237,7 +237,7 @@ pub(crate) fn zero_crossing_rate(signal: &[f32], frame_length: usize, hop_length
     };
     for frame in 0..=signal.len() / hop_length {
         let centre = frame * hop_length;
-        // The frame's first sample has no neighbour in it.
+        // The first sample of the frame has no predecessor in it.
         let first = (centre + 1).saturating_sub(half);
         let crossings = crossings(first, (centre + frame_length).saturating_sub(half));
         out.push(crossings as f32 / frame_length as f32);

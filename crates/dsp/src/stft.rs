@@ -21,7 +21,7 @@ pub fn hann(n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Refuses lengths that these transforms don't take.
+/// Rejects unsupported lengths.
 pub(crate) fn check_n_fft(n_fft: usize) -> Result<(), DspError> {
     if !(2..=MAX_N_FFT).contains(&n_fft) || !n_fft.is_multiple_of(2) {
         return Err(DspError::Parameter {
@@ -33,10 +33,10 @@ pub(crate) fn check_n_fft(n_fft: usize) -> Result<(), DspError> {
     Ok(())
 }
 
-/// The longest frame: with samples up to [`crate::LOUDEST`], its power is still a number.
+/// The longest frame: with samples up to [`crate::LOUDEST`], its power is still finite.
 const MAX_N_FFT: usize = 1 << 20;
 
-/// A planned real FFT with its window and its buffers; transforms frames without allocating.
+/// A planned real FFT with window and buffers; transforms frames without allocating.
 pub struct Stft {
     n_fft: usize,
     window: Vec<f32>,
@@ -64,7 +64,7 @@ impl Stft {
         })
     }
 
-    /// Samples a frame.
+    /// Samples per frame.
     pub fn n_fft(&self) -> usize {
         self.n_fft
     }
@@ -78,7 +78,7 @@ impl Stft {
     /// `t` of `librosa.stft(y, n_fft=…, hop_length=h)` for `centre = t·h`. Writes [`Stft::bins`]
     /// values.
     ///
-    /// The samples must be finite; [`crate::downmix`] and [`crate::Resampler`] see to that.
+    /// The samples must be finite; [`crate::downmix`] and [`crate::Resampler`] ensure this.
     ///
     /// # Errors
     /// `out` of the wrong length.
@@ -102,10 +102,10 @@ impl Stft {
         Ok(())
     }
 
-    /// Leaves the windowed samples around `centre` in `frame`.
+    /// Writes the windowed samples around `centre` to `frame`.
     fn cut(&mut self, signal: &[f32], centre: usize) {
         let half = self.n_fft / 2;
-        // The part of the frame that lies inside the signal.
+        // The part of the frame inside the signal.
         let begin = half.saturating_sub(centre);
         let end = (signal.len() + half).saturating_sub(centre).min(self.n_fft).max(begin);
         self.frame[..begin].fill(0.0);
@@ -122,12 +122,12 @@ impl Stft {
     }
 }
 
-/// A real transform of which only the power is wanted, which is what most features begin with.
+/// A real transform that only computes powers, which most features begin with.
 ///
-/// Even and odd samples make the real and imaginary parts of a signal half as long; from its
-/// spectrum Z follow the spectra E and O of either half of the samples, and from these the bins
-/// k and n/2 − k, `X = E ± exp(−2πik/n)·O`. Four such pairs are worked out side by side: realfft,
-/// which does them one by one, would take longer for this step than for the transform itself.
+/// Even and odd samples become the real and imaginary parts of a signal of half the length. The
+/// spectrum Z of that signal gives the spectra E and O of even and odd samples, and these give the
+/// bins k and n/2 − k, `X = E ± exp(−2πik/n)·O`. Four such pairs are computed at once. realfft
+/// computes them one by one, which takes longer than the transform itself.
 struct PowerPlan {
     fft: Arc<dyn Fft<f32>>,
     packed: Vec<Complex32>,
@@ -166,11 +166,11 @@ impl PowerPlan {
         let (blocks, rest) = self.twiddles.as_chunks::<LANES>();
         for (block, w) in blocks.iter().enumerate() {
             let k = 1 + block * LANES;
-            // The partners of bins k, k + 1, … come from the other end.
+            // The partners of bins k, k + 1, … are at the other end.
             let last = half - k + 1;
             let (Some(a), Some(mut b)) = (z[k..].first_chunk().copied(), z[..last].last_chunk().copied())
             else {
-                return; // not reachable: there are two bins for each factor
+                return; // unreachable: each factor has two bins
             };
             b.reverse();
             let (low, mut high) = powers(a, b, *w);
@@ -185,7 +185,7 @@ impl PowerPlan {
     }
 }
 
-/// The powers of four bins k and of their partners n/2 − k, from Z at both and exp(−2πik/n).
+/// The powers of four bins k and their partners n/2 − k, from Z at both and exp(−2πik/n).
 #[inline(always)]
 fn powers(
     a: [Complex32; LANES],
@@ -202,15 +202,15 @@ fn powers(
     (power(e_re + t_re, e_im + t_im), power(e_re - t_re, e_im - t_im))
 }
 
-/// A planned inverse of [`Stft`]: frames are windowed again, overlapped and added, and divided by
-/// the sum of the squared windows: `librosa.istft(X, n_fft=…, hop_length=h, length=n)`.
+/// A planned inverse of [`Stft`]: frames are windowed again, overlap-added and divided by the sum of
+/// the squared windows: `librosa.istft(X, n_fft=…, hop_length=h, length=n)`.
 pub struct Istft {
     hop_length: usize,
     window: Vec<f32>,
     plan: Arc<dyn ComplexToReal<f32>>,
     frame: Vec<f32>,
     scratch: Vec<Complex32>,
-    /// Sum of the squared windows at each sample of the signal in the making.
+    /// Sum of the squared windows at each sample so far.
     weight: Vec<f32>,
 }
 
@@ -233,7 +233,7 @@ impl Istft {
         })
     }
 
-    /// Begins a signal of `samples` samples: `out` becomes as many zeros.
+    /// Begins a signal of `samples` samples: fills `out` with as many zeros.
     pub fn begin(&mut self, samples: usize, out: &mut Vec<f32>) {
         for values in [&mut self.weight, out] {
             values.clear();
@@ -241,14 +241,14 @@ impl Istft {
         }
     }
 
-    /// Adds frame number `frame`. Its spectrum is used up: the FFT takes it as scratch space.
+    /// Adds frame number `frame`. The spectrum is overwritten: the FFT uses it as scratch space.
     ///
     /// # Errors
     /// A spectrum of the wrong length, or an `out` of another length than at [`Istft::begin`].
     pub fn add(&mut self, frame: usize, spectrum: &mut [Complex32], out: &mut [f32]) -> Result<(), DspError> {
         check_length("spectrum", self.window.len() / 2 + 1, spectrum.len())?;
         check_length("out", self.weight.len(), out.len())?;
-        // Of a real signal these two are real; rounding, or a mask, may have left something.
+        // A real signal has real values here; rounding or a mask may have left an imaginary part.
         if let [first, .., last] = spectrum {
             (first.im, last.im) = (0.0, 0.0);
         }
@@ -276,19 +276,19 @@ impl Istft {
         Ok(())
     }
 
-    /// Whether a window reaches a sample.
+    /// Whether a window covers a sample.
     pub(crate) fn reaches(&self, sample: usize) -> bool {
         self.weight.get(sample).is_some_and(|weight| *weight > f32::MIN_POSITIVE)
     }
 
-    /// Ends the signal: divides by what the windows add up to.
+    /// Ends the signal: divides by the sum of the squared windows.
     ///
     /// # Errors
     /// An `out` of another length than at [`Istft::begin`].
     pub fn finish(&mut self, out: &mut [f32]) -> Result<(), DspError> {
         check_length("out", self.weight.len(), out.len())?;
         for (value, weight) in out.iter_mut().zip(&self.weight) {
-            // Where no window reaches, there is nothing to divide.
+            // Samples without a window stay as they are.
             if *weight > f32::MIN_POSITIVE {
                 *value /= weight;
             }
@@ -297,7 +297,7 @@ impl Istft {
     }
 }
 
-/// Refuses a hop of no samples.
+/// Rejects a hop of 0 samples.
 pub(crate) fn check_hop(hop_length: usize) -> Result<(), DspError> {
     if hop_length == 0 {
         return Err(DspError::Parameter {

@@ -2,22 +2,22 @@
 
 use crate::DspError;
 
-/// Cuts a track of any length into windows of equal length, keeping no more of it than one window
-/// and what was pushed last.
+/// Cuts a track of any length into windows of equal length. Holds at most one window and the samples
+/// of the last push.
 pub struct WindowStream {
     window: usize,
     hop: usize,
     pending: Vec<f32>,
-    /// Samples still to be dropped before the next window, where the hop is longer than a window.
+    /// Samples still to be dropped before the next window, if the hop is longer than a window.
     skip: usize,
     emitted: usize,
 }
 
 impl WindowStream {
-    /// Windows of `window` samples that begin `hop` samples apart.
+    /// Windows of `window` samples, starting every `hop` samples.
     ///
     /// # Errors
-    /// One of them 0.
+    /// `window` or `hop` is 0.
     pub fn new(window: usize, hop: usize) -> Result<Self, DspError> {
         for (name, value) in [("window", window), ("hop", hop)] {
             if value == 0 {
@@ -31,10 +31,10 @@ impl WindowStream {
         Ok(Self { window, hop, pending: Vec::new(), skip: 0, emitted: 0 })
     }
 
-    /// Takes more samples and hands every window that is complete to `each`, with its number.
+    /// Takes more samples and passes every complete window with its index to `each`.
     ///
     /// # Errors
-    /// What `each` returns. What it refused is done, and so are the later windows of this push.
+    /// The error of `each`. Its window and the later windows of this push are skipped.
     pub fn push<E>(
         &mut self,
         mut samples: &[f32],
@@ -60,12 +60,12 @@ impl WindowStream {
         }
     }
 
-    /// Windows that are done.
+    /// Number of windows finished.
     pub fn emitted(&self) -> usize {
         self.emitted
     }
 
-    /// The samples of the window that the track's end cut short.
+    /// The samples of the last, incomplete window.
     pub fn rest(&self) -> &[f32] {
         &self.pending
     }

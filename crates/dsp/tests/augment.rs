@@ -1,5 +1,5 @@
-//! Augmentation: against librosa (see `tests/golden/README.md`), and what must hold for every
-//! signal and seed.
+//! Augmentation: compared with librosa (see `tests/golden/README.md`), and properties for every signal
+//! and seed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
@@ -81,7 +81,7 @@ fn stretching_is_librosas() {
     for case in &golden.stretched {
         let rate = case.rate.unwrap();
         let worst = compare(&time_stretch(&signal, rate).unwrap(), case);
-        // What single precision leaves of the phases of the quietest bins; 4e-6 was seen.
+        // Single precision limits the phases of the quietest bins; 4e-6 was observed.
         assert!(worst <= 5e-5, "rate {rate}: {worst} of the peak");
     }
     assert_eq!(golden.stretched.len(), 5);
@@ -94,8 +94,8 @@ fn shifting_is_librosas() {
     for case in &golden.shifted {
         let semitones = case.semitones.unwrap();
         let worst = compare(&pitch_shift(&signal, semitones).unwrap(), case);
-        // Near the Nyquist frequency the two resamplers' filters pass different shares of the noise,
-        // and ring differently where the signal begins; 1.3e-3 was seen.
+        // The filters of the two resamplers differ near the Nyquist frequency and ring differently at the
+        // start of the signal; 1.3e-3 was observed.
         assert!(worst <= 3e-3, "{semitones} semitones: {worst} of the peak");
     }
     assert_eq!(golden.shifted.len(), 4);
@@ -129,7 +129,7 @@ fn an_octave_up_doubles_the_frequency() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Time changes and pitch does not.
+    /// Duration changes, pitch does not.
     #[test]
     fn a_stretched_sine_keeps_its_frequency(hz in 200.0..4000.0_f64, rate in 0.4..2.0_f64) {
         let signal = sine(hz, 30_000);
@@ -138,18 +138,18 @@ proptest! {
         prop_assert!((pitch(&stretched) - hz).abs() < 1.0, "{} Hz for {}", pitch(&stretched), hz);
     }
 
-    /// Pitch changes and time does not.
+    /// Pitch changes, duration does not.
     #[test]
     fn a_shifted_sine_has_the_other_frequency(hz in 300.0..1500.0_f64, semitones in -12.0..12.0_f64) {
         let shifted = pitch_shift(&sine(hz, 30_000), semitones).unwrap();
         prop_assert_eq!(shifted.len(), 30_000);
         let expected = hz * (semitones / 12.0).exp2();
-        // Half a cent by the ratio of resampling, and a tenth of a bin by the reading of the peak.
+        // Half a cent from the resampling ratio, and a tenth of a bin from the estimate of the peak.
         let allowed = expected * (1.0 / 2400.0 * std::f64::consts::LN_2) + 0.3;
         prop_assert!((pitch(&shifted) - expected).abs() < allowed, "{} Hz for {}", pitch(&shifted), expected);
     }
 
-    /// With nothing to change, what comes out is what went in.
+    /// A neutral change returns the input.
     #[test]
     fn a_rate_of_one_changes_nothing(signal in vec(-1.0_f32..1.0, 1..6000)) {
         for same in [time_stretch(&signal, 1.0).unwrap(), pitch_shift(&signal, 0.0).unwrap()] {
@@ -160,7 +160,7 @@ proptest! {
         }
     }
 
-    /// Short signals, extreme rates: the right length, and only numbers.
+    /// Short signals and extreme rates give the right length and finite values.
     #[test]
     fn any_signal_can_be_stretched_and_shifted(
         signal in vec(-1.0_f32..1.0, 1..3000),
@@ -175,7 +175,7 @@ proptest! {
         prop_assert!(shifted.iter().all(|s| s.is_finite()));
     }
 
-    /// The noise has the level asked for, whatever the seed and the signal.
+    /// The noise has the requested level for every seed and signal.
     #[test]
     fn noise_has_its_ratio(seed in any::<u64>(), snr_db in -20.0_f32..60.0, amplitude in 0.01_f32..1.0) {
         let clean: Vec<f32> = sine(440.0, 100_000).iter().map(|s| s * amplitude).collect();
@@ -183,7 +183,7 @@ proptest! {
         add_noise(&mut noisy, snr_db, &mut generator(seed)).unwrap();
         let noise: Vec<f32> = noisy.iter().zip(&clean).map(|(n, c)| n - c).collect();
         let found = 10.0 * (energy(&clean) / energy(&noise)).log10();
-        // The energy of 100000 random values varies by 0.02 dB: nine times that.
+        // The energy of 100000 random values varies by 0.02 dB; the limit is nine times as large.
         prop_assert!((found - f64::from(snr_db)).abs() < 0.2, "{} dB for {}", found, snr_db);
 
         let mut again = clean.clone();
@@ -211,7 +211,7 @@ proptest! {
         }
     }
 
-    /// Each sample arrives where it should, and the vacancy holds what it should.
+    /// Each sample arrives at its position, and the gap has the chosen content.
     #[test]
     fn shifts_move_samples(
         signal in vec(-1.0_f32..1.0, 1..100),
@@ -229,7 +229,7 @@ proptest! {
         }
     }
 
-    /// Masks cover what they say, no more than they may, and nothing else changes.
+    /// Masks cover the reported positions, not more than their limits, and nothing else changes.
     #[test]
     fn masks_cover_only_what_they_may(
         (bands, frames) in (1..50_usize, 1..80_usize),
@@ -263,7 +263,7 @@ proptest! {
         prop_assert_eq!(again, after);
     }
 
-    /// A mixture lies between what was mixed, and its labels are still probabilities.
+    /// A mixture is between its inputs, and its labels are still probabilities.
     #[test]
     fn mixtures_are_convex(
         pairs in vec((-1.0_f32..1.0, -1.0_f32..1.0), 0..100),
@@ -299,7 +299,7 @@ fn lambdas_are_distributed_as_they_should() {
     }
 }
 
-/// A seed's numbers are the same on every machine and in every version.
+/// A seed gives the same numbers on every machine and in every version.
 #[wasm_bindgen_test(unsupported = test)]
 fn a_seed_is_for_ever() {
     let mut signal = [1.0_f32; 4];

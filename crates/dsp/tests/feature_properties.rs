@@ -1,4 +1,4 @@
-//! What must hold for the features of every signal, not only of the golden ones.
+//! Properties of the features of every signal, not only of the golden ones.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -23,7 +23,7 @@ fn sine(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
     (0..samples).map(|i| (0.5 * (TAU * hz * i as f64 / f64::from(rate)).sin()) as f32).collect()
 }
 
-/// Every number that a window has, each with the range that it must lie in.
+/// All features of a window, each with its valid range.
 fn check_ranges(window: &mut Window<'_>, signal: &[f32]) {
     let samples = signal.len();
     let frames = 1 + samples / 512;
@@ -75,7 +75,7 @@ fn odd_signals() {
     {
         check_ranges(&mut extractor.window(&signal).unwrap(), &signal);
     }
-    // From one sample to some more than a frame.
+    // From one sample to a little more than a frame.
     for samples in [1, 2, 3, 15, 511, 512, 513, 1023, 1024, 2047, 2048, 2049, 5000] {
         let signal = sine(1000.0, RATE, samples);
         check_ranges(&mut extractor.window(&signal).unwrap(), &signal);
@@ -89,7 +89,7 @@ fn silence_has_no_features_to_speak_of() {
     let silence = vec![0.0; 3 * RATE as usize];
     let mut window = extractor.window(&silence).unwrap();
     let row = window.table_row().unwrap();
-    // Decibels have a floor, and so the first MFCC has one; all the rest is nothing.
+    // Decibels have a floor, so the first MFCC has one too; all other features are 0.
     assert!(row[17] < -1000.0, "{row:?}");
     assert!(row.iter().enumerate().all(|(i, v)| i == 17 || v.abs() < 1e-4), "{row:?}");
     assert_eq!(window.beats().unwrap(), (0.0, Vec::new()));
@@ -105,7 +105,7 @@ proptest! {
         check_ranges(&mut extractor().window(&signal).unwrap(), &signal);
     }
 
-    /// A bad sample is an error that says where, and leaves the plan usable.
+    /// A bad sample is an error with its index, and the plan stays usable.
     #[test]
     fn what_is_not_finite_is_refused(
         place in 0..5000_usize,
@@ -124,7 +124,7 @@ proptest! {
         prop_assert_eq!(extractor.window(&good).unwrap().table_row().unwrap(), fresh);
     }
 
-    /// Whatever rate and channels a tone comes in, it has the same pitch and colour.
+    /// A tone has the same pitch and timbre at every sample rate and number of channels.
     #[test]
     fn rate_and_channels_do_not_matter(
         rate in select(vec![8000_u32, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176_400, 192_000]),
@@ -138,7 +138,7 @@ proptest! {
         let middle = window.frames() / 2;
         prop_assert!((window.spectral_centroid()[middle] - 1000.0).abs() < 15.0);
         prop_assert!((window.rms()[middle] - 0.5 / 2.0_f32.sqrt()).abs() < 1e-3);
-        // 1 kHz lies 21 hundredths above B5 (987.77 Hz).
+        // 1 kHz is 0.21 semitones above B5 (987.77 Hz).
         let chroma = window.chroma();
         let loudest = chroma.iter().nth(middle).unwrap().iter().position(|v| *v == 1.0);
         prop_assert_eq!(loudest, Some(11));
@@ -162,7 +162,7 @@ proptest! {
         prop_assert_eq!(one.zero_crossing_rate(), other.zero_crossing_rate());
     }
 
-    /// The two parts are the whole, and a tone is harmonic.
+    /// The two parts sum to the signal, and a tone is harmonic.
     #[test]
     fn the_parts_add_up(signal in vec(-1.0_f32..1.0, 1..20_000)) {
         let mut hpss = Hpss::new(2048, 512).unwrap();
@@ -172,7 +172,7 @@ proptest! {
         }
     }
 
-    /// The two ways to a power spectrum agree, bin by bin, for frames of every even length.
+    /// Both implementations of the power spectrum agree in every bin, for frames of every even length.
     #[test]
     fn power_is_the_spectrums(signal in vec(-1.0_f32..1.0, 200), half in 1..=70_usize, centre in 0..200_usize) {
         let mut stft = Stft::new(2 * half).unwrap();
@@ -185,7 +185,7 @@ proptest! {
         }
     }
 
-    /// The inverse transform gives the signal back.
+    /// The inverse transform restores the signal.
     #[test]
     fn inverse(signal in vec(-1.0_f32..1.0, 1..9000), n_fft in select(vec![64_usize, 512, 2048]), part in 2..8_usize) {
         let hop = n_fft / part;
@@ -199,14 +199,14 @@ proptest! {
             istft.add(frame, &mut spectrum, &mut out).unwrap();
         }
         istft.finish(&mut out).unwrap();
-        // Where the last window has nearly ended, little is divided by little.
+        // Near the end of the last window, both numerator and denominator are small.
         let whole = (signal.len() / hop * hop + n_fft / 4).min(signal.len());
         for (a, b) in signal[..whole].iter().zip(&out) {
             prop_assert!((a - b).abs() <= 1e-4, "{} and {}", a, b);
         }
     }
 
-    /// Windows do not depend on how the track was cut into pushes.
+    /// Windows do not depend on how the track is divided into pushes.
     #[test]
     fn streaming(
         samples in 0..3000_usize,
@@ -250,7 +250,7 @@ fn a_tone_is_harmonic_and_a_click_percussive() {
     assert!(energy(harmonic) < 0.02 * energy(percussive));
 }
 
-/// A drum at any usual tempo has that tempo, and its beats are where the drum is.
+/// A drum has its tempo, at any usual tempo, and its beats are at the drum's positions.
 #[test]
 fn a_drum_keeps_its_tempo() {
     for bpm in [80.0, 100.0, 120.0, 140.0, 160.0] {
@@ -265,14 +265,14 @@ fn a_drum_keeps_its_tempo() {
             .collect();
         let mut extractor = extractor();
         let (tempo, beats) = extractor.window(&signal).unwrap().beats().unwrap();
-        // A lag is a whole number of frames: 23 ms.
+        // A lag is a whole number of frames of 23 ms.
         assert!((tempo / bpm - 1.0).abs() < 0.05, "{tempo} for {bpm}");
         assert!(beats.len() as f64 > 20.0 / 60.0 * bpm - 5.0);
         let off = |beat: &&usize| {
             let place = (**beat as f64 * 512.0 / period).fract();
             place.min(1.0 - place) * period / 512.0 > 3.0
         };
-        // At either end the tempo's rounding may have moved a few.
+        // Rounding of the tempo may move a few beats at both ends.
         assert!(beats.iter().filter(off).count() * 10 <= beats.len(), "{beats:?} at {bpm}");
     }
 }
@@ -323,7 +323,7 @@ fn parameters_that_make_no_sense_are_refused() {
     ] {
         assert!(FeatureExtractor::new(&bad).is_err(), "{bad:?}");
     }
-    // Spectral contrast needs octaves up to 12.8 kHz: refused there and nowhere else.
+    // Only spectral contrast needs octaves up to 12.8 kHz, so only it is rejected.
     let low = FeatureParams { sample_rate: 8000, ..good };
     let mut extractor = FeatureExtractor::new(&low).unwrap();
     let signal = sine(440.0, 8000, 8000);

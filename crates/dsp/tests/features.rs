@@ -1,4 +1,4 @@
-//! Every feature against librosa's, on signals that both sides make from the same formulas; see
+//! Every feature compared with librosa's, on signals from the same formulas; see
 //! `tests/golden/README.md`. The same tests run natively and in a browser.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -46,14 +46,14 @@ struct Golden {
     stacked: Option<Matrix>,
 }
 
-/// What a difference is relative to.
+/// The reference of a relative difference.
 #[derive(Clone, Copy)]
 enum Relative {
     /// The value itself.
     Value,
     /// The value itself, or a hundredth of a decibel.
     Decibels,
-    /// The largest magnitude of all values: for those that have either sign or cross zero.
+    /// The largest magnitude of all values, for values of both signs.
     Largest,
 }
 
@@ -113,7 +113,7 @@ fn check(json: &str) {
     use Relative::{Decibels, Largest, Value};
     let check = Check { signal: golden.signal.clone() };
     let mut extractor = FeatureExtractor::new(&FeatureParams::default()).unwrap();
-    // A window before this one must leave nothing behind.
+    // An earlier window must not affect this one.
     extractor.window(&feature_signal("noise", 5000)).unwrap().table_row().unwrap();
     let mut window = extractor.window(&samples).unwrap();
 
@@ -175,7 +175,7 @@ fn check(json: &str) {
     let mut alone = Hpss::new(2048, 512).unwrap();
     assert_eq!(row(alone.separate(&samples).unwrap().0), harmonic);
 
-    // The means of the two signals are noise around zero: relative to their deviations.
+    // The means of the two signals are noise around zero, so they are relative to the deviations.
     let found = window.table_row().unwrap();
     for (at, (name, (expected, found))) in
         TABLE_COLUMNS.iter().zip(golden.table_row[0].iter().zip(found)).enumerate()
@@ -183,8 +183,7 @@ fn check(json: &str) {
         let (scale, tolerance) = match *name {
             "harmony_mean" | "perceptr_mean" => (golden.table_row[0][at + 1].sqrt(), 1e-2),
             "harmony_var" | "perceptr_var" => (*expected, 1e-2),
-            // A signal without a beat has none to be right about: where two lags are as good, the
-            // last digit decides.
+            // Without a beat the tempo is arbitrary: if two lags are equally good, the last digit decides.
             "tempo" if golden.signal != "band" => (*expected, 0.06),
             // A mean near zero is relative to the deviation as well.
             name if name.starts_with("mfcc") && name.ends_with("_mean") => {

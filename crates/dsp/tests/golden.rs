@@ -1,4 +1,4 @@
-//! Features against librosa's, on signals that both sides make from the same formulas; see
+//! Features compared with librosa's, on signals from the same formulas; see
 //! `tests/golden/README.md`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -71,12 +71,12 @@ fn check(json: &str) {
         assert_eq!((mel.bands, mel.frames), (case.n_mels, case.frames), "{name}: shape");
         assert_eq!(case.power.len(), mel.bands);
 
-        // A single-precision FFT leaves in every bin an error of some 1e-7 of the spectrum's root
-        // mean square, in amplitude. On a bin of power P that makes 2·√P times the error, so a
-        // tolerance relative to P alone cannot hold for quiet bins: with the mean power well below
-        // the maximum (a tone's energy lies in 3 of 1025 bins: √(3/1025) ≈ 0.05) and P = 1e-6 of
-        // the maximum, √(1e-6) · 2 · 1e-7 · 0.05 = 1e-11, which the floor of 1e-10 leaves room for. (The largest difference seen is 8 % of what
-        // is allowed, and 0.0006 dB.)
+        // A single-precision FFT has an amplitude error of about 1e-7 of the spectrum's root mean square
+        // in every bin. For a bin of power P, this is an error of 2·√P times as much, so a tolerance
+        // relative to P alone fails for quiet bins. With the mean power well below the maximum (a tone's
+        // energy is in 3 of 1025 bins: √(3/1025) ≈ 0.05) and P = 1e-6 of the maximum, the error is
+        // √(1e-6) · 2 · 1e-7 · 0.05 = 1e-11, below the floor of 1e-10. (The largest observed difference
+        // is 8 % of the limit, and 0.0006 dB.)
         let floor = 1e-10 * case.power.iter().flatten().copied().fold(0.0, f64::max);
         let expected = case.power.iter().flatten();
         for (at, (found, expected)) in mel.data.iter().zip(expected).enumerate() {
@@ -126,8 +126,8 @@ fn filter_banks() {
         for (band, expected) in case.filters.iter().enumerate() {
             let (first, weights) = bank.weights(band);
             let bins = case.n_fft / 2 + 1;
-            // Compared over all bins, so that a filter which begins or ends elsewhere is found; at
-            // its very edge a weight may be a rounding error on one side and absent on the other.
+            // Compared over all bins, so that a filter with other edges is found. At its very edge, a
+            // weight may be a rounding error in one implementation and absent in the other.
             let dense = |first: usize, weights: &mut dyn Iterator<Item = f64>| {
                 let mut row = vec![0.0; bins];
                 for (bin, weight) in weights.enumerate() {

@@ -1,5 +1,5 @@
-//! Pictures of spectrograms: against matplotlib's and Pillow's (see `tests/golden/README.md`), and
-//! what must hold for all of them.
+//! Pictures of spectrograms: compared with matplotlib and Pillow (see `tests/golden/README.md`), and
+//! properties of all pictures.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
@@ -73,12 +73,12 @@ fn difference(a: &Picture, b: &Picture) -> u8 {
     a.rgb.iter().zip(&b.rgb).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
-/// The middle of a level, so that no rounding can make it another.
+/// The middle of a level, so that rounding cannot change the level.
 fn decibels(level: u8, top_db: f32) -> f32 {
     -top_db + top_db * (f32::from(level) + 0.5) / 256.0
 }
 
-/// d3 rounds to a level what matplotlib cuts off: one apart at most.
+/// d3 rounds where matplotlib truncates: a difference of one level at most.
 const TABLE_LEVELS: u8 = 1;
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -111,18 +111,17 @@ fn a_spectrogram_stands_on_its_lowest_band() {
     assert!(difference(&found, &golden.viridis.picture()) <= TABLE_LEVELS);
 }
 
-/// What a step may differ by, in levels.
+/// Largest accepted difference of a step, in levels.
 fn allowed(step: &str) -> u8 {
     match step {
-        // Our own few lines repeat Pillow's arithmetic, which is exact or in single precision, and
-        // were never seen to differ; the one level is for a processor of the other side that
-        // rounds a product and a sum only once.
+        // Pillow's arithmetic, exact or in single precision. No difference was observed; one level is
+        // allowed for processors with fused multiply-add.
         "blur" | "contrast" | "brightness" | "sharpness" => 1,
-        // Pillow's algorithm, but with weights of 16 bits where Pillow's have 22: one level seen,
-        // where a sum lies about half way between two levels.
+        // Pillow's algorithm with weights of 16 bits instead of 22: one level was observed, for sums
+        // about halfway between two levels.
         "resize" | "crop" => 1,
-        // The one level of the resizing, which contrast, brightness and sharpness stretch and cut
-        // off: up to ⌈1.2⌉ = 2, ⌈2 · 1.1⌉ = 3 and ⌈3 · 1.1⌉ = 4, as was seen.
+        // One level from resizing, amplified by contrast, brightness and sharpness: up to ⌈1.2⌉ = 2,
+        // ⌈2 · 1.1⌉ = 3 and ⌈3 · 1.1⌉ = 4, as observed.
         _ => 4,
     }
 }
@@ -187,7 +186,7 @@ fn filters() -> impl Strategy<Value = ResizeFilter> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a spectrogram holds, its picture has the size that was asked for.
+    /// Every spectrogram gives a picture of the requested size.
     #[test]
     fn any_spectrogram_becomes_a_picture(
         (bands, frames, data) in (1..40_usize, 1..40_usize)
@@ -207,7 +206,7 @@ proptest! {
         prop_assert!(input.iter().all(|v| (0.0..=1.0).contains(v)));
     }
 
-    /// A single colour has nothing to smooth, to sharpen or to tell apart, at any size.
+    /// A picture of one colour does not change, at any size.
     #[test]
     fn one_colour_stays_so(
         pixel in any::<[u8; 3]>(),
@@ -219,7 +218,7 @@ proptest! {
     ) {
         let plain = Picture::new(width, height, pixel.repeat(width * height)).unwrap();
         prop_assert_eq!(&plain.sharpness(factor).unwrap(), &plain);
-        // Two directions of three passes; their weights may add up to a little less than one.
+        // Three passes in two directions; their weights may sum to a little less than one.
         prop_assert!(difference(&plain.gaussian_blur(radius).unwrap(), &plain) == 0);
         let resized = plain.resize(other_width, other_height, filter).unwrap();
         let expected = Picture::new(other_width, other_height, pixel.repeat(other_width * other_height)).unwrap();
@@ -239,7 +238,7 @@ proptest! {
         prop_assert_eq!(&picture.clone().enhance(&Enhancement::default()).unwrap(), &picture);
     }
 
-    /// Blurring treats both directions and both ways alike.
+    /// Blurring is symmetric in both directions.
     #[test]
     fn a_blur_has_no_direction(picture in picture(), radius in 0.0_f32..10.0) {
         let mirrored = |p: &Picture| Picture {
@@ -286,8 +285,8 @@ fn noise_has_the_deviation_asked_for() {
         let n = noisy.rgb.len() as f64;
         let mean = noisy.rgb.iter().map(|l| f64::from(*l)).sum::<f64>() / n;
         let variance = noisy.rgb.iter().map(|l| (f64::from(*l) - 128.0).powi(2)).sum::<f64>() / n;
-        // Rounding to levels adds a twelfth to the variance; of 120000 values the deviation is
-        // known to 0.2 %.
+        // Rounding to levels adds 1/12 to the variance; the deviation of 120000 values is accurate to
+        // 0.2 %.
         let expected = (f64::from(deviation).powi(2) + 1.0 / 12.0).sqrt();
         assert!((variance.sqrt() / expected - 1.0).abs() < 0.01, "{} for {expected}", variance.sqrt());
         assert!((mean - 128.0).abs() < 0.02 * f64::from(deviation), "{mean}");
@@ -328,7 +327,7 @@ fn sizes_that_make_no_picture_are_refused() {
         assert!(picture.add_noise(bad, &mut generator(0)).is_err());
     }
 
-    // The fields are public, so anyone can break them; that is found and no step panics.
+    // The fields are public and may be inconsistent; this is an error, not a panic.
     let broken = Picture { width: 3, height: 3, rgb: vec![0; 26] };
     assert!(Picture::new(3, 3, vec![0; 26]).is_err());
     assert!(broken.resize(2, 2, ResizeFilter::Nearest).is_err());

@@ -1,4 +1,4 @@
-//! What must hold for every signal, not only for the golden ones.
+//! Properties of every signal, not only of the golden ones.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -29,13 +29,13 @@ fn peak(signal: &[f32]) -> f32 {
     signal.iter().fold(0.0, |max, s| max.max(s.abs()))
 }
 
-/// The half of a signal that lies around its middle, and where it begins.
+/// The middle half of a signal, and its first sample.
 fn middle(signal: &[f32]) -> (usize, &[f32]) {
     let quarter = signal.len() / 4;
     (quarter, &signal[quarter..signal.len() - quarter])
 }
 
-/// Rates that files have, and now and then any other.
+/// Usual sample rates, and sometimes any other.
 fn rates() -> impl Strategy<Value = u32> {
     let usual =
         vec![8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176_400, 192_000];
@@ -51,7 +51,7 @@ fn few() -> ProptestConfig {
 proptest! {
     #![proptest_config(few())]
 
-    /// Parseval: a frame's energy is the same in time and in frequency.
+    /// Parseval: a frame has the same energy in time and in frequency.
     #[test]
     fn a_frames_power_is_its_windowed_energy(
         signal in vec(-1.0_f32..1.0, 1..3000),
@@ -85,12 +85,12 @@ proptest! {
         prop_assert!(mel.data.iter().all(|p| p.is_finite() && *p >= 0.0));
     }
 
-    /// A gain of g multiplies power by g² and leaves decibels below the maximum as they were.
+    /// A gain of g multiplies power by g² and does not change decibels below the maximum.
     #[test]
     fn gain(signal in vec(-1.0_f32..1.0, 1024..4000), gain in 0.1_f32..10.0) {
         let mut quiet = mel(&signal).unwrap().data;
         let mut loud = mel(&signal.iter().map(|s| s * gain).collect::<Vec<_>>()).unwrap().data;
-        // Bins far below the maximum hold rounding errors, which follow no law.
+        // Bins far below the maximum only contain rounding errors.
         let floor = 1e-9 * peak(&loud);
         for (a, b) in quiet.iter().zip(&loud) {
             let expected = a * gain * gain;
@@ -110,7 +110,7 @@ proptest! {
         prop_assert!(power.contains(&0.0));
     }
 
-    /// A bad sample anywhere is refused, and the error says where it is.
+    /// A bad sample anywhere is rejected, and the error has its index.
     #[test]
     fn what_is_not_finite_is_refused(
         mut signal in vec(-1.0_f32..1.0, 1..500),
@@ -163,7 +163,7 @@ fn silence_has_no_power_and_no_depth() {
 #[test]
 fn a_constant_stays_in_the_lowest_bands() {
     let mel = mel(&[0.5; 8192]).unwrap();
-    // Away from the ends, where the constant begins and stops, which is a click.
+    // Away from the ends, where the constant starts and stops with a click.
     let frame = mel.frames / 2;
     let column: Vec<f32> = (0..mel.bands).map(|band| mel.data[band * mel.frames + frame]).collect();
     // A Hann window has three bins: the constant, and one to either side (21.5 Hz).
@@ -187,7 +187,7 @@ fn signals_shorter_than_a_frame() {
         let mel = mel(&signal).unwrap();
         assert_eq!(mel.frames, 1 + samples / 256, "{samples} samples");
         assert!(mel.data.iter().all(|p| p.is_finite() && *p >= 0.0), "{samples} samples");
-        // The window is 1 at its centre, so even one sample there is heard.
+        // The window is 1 at its centre, so a single sample there has power.
         assert!(peak(&mel.data) > 0.0, "{samples} samples");
     }
     assert!(matches!(mel(&[]), Err(DspError::Length { .. })));
@@ -239,8 +239,8 @@ proptest! {
         prop_assert_eq!(resample(&vec![0.5; samples], from, to).unwrap().len() as u64, expected);
     }
 
-    /// A sine below both Nyquist frequencies by a tenth stays the same sine: same frequency, same
-    /// amplitude, same phase. That it has no images is part of it.
+    /// A sine at least 10 % below both Nyquist frequencies keeps frequency, amplitude and phase, and has no
+    /// images.
     #[test]
     fn a_sine_stays_itself(from in rates(), place in 0.01..0.9_f64) {
         let hz = place * f64::from(from.min(RATE)) / 2.0;
@@ -252,7 +252,7 @@ proptest! {
         }
     }
 
-    /// What lies above the new Nyquist frequency by a tenth must not come back as another tone.
+    /// A tone at least 10 % above the new Nyquist frequency must not alias.
     #[test]
     fn aliases_are_60_db_down(
         from in select(vec![32000_u32, 44100, 48000, 88200, 96000, 176_400, 192_000]),
@@ -265,7 +265,7 @@ proptest! {
         prop_assert!(peak(out) <= 1e-3, "{} Hz leaves {}", hz, peak(out));
     }
 
-    /// No delay: a click stays where it is.
+    /// No delay: a click keeps its position.
     #[test]
     fn a_click_stays_in_its_place(from in rates(), place in 0.0..1.0_f64) {
         let mut signal = vec![0.0; 20_000];
@@ -274,12 +274,12 @@ proptest! {
         let out = resample(&signal, from, RATE).unwrap();
         let found = out.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0;
         let expected = at as f64 * f64::from(RATE) / f64::from(from);
-        // The last input sample may lie after the last output sample.
+        // The last input sample may be after the last output sample.
         let expected = expected.min((out.len() - 1) as f64);
         prop_assert!((found as f64 - expected).abs() <= 0.501, "{} for {}", found, expected);
     }
 
-    /// The output does not depend on how the input was cut.
+    /// The output does not depend on how the input is divided.
     #[test]
     fn pushes_of_any_size_give_the_same_samples(
         signal in vec(-1.0_f32..1.0, 0..20_000),
@@ -294,7 +294,7 @@ proptest! {
             resampler.push(now, &mut out).unwrap();
             rest = later;
         }
-        // A refused push takes nothing and leaves the stream usable.
+        // A rejected push has no effect, and the stream stays usable.
         prop_assert!(resampler.push(&[0.0, f32::NAN], &mut out).is_err());
         resampler.push(rest, &mut out).unwrap();
         resampler.finish(&mut out).unwrap();

@@ -1,21 +1,20 @@
-//! What the page and its workers say to each other: serde types and nothing else, so that either
-//! side can be rewritten, or tested from JavaScript, without the other.
+//! Messages between the page and its workers: only serde types, so that either side can be rewritten, or
+//! tested from JavaScript, without the other.
 //!
-//! A message on the wire is a JavaScript array `[header, payload…]`. The header is one of these
-//! enums as a plain object tagged by `type` (kebab-case, fields camelCase); payloads are typed
-//! arrays whose buffers are *transferred*, never copied. Which payloads a message carries is
-//! written at its variant.
+//! A message on the wire is a JavaScript array `[header, payload…]`. The header is one of these enums as a
+//! plain object tagged by `type` (kebab-case, fields camelCase). Payloads are typed arrays whose buffers
+//! are *transferred*, never copied; the documentation of each variant lists its payloads.
 //!
-//! The stream that answers one [`Request::Analyse`] is: one [`Event::Started`], then for every
-//! segment, in order, either [`Event::Segment`] or [`Event::Silent`], with an [`Event::Waveform`]
-//! before each stretch of them, then one [`Event::Character`] and one [`Event::Finished`]. At any place [`Event::Failed`] or [`Event::Cancelled`] may end it
-//! instead; what was sent before stays valid.
+//! One [`Request::Analyse`] is answered by one [`Event::Started`], then for every segment, in any order,
+//! either [`Event::Segment`] or [`Event::Silent`], with [`Event::Waveform`]s in order of time between them,
+//! then at most one [`Event::Character`] and one [`Event::Finished`]. [`Event::Failed`] or [`Event::Cancelled`]
+//! may end the stream at any point; earlier events stay valid.
 
 #![forbid(unsafe_code)]
 
 use serde::{Deserialize, Serialize};
 
-/// Which build of the worker this is, and so which device computes the networks.
+/// The build of the worker, which determines the device that computes the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
@@ -25,136 +24,180 @@ pub enum DeviceKind {
     WebGpu,
 }
 
-/// Which of the networks are at work.
+/// The set of networks in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelSet {
-    /// Those of `manifest.json`: small, for the first answer.
+    /// The networks of `manifest.json`: small, for the first answer.
     #[default]
     Fast,
-    /// Those of the manifest that it names as the full one.
+    /// The networks of the manifest that `manifest.json` names in `full`.
     Full,
 }
 
-/// How several networks decide together.
+impl ModelSet {
+    /// All of them, the smallest first.
+    pub const ALL: [Self; 2] = [Self::Fast, Self::Full];
+
+    /// The id on the wire and in stored settings.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Full => "full",
+        }
+    }
+
+    /// The set with this [`ModelSet::id`].
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.id() == id)
+    }
+}
+
+/// How the predictions of several networks are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// The mean of their probabilities.
+    /// The mean of the probabilities.
     Sum,
-    /// The geometric mean: each can veto.
+    /// The geometric mean of the probabilities: each network can veto a genre.
     Product,
-    /// Each votes for one genre, with its confidence.
+    /// Each network votes for one genre, weighted by its confidence.
     Vote,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sum, Self::Product, Self::Vote];
+
+    /// The id on the wire, in manifests and in stored settings.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Product => "product",
+            Self::Vote => "vote",
+        }
+    }
+
+    /// The rule with this [`Rule::id`].
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.id() == id)
+    }
 }
 
 /// From the page to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Request {
-    /// Fetch a manifest and its weights, load them, check them against their golden logits and
-    /// time them. The first message, which is answered by [`Event::Ready`] or [`Event::Failed`]; and
-    /// again for other networks, which take the place of the first ones between two songs: answered
-    /// by [`Event::Ready`] or [`Event::Kept`].
+    /// Fetch a manifest and its weights, load them, check them against their golden logits and time them.
+    /// This is the first message, answered by [`Event::Ready`] or [`Event::Failed`]. Sent again, it loads
+    /// other networks, which replace the first ones between two songs, and is answered by
+    /// [`Event::Ready`] or [`Event::Kept`].
     Load {
-        /// Absolute URL of the folder that holds the manifest, with a slash at its end.
+        /// Absolute URL of the folder with the manifest, with a slash at its end.
         models: String,
-        /// Which networks.
+        /// The set of networks.
         #[serde(default)]
         set: ModelSet,
-        /// How they decide together; none for what the manifest says.
+        /// How their predictions are combined; `None` for the rule of the manifest.
         #[serde(default)]
         rule: Option<Rule>,
     },
-    /// Analyse one song. Payload: one `Float32Array` a channel, all of the same length, samples
-    /// nominally in −1…1 at the file's own rate. A worker that has a song under way queues this one.
+    /// Analyse one song. Payload: one `Float32Array` per channel, all of the same length, samples nominally
+    /// in −1…1 at the file's own sample rate. A busy worker queues the song.
     Analyse {
         /// Chosen by the page; every event about this song carries it.
         id: u32,
-        /// Samples a second of each channel, in Hz.
+        /// Sample rate in Hz.
         sample_rate: u32,
     },
-    /// Tell which parts of a segment's sound speak for a genre. Payload: the segment's own samples,
-    /// as with [`Request::Analyse`]. Answered by [`Event::Explained`]; queued and cancelled like a
-    /// song.
+    /// Explain which parts of a segment speak for a genre. Payload: the samples of the segment, as for
+    /// [`Request::Analyse`]. Answered by [`Event::Explained`]; queued and cancelled like a song.
     Explain {
         /// Chosen by the page, as for a song.
         id: u32,
-        /// Samples a second of each channel, in Hz.
+        /// Sample rate in Hz.
         sample_rate: u32,
-        /// The genre, by its place in [`Event::Ready::classes`].
+        /// Index of the genre in [`Event::Ready::classes`].
         class: u32,
     },
-    /// Stop working on a song, whether under way or still queued. Answered by
-    /// [`Event::Cancelled`] unless the song is done already.
+    /// Cancel a song, running or queued. Answered by [`Event::Cancelled`] unless the song is already
+    /// finished.
     Cancel {
         /// The id of the [`Request::Analyse`].
         id: u32,
     },
 }
 
-/// One network of the ensemble, as the worker has loaded it.
+/// One loaded network of the ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
-    /// Its name in the manifest.
+    /// Name in the manifest.
     pub name: String,
-    /// One line for people: architecture and input.
+    /// One line that describes architecture and input.
     pub summary: String,
     /// Number of trained parameters.
     pub parameters: u64,
-    /// Bytes of its weights as shipped.
+    /// Size of the file of weights in bytes.
     pub bytes: u64,
-    /// Its figures, as the manifest has them.
+    /// Measured accuracies from the manifest.
     pub metrics: Vec<Metric>,
+    /// Licence notice of weights that come from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
 }
 
-/// An accuracy, never without its protocol and its number.
+/// A measured accuracy with its protocol and its sample size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metric {
-    /// How training and test material were kept apart: `fault-filtered`, `track` or `segment`.
+    /// How training and test data were split: `fault-filtered`, `track` or `segment`.
     pub protocol: String,
-    /// What was counted: `track` (whole clips) or `segment` (3-second windows).
+    /// What was counted: `track` (whole clips) or `segment` (3-second windows) with the correct genre;
+    /// `non-music`, sounds that were rejected as no music; `music-accepted`, clips of music that were not.
     pub level: String,
-    /// How many of them.
+    /// How the recordings were altered before the measurement: `mp3-48k`, `telephone`, `clipped`, `room`,
+    /// `faster` or `quieter`. `None` for recordings as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// Number of these units.
     pub n: u64,
-    /// Share that was named rightly, 0…1.
+    /// Fraction of correct predictions, 0…1.
     pub accuracy: f64,
-    /// Where the true share lies with 95 % confidence, if whoever measured it said so.
+    /// 95 % confidence interval of the accuracy. Older manifests have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// What was called what, if whoever measured it said so: one row a true genre, one column a
-    /// genre named, both in the order of [`Event::Ready::classes`].
+    /// Confusion matrix: one row for each label, one column for each predicted genre, both in the order of
+    /// [`Event::Ready::classes`]. Older manifests have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Vec<Vec<u32>>>,
 }
 
-/// Probabilities that one network gave, in the order of [`Event::Ready::classes`].
+/// Probabilities of one network, in the order of [`Event::Ready::classes`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberOutput {
     /// The network's [`ModelInfo::name`].
     pub model: String,
-    /// One probability a class; they sum to 1.
+    /// One probability for each class; they sum to 1.
     pub probabilities: Vec<f32>,
 }
 
-/// Plain features of a song, as the columns of the feature tables have them.
+/// Plain features of a song, as in the columns of the feature tables.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Character {
-    /// Beats a minute.
+    /// Beats per minute.
     pub tempo: f64,
-    /// Mean spectral centroid in Hz: how bright it is.
+    /// Mean spectral centroid in Hz: higher is brighter.
     pub brightness: f64,
-    /// Mean rate of zero crossings, 0…1: how noisy it is.
+    /// Mean zero crossing rate, 0…1: higher is noisier.
     pub noisiness: f64,
-    /// Share of the harmonic part in the energy, 0…1; the rest is percussive.
+    /// Fraction of the energy in the harmonic part, 0…1; the rest is percussive.
     pub harmony: f64,
-    /// Mean of the frames' root mean squares, 0…1: how loud it is.
+    /// Mean of the frames' root mean squares, 0…1: higher is louder.
     pub loudness: f64,
-    /// Their standard deviation over their mean: how much the loudness changes.
+    /// Standard deviation of the frames' root mean squares divided by their mean: higher changes more.
     pub dynamics: f64,
 }
 
@@ -218,26 +261,58 @@ pub struct TypicalCharacter {
     pub classes: Vec<Vec<Quantiles>>,
 }
 
-/// What went wrong, for the page to choose its advice by.
+/// How probable it is that a sound is no music.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NonMusic {
+    /// The likeliest kind, as the manifest names it: `speech`, `other-sounds`.
+    pub kind: String,
+    /// Probability of all kinds together, 0…1.
+    pub probability: f32,
+    /// Whether this is above the manifest's threshold, so that the answer is none of the classes.
+    pub rejected: bool,
+}
+
+/// One tag of a song: an era, a mood, an instrument or a style.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// Name of the tag, as its data set has it.
+    pub name: String,
+    /// Sigmoid output, 0…1; not calibrated.
+    pub strength: f32,
+}
+
+/// A condition of a recording under which the networks are measurably worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Only the band of a telephone (about 300 to 3400 Hz) is present.
+    Telephone,
+    /// Many samples are clipped at one level.
+    Clipped,
+}
+
+/// The kind of a failure, by which the page chooses its advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The song is shorter than a network can judge.
+    /// The song is too short for a network.
     TooShort,
-    /// Nothing in the song is louder than silence.
+    /// The whole song is silent.
     Silent,
-    /// The samples are not sound: NaN or infinite values, no channels, unequal channels, a rate
-    /// out of range.
+    /// The samples are invalid: NaN or infinite values, no channels, unequal channels, a sample rate out of
+    /// range.
     BadSamples,
     /// The manifest or the weights could not be fetched or read.
     Models,
-    /// The device gave other logits than the manifest's golden ones.
+    /// The logits of the device differ from the manifest's golden ones.
     GoldenMismatch,
-    /// No usable GPU: no adapter, or one without what the networks need.
+    /// No usable GPU: no adapter, or one that lacks a needed feature.
     NoGpu,
     /// The device was lost or failed while computing.
     Device,
-    /// The page sent something this worker doesn't understand.
+    /// The worker does not understand the request.
     BadRequest,
 }
 
@@ -245,139 +320,157 @@ pub enum FailureKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// The networks are loaded, checked and timed. Payload: one `Float32Array`, the logits that
-    /// this device gave for the golden inputs, network after network.
+    /// The networks are loaded, checked and timed. Payload: one `Float32Array`, the logits of this device
+    /// for the golden inputs, network after network.
     Ready {
-        /// Which build answers.
+        /// The build that answers.
         device: DeviceKind,
-        /// The adapter's description, or the kind of CPU code; for people.
+        /// Description of the adapter or of the kind of CPU code, for display.
         device_name: String,
         /// The genres, in the order of all probabilities.
         classes: Vec<String>,
-        /// The networks loaded.
+        /// The loaded networks.
         models: Vec<ModelInfo>,
-        /// Which they are.
+        /// The set of these networks.
         #[serde(default)]
         set: ModelSet,
-        /// Whether there is a full set besides.
+        /// Whether a full set exists.
         #[serde(default)]
         more: bool,
-        /// Figures of all of them together, as the manifest has them.
+        /// Measured accuracies of the ensemble, from the manifest. Empty with another rule than the manifest's.
         #[serde(default)]
         metrics: Vec<Metric>,
-        /// The typical character of the training clips, if the manifest has it.
+        /// Typical character of the training clips, if the manifest has it.
         #[serde(default)]
         typical: Option<TypicalCharacter>,
-        /// Largest absolute difference between this device's logits and the golden ones.
+        /// Largest absolute difference of this device's logits from the golden ones.
         golden_difference: f32,
-        /// Largest difference that would have been accepted.
+        /// Largest accepted difference.
         golden_tolerance: f32,
-        /// Time for the networks on one segment, in milliseconds: best of a few runs, after one
-        /// that compiled what had to be compiled.
+        /// Time of all networks for one segment, in milliseconds: the best of a few runs after a first one
+        /// that compiles shaders.
         milliseconds_per_segment: f64,
     },
-    /// Other networks could not be loaded; those before stay at work.
+    /// Other networks could not be loaded; the current ones stay in use.
     Kept {
-        /// Which were asked for.
+        /// The set that was requested.
         set: ModelSet,
-        /// Why not, for a developer.
+        /// The reason, for a developer.
         detail: String,
     },
-    /// Work on a song has begun.
+    /// The analysis of a song has begun.
     Started {
         /// The song.
         id: u32,
-        /// Its length in seconds.
+        /// Length in seconds.
         seconds: f64,
-        /// How many segments will be judged or found silent.
+        /// Number of segments, silent ones included.
         segments: u32,
-        /// Rows of each segment's spectrogram (mel bands, lowest first).
+        /// Rows of each segment's spectrogram: mel bands, the lowest first.
         bands: u32,
-        /// Columns of each segment's spectrogram (time).
+        /// Columns of each segment's spectrogram: time.
         columns: u32,
     },
-    /// The outline of the next stretch of sound, in order and without gaps from the song's start
-    /// to its end. Payload: one `Float32Array` of pairs, the lowest and the highest sample of each
-    /// slice.
+    /// Peaks of the next part of the song. All parts are in order and without gaps. Payload: one
+    /// `Float32Array` of pairs, the lowest and the highest sample of each slice.
     Waveform {
         /// The song.
         id: u32,
-        /// 0-based place of the first slice.
+        /// 0-based index of the first slice.
         first: u32,
-        /// Seconds of one slice; the song's last one may be shorter.
+        /// Seconds per slice; the last slice of the song may be shorter.
         step: f64,
     },
-    /// One segment has been judged. Payload: one `Float32Array` of `bands` × `columns` values,
-    /// row after row, lowest band first: mel power in dB relative to full scale (not to the
-    /// segment's maximum, so that segments can be drawn side by side).
+    /// The prediction for one segment. Payload: one `Float32Array` of `bands` × `columns` values, row after
+    /// row, lowest band first: mel power in dB relative to full scale (not to the segment's maximum, so
+    /// that segments can be drawn side by side).
     Segment {
         /// The song.
         id: u32,
-        /// 0-based place among the segments.
+        /// 0-based index of the segment.
         index: u32,
-        /// Where it starts, in seconds.
+        /// Start in seconds.
         start: f64,
-        /// Where it ends, in seconds.
+        /// End in seconds.
         end: f64,
         /// The ensemble's probabilities, in the order of the classes.
         probabilities: Vec<f32>,
-        /// Each network's own.
+        /// Probabilities of each network.
         members: Vec<MemberOutput>,
-        /// The ensemble's probabilities for the song, from all segments judged so far.
+        /// The ensemble's probabilities for the song, from all segments so far.
         #[serde(default)]
         song: Vec<f32>,
-        /// Whether the answer from these segments would be none of the classes.
+        /// Whether the answer from the segments so far is none of the classes.
         #[serde(default)]
         none: bool,
+        /// The non-music probability of this segment, if a network predicts it.
+        #[serde(default)]
+        non_music: Option<NonMusic>,
+        /// The non-music probability of the song, from all segments so far.
+        #[serde(default)]
+        song_non_music: Option<NonMusic>,
+        /// Whether the song's answer is unlikely to change with the remaining segments.
+        #[serde(default)]
+        settled: bool,
     },
-    /// One segment is silent and was not judged.
+    /// One segment is silent, so the networks did not run.
     Silent {
         /// The song.
         id: u32,
-        /// 0-based place among the segments.
+        /// 0-based index of the segment.
         index: u32,
-        /// Where it starts, in seconds.
+        /// Start in seconds.
         start: f64,
-        /// Where it ends, in seconds.
+        /// End in seconds.
         end: f64,
     },
-    /// What the song is like, in plain features of its middle (at most half a minute of it).
+    /// The character of the song, measured in its middle (at most 30 seconds).
     Character {
         /// The song.
         id: u32,
-        /// See there.
+        /// The character.
         traits: Character,
     },
-    /// Why a segment sounds like a genre. Payload: one `Float32Array` of `rows` × `columns` values,
-    /// row after row, lowest tones first: by how much the logarithm of the genre's probability
-    /// falls when this part of the sound is taken away. Positive speaks for the genre.
+    /// The explanation of a segment. Payload: one `Float32Array` of `rows` × `columns` values, row after row,
+    /// lowest frequencies first: by how much the logarithm of the genre's probability falls without this
+    /// tile of the sound. Positive values speak for the genre.
     Explained {
         /// The request.
         id: u32,
         /// The genre.
         class: u32,
-        /// Bands, evenly on the mel scale.
+        /// Number of frequency bands, evenly spaced on the mel scale.
         rows: u32,
-        /// Stretches of time.
+        /// Number of time ranges.
         columns: u32,
     },
-    /// The song is done.
+    /// The song is finished.
     Finished {
         /// The song.
         id: u32,
         /// The ensemble's probabilities for the whole song, in the order of the classes.
         probabilities: Vec<f32>,
-        /// Whether the answer is that it is none of the classes: the confidence is too little.
+        /// Whether the answer is none of the classes: the confidence is below its threshold, or the
+        /// non-music probability is above its own.
         #[serde(default)]
         none: bool,
-        /// Which networks judged it.
+        /// The non-music probability of the song, if a network predicts it.
+        #[serde(default)]
+        non_music: Option<NonMusic>,
+        /// Tags of the song, the strongest first. Empty if no network predicts tags.
+        #[serde(default)]
+        tags: Vec<Tag>,
+        /// Conditions of the recording under which the networks are measurably worse.
+        #[serde(default)]
+        conditions: Vec<Condition>,
+        /// The set of networks that was used.
         #[serde(default)]
         set: ModelSet,
-        /// Each network's own for the whole song.
+        /// Probabilities of each network for the whole song.
         members: Vec<MemberOutput>,
-        /// From the request's arrival at the front of the queue to now, in milliseconds.
+        /// Time from the start of the job to now, in milliseconds.
         milliseconds: f64,
-        /// Of these, the time until the first segment was sent.
+        /// Time from the start of the job to the first predicted segment, in milliseconds.
         milliseconds_to_first: f64,
     },
     /// The song was cancelled.
@@ -385,13 +478,13 @@ pub enum Event {
         /// The song.
         id: u32,
     },
-    /// Something failed.
+    /// A song or the worker failed.
     Failed {
-        /// The song, or none if it is the worker itself.
+        /// The song, or `None` if the worker itself failed.
         id: Option<u32>,
-        /// What kind of thing, for the page to choose its words by.
+        /// The kind of failure, by which the page chooses its text.
         kind: FailureKind,
-        /// What exactly, for a developer; untranslated and possibly long.
+        /// Details for a developer; untranslated and possibly long.
         detail: String,
     },
 }
@@ -413,5 +506,26 @@ mod tests {
             serde_json::to_value(failed).ok(),
             Some(serde_json::json!({"type": "failed", "id": null, "kind": "no-gpu", "detail": "none"}))
         );
+    }
+
+    #[test]
+    fn a_figure_without_a_condition_is_of_recordings_as_they_are() {
+        let plain = serde_json::json!({"protocol": "track", "level": "track", "n": 4, "accuracy": 0.5});
+        let metric = serde_json::from_value::<Metric>(plain.clone()).ok();
+        assert_eq!(metric.as_ref().map(|metric| &metric.condition), Some(&None));
+        assert_eq!(metric.and_then(|metric| serde_json::to_value(metric).ok()), Some(plain));
+    }
+
+    #[test]
+    fn ids_are_the_wire_names() {
+        for rule in Rule::ALL {
+            assert_eq!(serde_json::to_value(rule).ok(), Some(rule.id().into()));
+            assert_eq!(Rule::from_id(rule.id()), Some(rule));
+        }
+        for set in ModelSet::ALL {
+            assert_eq!(serde_json::to_value(set).ok(), Some(set.id().into()));
+            assert_eq!(ModelSet::from_id(set.id()), Some(set));
+        }
+        assert_eq!((Rule::from_id("stack"), ModelSet::from_id("")), (None, None));
     }
 }

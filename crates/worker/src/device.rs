@@ -1,4 +1,4 @@
-//! The devices that a build can compute on. Each binary names one; the other's code is not in it.
+//! Devices. Each binary names one; the code of the other is not built.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,22 +9,22 @@ use cratedigger_protocol::DeviceKind;
 
 use crate::Failure;
 
-/// How a device is opened: the device, and its name for people.
+/// Opens a device: the device, and its name for people.
 type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
 
-/// A device that this worker can compute on.
+/// The device that this worker computes on.
 #[derive(Clone, Copy)]
 pub struct Backend {
-    /// What the page knows it as.
+    /// Its kind in the protocol.
     pub(crate) kind: DeviceKind,
-    /// Segments judged in one go.
+    /// Segments per batch.
     pub(crate) batch: usize,
-    /// Opens it.
+    /// Opens the device.
     pub(crate) open: fn() -> Opening,
 }
 
 thread_local! {
-    /// The device, once it was opened: burn opens a GPU once, and other networks go to the same one.
+    /// The opened device. burn opens a GPU only once, so all networks use the same device.
     static OPENED: RefCell<Option<(Device, String)>> = const { RefCell::new(None) };
 }
 
@@ -46,14 +46,14 @@ impl Backend {
     pub const CPU: Self = Self {
         kind: DeviceKind::Cpu,
         batch: 4,
-        // There is always a CPU.
+        // Cannot fail.
         open: || Box::pin(async { Ok((Device::flex(), "one core, WebAssembly SIMD".into())) }),
     };
 }
 
 #[cfg(feature = "gpu")]
 impl Backend {
-    /// WebGPU. Batches are large enough to fill a GPU and small enough to be seen coming.
+    /// WebGPU. Batches are large enough to use a GPU well and small enough to show progress.
     pub const GPU: Self = Self { kind: DeviceKind::WebGpu, batch: 8, open: || Box::pin(gpu::open()) };
 }
 
@@ -67,11 +67,11 @@ mod gpu {
     use super::{Device, Failure};
     use crate::wire;
 
-    /// burn-wgpu's clock needs this and panics without it.
+    /// burn-wgpu needs this feature for its clock and panics without it.
     const NEEDED: &str = "timestamp-query";
 
-    /// Looks at the adapter through JavaScript first: what burn cannot live without must be
-    /// refused before burn sees the adapter, because its panic would be final.
+    /// Checks the adapter through JavaScript first: a missing feature must be found before burn uses the
+    /// adapter, because a panic of burn cannot be recovered from.
     pub(crate) async fn open() -> Result<(Device, String), Failure> {
         let none = |what: &dyn std::fmt::Display| Failure::new(FailureKind::NoGpu, what);
         let adapter = adapter().await.map_err(|e| none(&wire::describe(&e)))?;
@@ -101,7 +101,7 @@ mod gpu {
         if gpu.is_undefined() {
             return Ok(JsValue::UNDEFINED);
         }
-        // The same wish as burn's, so that it is the same adapter.
+        // The same preference as burn's, so that it is the same adapter.
         let options = js_sys::Object::new();
         Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
         let promise: Promise = call(&gpu, "requestAdapter", &options)?.dyn_into()?;

@@ -1,30 +1,31 @@
-//! The web worker: songs in, probabilities out.
+//! The web worker: receives songs, posts predictions.
 //!
-//! A thin shell: messages are those of `cratedigger-protocol`, features and networks those of
-//! `cratedigger-zoo`. It is built twice from this source, as `worker-cpu` (small, answers first)
-//! and `worker-gpu` (large, fetched only where the browser has a GPU). All compute happens here
-//! and none on the page, which can throw a worker away and start another: a panic in WebAssembly
-//! is final.
+//! It connects the messages of `cratedigger-protocol` to the features and networks of
+//! `cratedigger-zoo`. This source is built twice: `worker-cpu` is small and answers first,
+//! `worker-gpu` is large and loaded only if the browser has a GPU. The page computes nothing itself
+//! and can replace a worker, because a panic in WebAssembly cannot be recovered from.
 
 #![forbid(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
 
-mod character;
 mod device;
 mod explain;
 mod queue;
 mod song;
+mod source;
 mod wire;
 
 pub use device::Backend;
 
-use cratedigger_protocol::{Event, FailureKind, Metric, ModelInfo, ModelSet, Rule};
-use cratedigger_zoo::{Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry};
+use cratedigger_protocol::{Event, FailureKind, ModelInfo, ModelSet, Rule};
+use cratedigger_zoo::{
+    AnalyseError, Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry,
+};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// What this worker can fail with: a kind for the page, words for a developer.
+/// An error of this worker: a kind for the page, a detail for a developer.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
@@ -41,18 +42,18 @@ impl Failure {
     }
 }
 
-/// Starts to listen, to compute on this device; returns at once.
+/// Starts to listen for messages; returns at once. The networks run on `backend`.
 pub fn start(backend: Backend) {
     console_error_panic_hook::set_once();
-    // wgpu reports a shader that does not validate by a log line and nothing else.
+    // wgpu reports an invalid shader only by a log line.
     if console_log::init_with_level(log::Level::Warn).is_err() {
         web_sys::console::warn_1(&"logging could not be set up".into());
     }
     queue::listen(backend);
 }
 
-/// Networks at work.
-pub(crate) struct Loaded {
+/// The networks in use.
+pub(crate) struct ActiveModels {
     pub(crate) analyser: Analyser,
     pub(crate) set: ModelSet,
 }
@@ -63,71 +64,64 @@ pub(crate) async fn load(
     set: ModelSet,
     rule: Option<Rule>,
     backend: Backend,
-) -> Result<Loaded, Failure> {
-    let unreadable = |e| Failure::new(FailureKind::Models, e);
-    let first = fetch(&format!("{base}manifest.json")).await?;
-    let first = Manifest::parse(&first).map_err(unreadable)?;
-    let more = first.full.is_some();
-    let mut manifest = match (set, &first.full) {
-        (ModelSet::Fast, _) => first,
-        (ModelSet::Full, Some(name)) => {
-            let full = fetch(&format!("{base}{name}")).await?;
-            let full = Manifest::parse(&full).map_err(unreadable)?;
-            if full.classes != first.classes {
-                return Err(Failure::new(FailureKind::Models, "the full set has other classes"));
-            }
-            full
-        }
-        (ModelSet::Full, None) => return Err(Failure::new(FailureKind::Models, "there is no full set")),
-    };
+) -> Result<ActiveModels, Failure> {
+    let (mut manifest, more) = fetch_manifest(base, set).await?;
     if let Some(rule) = rule {
-        manifest.ensemble = plain(rule, &manifest.ensemble);
+        manifest.ensemble = with_rule(rule, &manifest.ensemble);
     }
     let mut weights = Vec::with_capacity(manifest.models.len());
     for model in &manifest.models {
-        // The hash in the URL makes a cached file of an older release another file.
+        // The hash makes the URL of a new release differ from that of a cached file.
         let short = model.sha256.get(..16).unwrap_or_default();
         weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
     }
     let (device, device_name) = backend.device().await?;
     let mut analyser =
         Analyser::load(&manifest, weights, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
-
-    let failed = |e| Failure::new(FailureKind::Device, e);
-    let logits = analyser.golden_logits(1).await.map_err(failed)?;
-    let difference =
-        logits.iter().zip(analyser.expected_golden_logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    // NaN cannot get here: logits that are not finite are an error already.
-    if difference > GOLDEN_TOLERANCE {
-        return Err(Failure::new(
-            FailureKind::GoldenMismatch,
-            format!("logits differ from the golden ones by {difference}, more than {GOLDEN_TOLERANCE}"),
-        ));
-    }
-    let milliseconds_per_segment = time(&mut analyser, backend.batch).await.map_err(failed)?;
-    wire::post(
-        &Event::Ready {
-            device: backend.kind,
-            device_name,
-            classes: manifest.classes.clone(),
-            models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
-            set,
-            more,
-            // They were measured under the manifest's own rule.
-            metrics: if rule.is_none() { figures(&manifest.metrics) } else { Vec::new() },
-            typical: None,
-            golden_difference: difference,
-            golden_tolerance: GOLDEN_TOLERANCE,
-            milliseconds_per_segment,
-        },
-        Some(&logits),
-    );
-    Ok(Loaded { analyser, set })
+    let (logits, golden_difference) = check_golden(&mut analyser).await?;
+    let milliseconds_per_segment = time(&mut analyser, backend.batch).await?;
+    let event = Event::Ready {
+        device: backend.kind,
+        device_name,
+        models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
+        classes: manifest.classes,
+        set,
+        more,
+        // They were measured with the manifest's own rule.
+        metrics: if rule.is_none() { manifest.metrics } else { Vec::new() },
+        typical: manifest.character,
+        golden_difference,
+        golden_tolerance: GOLDEN_TOLERANCE,
+        milliseconds_per_segment,
+    };
+    wire::post(&event, Some(&logits));
+    Ok(ActiveModels { analyser, set })
 }
 
-/// Another rule, with the members' temperatures, which are theirs and not the rule's. What was fitted
-/// to the rule's own results is left out.
-fn plain(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
+/// The manifest of a set, and whether there is a full set.
+async fn fetch_manifest(base: &str, set: ModelSet) -> Result<(Manifest, bool), Failure> {
+    let parse = |json: Vec<u8>| Manifest::parse(&json).map_err(|e| Failure::new(FailureKind::Models, e));
+    let first = parse(fetch(&format!("{base}manifest.json")).await?)?;
+    match (set, &first.full) {
+        (ModelSet::Fast, full) => {
+            let more = full.is_some();
+            Ok((first, more))
+        }
+        (ModelSet::Full, Some(name)) => {
+            let mut full = parse(fetch(&format!("{base}{name}")).await?)?;
+            if full.classes != first.classes {
+                return Err(Failure::new(FailureKind::Models, "the full set has other classes"));
+            }
+            full.character = full.character.or(first.character);
+            Ok((full, true))
+        }
+        (ModelSet::Full, None) => Err(Failure::new(FailureKind::Models, "there is no full set")),
+    }
+}
+
+/// The ensemble rule with another combination. It keeps the temperatures, which belong to the members,
+/// and drops the settings that were fitted to the old combination's results.
+fn with_rule(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
     let combination = match rule {
         Rule::Sum => Combination::Sum,
         Rule::Product => Combination::Product,
@@ -139,9 +133,23 @@ fn plain(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
     EnsembleRule { combination, temperatures: fitted.temperatures.clone(), ..EnsembleRule::default() }
 }
 
-/// The best of up to three runs of one batch, within half a second, after one that compiled the
-/// shaders of this batch size.
-async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, cratedigger_zoo::AnalyseError> {
+/// The golden logits of this device, and their largest difference from the manifest's.
+async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failure> {
+    let logits = analyser.golden_logits(1).await?;
+    let expected = analyser.expected_golden_logits();
+    // Logits are finite here; others are an error of `golden_logits`.
+    let difference = logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if difference > GOLDEN_TOLERANCE {
+        let detail =
+            format!("logits differ from the golden ones by {difference}, more than {GOLDEN_TOLERANCE}");
+        return Err(Failure::new(FailureKind::GoldenMismatch, detail));
+    }
+    Ok((logits, difference))
+}
+
+/// Milliseconds per segment: the best of up to three runs of one batch within half a second, after a
+/// first run that compiles the shaders of this batch size.
+async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError> {
     let begin = song::now();
     analyser.golden_logits(batch).await?;
     let mut best = f64::INFINITY;
@@ -157,29 +165,16 @@ async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, cratedigger_
 }
 
 fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
-    // Where the ensemble is one network, the ensemble's figures are its own.
+    // An ensemble of one network has that network's figures.
     let metrics = if manifest.models.len() == 1 { &manifest.metrics } else { &model.metrics };
     ModelInfo {
         name: model.name.clone(),
         summary: model.architecture.summary(&model.input_spec),
         parameters: model.parameters,
         bytes: model.bytes,
-        metrics: figures(metrics),
+        metrics: metrics.clone(),
+        licence: None,
     }
-}
-
-fn figures(metrics: &[cratedigger_zoo::Metric]) -> Vec<Metric> {
-    metrics
-        .iter()
-        .map(|m| Metric {
-            protocol: m.protocol.clone(),
-            level: m.level.clone(),
-            n: m.n,
-            accuracy: m.accuracy,
-            interval: m.interval,
-            confusion: m.confusion.clone(),
-        })
-        .collect()
 }
 
 async fn fetch(url: &str) -> Result<Vec<u8>, Failure> {

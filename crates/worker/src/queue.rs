@@ -1,4 +1,4 @@
-//! One song at a time, in the order in which they came, each of which can be cancelled.
+//! The queue of jobs: one at a time, in the order of arrival, each of which can be cancelled.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,16 +11,16 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{Backend, Failure, Loaded, explain, song, wire};
+use crate::{ActiveModels, Backend, Failure, explain, song, wire};
 
-/// What is to be done with the sound of a job.
+/// The work that a job asks for.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
     Explain { class: u32 },
 }
 
-/// A song, or a segment, that waits or is under way.
+/// A song or a segment, waiting or running.
 pub(crate) struct Job {
     pub(crate) id: u32,
     pub(crate) task: Task,
@@ -28,32 +28,33 @@ pub(crate) struct Job {
     pub(crate) channels: Vec<Float32Array>,
 }
 
-/// What the message handler and the running song share.
+/// State shared by the message handler and the running job.
 #[derive(Default)]
 pub(crate) struct Shared {
     waiting: VecDeque<Job>,
-    /// The song under way, if any, and whether it was cancelled.
+    /// Id of the running job, if any, and whether it was cancelled.
     current: Option<(u32, bool)>,
-    /// Absent while loading, while a song is under way, and after a failed first load.
-    loaded: Option<Loaded>,
-    /// Takes its place between two songs.
-    next: Option<Loaded>,
-    /// Whether the first load was asked for, and whether any is under way.
+    /// Absent while loading, while a job runs, and after a failed first load.
+    models: Option<ActiveModels>,
+    /// Replaces `models` between two jobs.
+    next: Option<ActiveModels>,
+    /// Whether the first load was requested.
     begun: bool,
+    /// Whether a load is running.
     loading: bool,
 }
 
 impl Shared {
-    /// Puts networks to work: at once, or after the song under way.
-    fn install(&mut self, loaded: Loaded, first: bool) {
-        if first || self.loaded.is_some() {
-            self.loaded = Some(loaded);
+    /// Activates networks: at once, or after the running job.
+    fn install(&mut self, models: ActiveModels, first: bool) {
+        if first || self.models.is_some() {
+            self.models = Some(models);
         } else {
-            self.next = Some(loaded);
+            self.next = Some(models);
         }
     }
 
-    /// Whether the song under way was cancelled.
+    /// Whether the running job was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.current.is_some_and(|(_, cancelled)| cancelled)
     }
@@ -69,7 +70,7 @@ pub(crate) fn listen(backend: Backend) {
         }
     });
     wire::scope().set_onmessage(Some(handler.as_ref().unchecked_ref()));
-    handler.forget(); // it lives as long as the worker
+    handler.forget(); // needed as long as the worker lives
 }
 
 fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, channels: Vec<Float32Array>) {
@@ -85,11 +86,11 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             drop(state);
             let shared = Rc::clone(shared);
             spawn_local(async move {
-                let outcome = crate::load(&models, set, rule, backend).await;
+                let result = crate::load(&models, set, rule, backend).await;
                 shared.borrow_mut().loading = false;
-                match outcome {
-                    Ok(loaded) => {
-                        shared.borrow_mut().install(loaded, first);
+                match result {
+                    Ok(models) => {
+                        shared.borrow_mut().install(models, first);
                         run(&shared, backend.batch).await;
                     }
                     Err(failure) if first => {
@@ -109,7 +110,7 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
             if let Some((_, cancelled)) = state.current.as_mut().filter(|(current, _)| *current == id) {
-                *cancelled = true; // the song itself answers when it gets there
+                *cancelled = true; // the job itself answers at its next turn
                 return;
             }
             let before = state.waiting.len();
@@ -127,30 +128,30 @@ fn enqueue(shared: &Rc<RefCell<Shared>>, backend: Backend, job: Job) {
     spawn_local(async move { run(&shared, backend.batch).await });
 }
 
-/// Works through the queue, unless that is under way already or the networks are not there yet.
+/// Runs the queued jobs, unless this is running already or no networks are loaded yet.
 async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
-    // Whoever holds the networks is the one who runs.
-    let Some(mut loaded) = shared.borrow_mut().loaded.take() else { return };
+    // Taking the networks makes this the only running loop.
+    let Some(mut models) = shared.borrow_mut().models.take() else { return };
     loop {
         if let Some(next) = shared.borrow_mut().next.take() {
-            loaded = next;
+            models = next;
         }
         let job = shared.borrow_mut().waiting.pop_front();
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
-        let outcome = match job.task {
-            Task::Analyse => song::analyse(&mut loaded, batch, &job, shared).await,
+        let result = match job.task {
+            Task::Analyse => song::analyse(&mut models, batch, &job, shared).await,
             Task::Explain { class } => {
-                explain::explain(&mut loaded.analyser, batch, &job, class as usize, shared).await
+                explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }
         };
         shared.borrow_mut().current = None;
-        match outcome {
+        match result {
             Ok(true) => {}
             Ok(false) => wire::post(&Event::Cancelled { id }, None),
             Err(failure) => wire::post(&failure.event(Some(id)), None),
         }
     }
-    shared.borrow_mut().loaded = Some(loaded);
+    shared.borrow_mut().models = Some(models);
 }

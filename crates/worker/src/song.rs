@@ -1,19 +1,21 @@
-//! One song, from samples to verdict, in pieces that let messages in between.
+//! One song, from samples to prediction, in batches with turns of the event loop in between.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
-use cratedigger_dsp::{DspError, Resampler, downmix};
-use cratedigger_protocol::{Event, FailureKind, MemberOutput};
-use cratedigger_zoo::{AnalyseError, Analyser, MIN_SECONDS, Prediction, Signals, place_at, probabilities};
-use js_sys::{Float32Array, Promise};
+use cratedigger_dsp::DspError;
+use cratedigger_protocol::{Event, FailureKind, MemberOutput, ModelSet};
+use cratedigger_zoo::{
+    AnalyseError, Analyser, MIN_SECONDS, Prediction, SongAccumulator, SongPrediction, character,
+    probabilities,
+};
+use js_sys::Promise;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
-use crate::{Failure, Loaded, character, wire};
-
-/// Samples of each channel that are taken out of JavaScript's memory at a time.
-const BLOCK: usize = 1 << 16;
+use crate::source::Source;
+use crate::{ActiveModels, Failure, wire};
 
 impl From<DspError> for Failure {
     fn from(error: DspError) -> Self {
@@ -39,104 +41,137 @@ pub(crate) fn now() -> f64 {
 
 /// Analyses one song and posts its events; false if it was cancelled.
 pub(crate) async fn analyse(
-    loaded: &mut Loaded,
+    models: &mut ActiveModels,
     batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let Loaded { analyser, set } = loaded;
+    let ActiveModels { analyser, set } = models;
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
-    let seconds = source.frames as f64 / f64::from(job.sample_rate);
-    if seconds < MIN_SECONDS {
-        return Err(Failure::new(
-            FailureKind::TooShort,
-            format!("{seconds:.3} s is less than {MIN_SECONDS} s"),
-        ));
-    }
-    let rate = f64::from(analyser.sample_rate());
-    let segments = analyser.segments(source.resampled_length());
-    let (bands, columns) = analyser.spectra_shape();
-    wire::post(
-        &Event::Started {
-            id: job.id,
-            seconds,
-            segments: segments.len() as u32,
-            bands: bands as u32,
-            columns: columns as u32,
-        },
-        None,
-    );
-
-    let mut judged: Vec<Prediction> = Vec::new();
-    let mut to_first = None;
-    let mut outline = Outline::default();
-    let mut index = 0;
-    while index < segments.len() {
-        // The first segment alone, so that something is seen at once; the others in batches.
-        let count = if index == 0 { 1 } else { batch };
-        let batch = &segments[index..(index + count).min(segments.len())];
+    let segments = announce(analyser, job, &source)?;
+    let mut progress = Progress::new(job.id, f64::from(analyser.sample_rate()), analyser.song());
+    let mut peaks = Peaks::default();
+    while progress.segments < segments.len() {
+        // The first segment alone, so that the page shows a result early; the others in batches.
+        let count = if progress.segments == 0 { 1 } else { batch };
+        let batch = &segments[progress.segments..(progress.segments + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
-        outline.post(job.id, rate, source.signal(), false);
-        let answers = analyser.judge(&source.signals, batch).await?;
-        for (segment, answer) in batch.iter().zip(answers) {
-            let (start, end) = (segment.start as f64 / rate, segment.end as f64 / rate);
-            let (id, place) = (job.id, index as u32);
-            match answer {
-                None => wire::post(&Event::Silent { id, index: place, start, end }, None),
-                Some(mut judgement) => {
-                    to_first.get_or_insert_with(|| now() - started);
-                    let db = std::mem::take(&mut judgement.spectra.db); // long songs have many
-                    let (own, own_members) = (
-                        probabilities(&judgement.ensemble),
-                        judgement.members.iter().map(|m| probabilities(m)).collect(),
-                    );
-                    judged.push(judgement);
-                    let so_far = analyser.verdict(&judged);
-                    wire::post(
-                        &Event::Segment {
-                            id,
-                            index: place,
-                            start,
-                            end,
-                            probabilities: own,
-                            members: members(analyser, own_members),
-                            none: so_far.as_ref().is_some_and(|song| song.decision.none),
-                            song: so_far.map(|song| song.ensemble).unwrap_or_default(),
-                        },
-                        Some(&db),
-                    );
-                }
-            }
-            index += 1;
+        peaks.post(job.id, progress.rate, source.signal(), false);
+        let predictions = analyser.predict(&source.signals, batch).await?;
+        for (segment, prediction) in batch.iter().zip(predictions) {
+            progress.post(analyser, segment, prediction, started);
         }
-        let_messages_in().await;
+        yield_to_messages().await;
         if shared.borrow().is_cancelled() {
             return Ok(false);
         }
     }
-    // What is too short for a segment of its own is drawn, too.
+    // The page also draws a rest too short for a segment.
     source.read_to(usize::MAX)?;
-    outline.post(job.id, rate, source.signal(), true);
-    let Some(verdict) = analyser.verdict(&judged) else {
+    peaks.post(job.id, progress.rate, source.signal(), true);
+    let Some(prediction) = progress.song.prediction() else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
-    if let Some(traits) = character::of(source.signal(), analyser.sample_rate())? {
+    if let Some(traits) = character::measure(source.signal(), analyser.sample_rate())? {
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
-    wire::post(
-        &Event::Finished {
-            id: job.id,
-            probabilities: verdict.ensemble,
-            none: verdict.decision.none,
-            set: *set,
-            members: members(analyser, verdict.members),
-            milliseconds: now() - started,
-            milliseconds_to_first: to_first.unwrap_or_default(),
-        },
-        None,
-    );
+    let to_first = progress.milliseconds_to_first.unwrap_or_default();
+    wire::post(&finished(analyser, *set, job.id, prediction, now() - started, to_first), None);
     Ok(true)
+}
+
+/// Posts [`Event::Started`] and returns the song's segments.
+fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<Range<usize>>, Failure> {
+    let seconds = source.frames() as f64 / f64::from(job.sample_rate);
+    if seconds < MIN_SECONDS {
+        let detail = format!("{seconds:.3} s is less than {MIN_SECONDS} s");
+        return Err(Failure::new(FailureKind::TooShort, detail));
+    }
+    let segments = analyser.segments(source.resampled_length());
+    let (bands, columns) = analyser.spectra_shape();
+    let event = Event::Started {
+        id: job.id,
+        seconds,
+        segments: segments.len() as u32,
+        bands: bands as u32,
+        columns: columns as u32,
+    };
+    wire::post(&event, None);
+    Ok(segments)
+}
+
+fn finished(
+    analyser: &Analyser,
+    set: ModelSet,
+    id: u32,
+    song: SongPrediction,
+    milliseconds: f64,
+    milliseconds_to_first: f64,
+) -> Event {
+    Event::Finished {
+        id,
+        probabilities: song.ensemble,
+        none: song.decision.none,
+        non_music: None,
+        tags: Vec::new(),
+        conditions: Vec::new(),
+        set,
+        members: members(analyser, song.members),
+        milliseconds,
+        milliseconds_to_first,
+    }
+}
+
+/// The predictions of a song so far.
+struct Progress {
+    id: u32,
+    /// The networks' sample rate in Hz.
+    rate: f64,
+    /// Segments posted, the silent ones included.
+    segments: usize,
+    song: SongAccumulator,
+    milliseconds_to_first: Option<f64>,
+}
+
+impl Progress {
+    fn new(id: u32, rate: f64, song: SongAccumulator) -> Self {
+        Self { id, rate, segments: 0, song, milliseconds_to_first: None }
+    }
+
+    /// Posts the next segment; no prediction if it is silent.
+    fn post(
+        &mut self,
+        analyser: &Analyser,
+        segment: &Range<usize>,
+        prediction: Option<Prediction>,
+        started: f64,
+    ) {
+        let (start, end) = (segment.start as f64 / self.rate, segment.end as f64 / self.rate);
+        let (id, index) = (self.id, self.segments as u32);
+        self.segments += 1;
+        let Some(prediction) = prediction else {
+            wire::post(&Event::Silent { id, index, start, end }, None);
+            return;
+        };
+        self.milliseconds_to_first.get_or_insert_with(|| now() - started);
+        self.song.add(&prediction);
+        let song = self.song.prediction();
+        let event = Event::Segment {
+            id,
+            index,
+            start,
+            end,
+            probabilities: probabilities(&prediction.ensemble),
+            members: members(analyser, prediction.members.iter().map(|m| probabilities(m)).collect()),
+            none: song.as_ref().is_some_and(|song| song.decision.none),
+            non_music: None,
+            song_non_music: None,
+            settled: false,
+            song: song.map(|song| song.ensemble).unwrap_or_default(),
+        };
+        wire::post(&event, Some(&prediction.spectra.db));
+    }
 }
 
 fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
@@ -147,17 +182,18 @@ fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
         .collect()
 }
 
-/// Samples of one slice of the waveform: some 86 slices a second.
+/// Samples of one slice of the waveform: about 86 slices a second.
 const SLICE: usize = 256;
 
-/// The waveform, as far as it was sent.
+/// The peaks of the waveform, as far as they were sent.
 #[derive(Default)]
-struct Outline {
+struct Peaks {
+    /// Slices sent.
     sent: usize,
 }
 
-impl Outline {
-    /// Sends the slices that are whole by now; with `all`, a shorter last one, too.
+impl Peaks {
+    /// Sends the slices that are complete by now; with `all`, a shorter last one too.
     fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
         let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
         let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };
@@ -177,110 +213,17 @@ impl Outline {
     }
 }
 
-/// The song's samples, mixed and resampled only as far as they are needed.
-pub(crate) struct Source<'a> {
-    channels: &'a [Float32Array],
-    frames: usize,
-    taken: usize,
-    /// The rate in Hz that places in the song are counted at.
-    rate: u32,
-    /// One for each rate; none once the song is through.
-    resamplers: Vec<(u32, Resampler)>,
-    resampled_length: usize,
-    /// The part read so far, at every rate that a network takes.
-    pub(crate) signals: Signals,
-    blocks: Vec<Vec<f32>>,
-}
-
-impl<'a> Source<'a> {
-    /// `rates` holds every rate in Hz that the song is needed at, `rate` among them.
-    pub(crate) fn new(job: &'a Job, rate: u32, rates: &[u32]) -> Result<Self, Failure> {
-        let Some(first) = job.channels.first() else {
-            return Err(DspError::NoChannels.into());
-        };
-        let frames = first.length() as usize;
-        for (channel, samples) in job.channels.iter().enumerate() {
-            if samples.length() as usize != frames {
-                return Err(DspError::UnequalChannels {
-                    channel,
-                    expected: frames,
-                    found: samples.length() as usize,
-                }
-                .into());
-            }
-        }
-        let length = Resampler::new(job.sample_rate, rate)?.output_length(frames as u64);
-        let signals = Signals::empty(rates);
-        let resamplers = signals
-            .rates()
-            .map(|rate| Ok((rate, Resampler::new(job.sample_rate, rate)?)))
-            .collect::<Result<_, DspError>>()?;
-        Ok(Self {
-            channels: &job.channels,
-            frames,
-            taken: 0,
-            rate,
-            resamplers,
-            resampled_length: length as usize,
-            signals,
-            blocks: vec![Vec::new(); job.channels.len()],
-        })
-    }
-
-    pub(crate) fn resampled_length(&self) -> usize {
-        self.resampled_length
-    }
-
-    /// The part read so far, at the rate that places are counted at.
-    pub(crate) fn signal(&self) -> &[f32] {
-        self.signals.at(self.rate)
-    }
-
-    /// Whether the song is read as far as sample `samples`, at all rates.
-    fn is_read_to(&self, samples: usize) -> bool {
-        self.signals.rates().all(|rate| self.signals.at(rate).len() >= place_at(samples, self.rate, rate))
-    }
-
-    /// Goes on until `samples` samples are read, counted as in [`Source::signal`], or all there are.
-    pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
-        while !self.resamplers.is_empty() && !self.is_read_to(samples) {
-            if self.taken == self.frames {
-                for (rate, mut resampler) in self.resamplers.drain(..) {
-                    if let Some(signal) = self.signals.at_mut(rate) {
-                        resampler.finish(signal)?;
-                    }
-                }
-                break;
-            }
-            let end = (self.taken + BLOCK).min(self.frames);
-            for (block, channel) in self.blocks.iter_mut().zip(self.channels) {
-                block.resize(end - self.taken, 0.0);
-                channel.subarray(self.taken as u32, end as u32).copy_to(block);
-            }
-            let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
-            let mixed = downmix(&views)?;
-            for (rate, resampler) in &mut self.resamplers {
-                if let Some(signal) = self.signals.at_mut(*rate) {
-                    resampler.push(&mixed, signal)?;
-                }
-            }
-            self.taken = end;
-        }
-        Ok(())
-    }
-}
-
-/// Waits for one turn of the event loop, so that a cancel request can be heard. A message channel
-/// and not a timer, because nested timers are held back by 4 ms each.
-pub(crate) async fn let_messages_in() {
+/// Waits for one turn of the event loop, so that a cancel request can be received. Uses a message
+/// channel instead of a timer, because browsers delay nested timers by 4 ms each.
+pub(crate) async fn yield_to_messages() {
     let Ok(channel) = MessageChannel::new() else { return };
     let turn = Promise::new(&mut |resolve, _| {
         channel.port1().set_onmessage(Some(&resolve));
         if channel.port2().post_message(&wasm_bindgen::JsValue::NULL).is_err() {
-            let _ = resolve.call0(&wasm_bindgen::JsValue::NULL); // go on without the turn
+            let _ = resolve.call0(&wasm_bindgen::JsValue::NULL); // continue without the turn
         }
     });
-    // It is never rejected.
+    // The promise is never rejected.
     let _ = JsFuture::from(turn).await;
     channel.port1().close();
 }

@@ -11,7 +11,7 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// Sends an event, its payload's buffer transferred.
+/// Sends an event and transfers the buffer of its payload.
 pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
     let sent = event
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
@@ -27,27 +27,27 @@ pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
             scope().post_message_with_transfer(&message, &transfer)
         });
     if let Err(error) = sent {
-        // Nobody can be told by message; the console is what is left.
+        // Messages do not work, so only the console is left.
         web_sys::console::error_1(&error);
     }
 }
 
-/// Takes a message apart: the request and the channels that came with it.
+/// Splits a message into the request and its channels.
 pub(crate) fn read(message: &JsValue) -> Result<(Request, Vec<Float32Array>), String> {
     if !Array::is_array(message) {
-        return Err("the message is no array".into());
+        return Err("the message is not an array".into());
     }
     let message = Array::from(message);
     let mut parts = message.iter();
     let header = parts.next().unwrap_or(JsValue::UNDEFINED);
     let request = serde_wasm_bindgen::from_value(header).map_err(|e| e.to_string())?;
     let channels = parts
-        .map(|part| part.dyn_into::<Float32Array>().map_err(|_| "a payload is no Float32Array".to_owned()))
+        .map(|part| part.dyn_into::<Float32Array>().map_err(|_| "a payload is not a Float32Array".to_owned()))
         .collect::<Result<_, _>>()?;
     Ok((request, channels))
 }
 
-/// A JavaScript error in words.
+/// The message of a JavaScript error.
 pub(crate) fn describe(value: &JsValue) -> String {
     value
         .dyn_ref::<js_sys::Error>()

@@ -1,4 +1,4 @@
-//! The recurrent cells beside burn's own, on one core; prints the milliseconds as JSON.
+//! Compares the time of the recurrent layers with burn's, on one core; prints the milliseconds as JSON.
 //!
 //! `cargo bench --bench recurrent -- ROUNDS`, or `cargo xtask bench recurrent` for a table.
 
@@ -13,11 +13,11 @@ use burn::nn::{GruConfig, LstmConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use cratedigger_zoo::nets::{Gru, Lstm};
 
-/// Samples, steps, features and hidden values: a batch of the sequences that networks here learn from, one
-/// of them, and a batch of long ones.
+/// `[samples, steps, features, hidden size]`: a batch of sequences as in training, one such sequence, and a batch
+/// of long sequences.
 const SHAPES: [[usize; 4]; 3] = [[32, 10, 57, 128], [1, 10, 57, 128], [32, 100, 57, 128]];
 
-/// Something that takes `[samples, steps, features]`.
+/// A network with input `[samples, steps, features]`.
 type Network = Box<dyn Fn(Tensor<3>) -> Tensor<3>>;
 
 fn forward(network: &Network, input: &Tensor<3>) {
@@ -35,7 +35,7 @@ fn networks([_, _, features, hidden]: [usize; 4], device: &Device) -> [(&'static
         (Lstm::new(features, hidden, device), LstmConfig::new(features, hidden, true).init(device));
     let (gru, burns_gru) =
         (Gru::new(features, hidden, device), GruConfig::new(features, hidden, true).init(device));
-    // The swaps are part of the work: the networks get samples first, too.
+    // The swaps are measured, because in the networks samples also come first.
     [
         (
             "LSTM",
@@ -51,7 +51,7 @@ fn networks([_, _, features, hidden]: [usize; 4], device: &Device) -> [(&'static
 }
 
 fn main() {
-    // cargo adds a flag of its own.
+    // cargo adds a flag.
     let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10);
     let mut times: BTreeMap<String, [Vec<f64>; 2]> = BTreeMap::new();
     for shape in SHAPES {
@@ -65,7 +65,7 @@ fn main() {
                 let task = format!("{name} {features} → {hidden}, {steps} steps of {samples}, {what}");
                 let times = times.entry(task).or_default();
                 for round in 0..=rounds {
-                    // In turns, so that a machine that is busy for a while is busy for both.
+                    // Alternating, so that other load on the machine affects both.
                     for (network, times) in [&ours, &burns].into_iter().zip(times.iter_mut()) {
                         let start = Instant::now();
                         act(network, &input);

@@ -1,42 +1,41 @@
-//! A song through all networks.
+//! Predictions of all networks of an ensemble for segments and songs.
 
 use std::ops::Range;
 
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
 
-use crate::ensemble::of_members;
 use crate::{
-    Decision, EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest,
-    Model, ModelEntry, SILENCE, Signals, golden_signal, log_softmax, place_at, probabilities,
+    EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
+    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, golden_signal, log_softmax, place_at,
 };
 
-/// What can go wrong while judging.
+/// Why a prediction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyseError {
     /// The device failed or was lost.
     #[error("{model}: the device failed: {reason}")]
     Device {
-        /// The model that was being run.
+        /// The model that was running.
         model: String,
-        /// The device's words.
+        /// Message of the device.
         reason: String,
     },
-    /// From the feature library.
+    /// An error of the feature library.
     #[error(transparent)]
     Dsp(#[from] DspError),
-    /// From a recipe.
+    /// An error of an input spec.
     #[error(transparent)]
     InputSpec(#[from] InputSpecError),
-    /// The song is not there at a rate that a network takes.
-    #[error("the song is needed at {0} Hz, too")]
+    /// The signals do not contain a sample rate that a network needs.
+    #[error("the song is also needed at {0} Hz")]
     Rate(u32),
 }
 
-/// The spectrogram that goes with a judged segment, for drawing.
+/// The spectrogram of a segment, for drawing.
 #[derive(Clone, Debug)]
 pub struct Spectra {
-    /// Rows: mel bands, lowest first.
+    /// Rows: mel bands, the lowest first.
     pub bands: usize,
     /// Columns.
     pub columns: usize,
@@ -44,37 +43,26 @@ pub struct Spectra {
     pub db: Vec<f32>,
 }
 
-/// What the networks say of one segment.
+/// The prediction for one segment.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// Log-probabilities of each network, in the order of [`Analyser::models`].
     pub members: Vec<Vec<f32>>,
     /// Log-probabilities of the ensemble.
     pub ensemble: Vec<f32>,
-    /// A spectrogram to draw.
+    /// The spectrogram for drawing.
     pub spectra: Spectra,
 }
 
-/// What the networks say of a song.
-#[derive(Clone, Debug)]
-pub struct SongPrediction {
-    /// Probabilities of each network.
-    pub members: Vec<Vec<f32>>,
-    /// Probabilities of the ensemble.
-    pub ensemble: Vec<f32>,
-    /// What it comes to: a class, or that it is none of them.
-    pub decision: Decision,
-}
-
-/// All networks of a manifest, on one device, with their planned inputs.
+/// All networks of a manifest on one device, with the plans of their inputs.
 pub struct Analyser {
     classes: Vec<String>,
-    /// Of the rate at which segments are counted and spectrograms drawn.
+    /// Defines the sample rate of segment ranges and the spectrogram for drawing.
     input_spec: InputSpec,
     rates: Vec<u32>,
     members: Vec<Member>,
     rule: EnsembleRule,
-    /// One for each different input, so that networks with the same one share its windows.
+    /// One for each distinct input, so that networks with the same input share its windows.
     extractors: Vec<Extractor>,
     drawing: LogMelPlan,
 }
@@ -85,8 +73,8 @@ struct Member {
 }
 
 impl Analyser {
-    /// Loads all networks of a manifest; `weights` holds the bytes of each one's file, in the
-    /// manifest's order.
+    /// Loads all networks of a manifest. `weights` contains the bytes of each network's file, in the order
+    /// of the manifest.
     ///
     /// # Errors
     /// The first network that cannot be loaded.
@@ -112,7 +100,7 @@ impl Analyser {
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
         let drawn = manifest.models.iter().map(|m| &m.input_spec).find(|spec| spec.log_mel().is_some());
-        // What is drawn stays the same where no network takes a log-mel spectrogram.
+        // Without a network on log-mel, the spectrogram for drawing keeps its usual shape.
         let input_spec = drawn.cloned().unwrap_or_else(|| InputSpec {
             segment_seconds: first.input_spec.segment_seconds,
             ..InputSpec::log_mel_3s()
@@ -145,14 +133,14 @@ impl Analyser {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// The rate in Hz at which segments are counted and spectrograms are drawn: one of
+    /// Sample rate in Hz at which segments are counted and spectrograms are drawn; one of
     /// [`Analyser::sample_rates`].
     pub fn sample_rate(&self) -> u32 {
         self.input_spec.sample_rate
     }
 
-    /// All rates in Hz that songs are needed at, lowest first: those of the networks, and that of the
-    /// spectrogram.
+    /// All sample rates in Hz that songs are needed at, the lowest first: those of the networks, and that
+    /// of the spectrogram.
     pub fn sample_rates(&self) -> &[u32] {
         &self.rates
     }
@@ -163,89 +151,100 @@ impl Analyser {
         (*n_mels, *columns)
     }
 
-    /// Where the segments of a song lie that has so many samples at [`Analyser::sample_rate`]; see
+    /// The segments of a song with `samples` samples at [`Analyser::sample_rate`], as ranges of samples; see
     /// [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         self.input_spec.segments(samples)
     }
 
-    /// Judges some segments of a song in one batch; `None` for a silent one. Segments are those of
-    /// [`Analyser::segments`], or others in samples at [`Analyser::sample_rate`]; at the other rates they
-    /// go to the nearest sample. Samples past a segment's end are never looked at, so the signals may
-    /// still be growing.
+    /// Predicts some segments of a song in one batch; `None` for a silent segment. Segments are ranges of
+    /// samples at [`Analyser::sample_rate`]; at other rates they begin at the nearest sample. Samples after
+    /// a segment's end are not read, so the signals may still be growing.
     ///
     /// # Errors
-    /// The song is not there at one of [`Analyser::sample_rates`], or the device failed.
-    pub async fn judge(
+    /// The signals lack one of [`Analyser::sample_rates`], or the device failed.
+    pub async fn predict(
         &mut self,
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
-        let rate = self.sample_rate();
         if let Some(missing) = self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
             return Err(AnalyseError::Rate(*missing));
         }
-        let signal = signals.at(rate);
+        let signal = signals.at(self.sample_rate());
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
-        let (bands, columns) = self.spectra_shape();
-        let mut judged: Vec<Prediction> = Vec::with_capacity(audible.len());
+        let mut predictions: Vec<Prediction> = Vec::with_capacity(audible.len());
         for segment in &audible {
-            let mut db = vec![0.0; bands * columns];
-            self.drawing.decibels(signal, segment.start, &mut db)?;
-            let spectra = Spectra { bands, columns, db };
-            judged.push(Prediction { members: Vec::new(), ensemble: Vec::new(), spectra });
+            let spectra = self.spectra(signal, segment.start)?;
+            predictions.push(Prediction { members: Vec::new(), ensemble: Vec::new(), spectra });
         }
         if !audible.is_empty() {
-            let mut inputs = Vec::with_capacity(self.extractors.len());
-            for extractor in &mut self.extractors {
-                let mut windows = Vec::with_capacity(extractor.values() * audible.len());
-                let own = extractor.recipe().sample_rate;
-                let signal = signals.at(own);
-                for segment in &audible {
-                    let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
-                    extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
-                }
-                inputs.push(windows);
-            }
-            for (place, Member { model, extractor }) in self.members.iter().enumerate() {
-                // The last network that takes an input takes it for good.
-                let last = self.members[place + 1..].iter().all(|other| other.extractor != *extractor);
-                let input = &mut inputs[*extractor];
-                let windows = if last { std::mem::take(input) } else { input.clone() };
-                let logits = model.logits(windows).await?;
-                for (judgement, logits) in judged.iter_mut().zip(logits.chunks_exact(self.classes.len())) {
-                    judgement.members.push(log_softmax(logits));
-                }
-            }
+            self.run_members(signals, &audible, &mut predictions).await?;
         }
-        for judgement in &mut judged {
-            let members: Vec<&[f32]> = judgement.members.iter().map(Vec::as_slice).collect();
-            judgement.ensemble = self.rule.combine(&members);
+        for prediction in &mut predictions {
+            let members: Vec<&[f32]> = prediction.members.iter().map(Vec::as_slice).collect();
+            prediction.ensemble = self.rule.combine(&members);
         }
-        let mut judged = judged.into_iter();
-        Ok(segments.iter().map(|s| if is_audible(signal, s) { judged.next() } else { None }).collect())
+        let mut predictions = predictions.into_iter();
+        Ok(segments.iter().map(|s| if is_audible(signal, s) { predictions.next() } else { None }).collect())
     }
 
-    /// What the judged segments say of the whole song; `None` if there are none.
-    pub fn verdict<'a>(
+    fn spectra(&mut self, signal: &[f32], start: usize) -> Result<Spectra, AnalyseError> {
+        let (bands, columns) = self.spectra_shape();
+        let mut db = vec![0.0; bands * columns];
+        self.drawing.decibels(signal, start, &mut db)?;
+        Ok(Spectra { bands, columns, db })
+    }
+
+    /// Appends the log-probabilities of each network to the predictions for `segments`.
+    async fn run_members(
+        &mut self,
+        signals: &Signals,
+        segments: &[&Range<usize>],
+        predictions: &mut [Prediction],
+    ) -> Result<(), AnalyseError> {
+        let rate = self.sample_rate();
+        let mut inputs = Vec::with_capacity(self.extractors.len());
+        for extractor in &mut self.extractors {
+            let mut windows = Vec::with_capacity(extractor.values() * segments.len());
+            let own = extractor.input_spec().sample_rate;
+            let signal = signals.at(own);
+            for segment in segments {
+                let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
+                extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
+            }
+            inputs.push(windows);
+        }
+        for (index, Member { model, extractor }) in self.members.iter().enumerate() {
+            // The last network with this input takes the windows, the others copy them.
+            let last = self.members[index + 1..].iter().all(|other| other.extractor != *extractor);
+            let input = &mut inputs[*extractor];
+            let windows = if last { std::mem::take(input) } else { input.clone() };
+            let logits = model.logits(windows).await?;
+            for (prediction, logits) in predictions.iter_mut().zip(logits.chunks_exact(self.classes.len())) {
+                prediction.members.push(log_softmax(logits));
+            }
+        }
+        Ok(())
+    }
+
+    /// An empty accumulator of the segments of one song.
+    pub fn song(&self) -> SongAccumulator {
+        SongAccumulator::new(self.rule.clone())
+    }
+
+    /// The prediction for a song from the predictions for its segments; `None` if there are none.
+    pub fn song_prediction<'a>(
         &self,
-        judgements: impl IntoIterator<Item = &'a Prediction>,
+        segments: impl IntoIterator<Item = &'a Prediction>,
     ) -> Option<SongPrediction> {
-        let judgements: Vec<&Prediction> = judgements.into_iter().collect();
-        if judgements.is_empty() {
-            return None;
-        }
-        let members = of_members(judgements.iter().map(|judgement| judgement.members.as_slice()));
-        let ensemble = self.rule.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        Some(SongPrediction {
-            members: members.iter().map(|m| probabilities(m)).collect(),
-            decision: self.rule.decide(&ensemble),
-            ensemble: probabilities(&ensemble),
-        })
+        let mut song = self.song();
+        segments.into_iter().for_each(|segment| song.add(segment));
+        song.prediction()
     }
 
-    /// Logits of every network for `copies` copies of the golden input, the first copy's only:
-    /// network after network. More than one copy makes a batch, to time a device with.
+    /// Logits of every network for the golden input, network after network. The batch has `copies` copies
+    /// of it, to time a device; only the logits of the first copy are returned.
     ///
     /// # Errors
     /// The device failed.
@@ -253,7 +252,7 @@ impl Analyser {
         let mut all = Vec::with_capacity(self.members.len() * self.classes.len());
         for Member { model, extractor } in &self.members {
             let extractor = &mut self.extractors[*extractor];
-            let InputSpec { sample_rate, segment_seconds, .. } = *extractor.recipe();
+            let InputSpec { sample_rate, segment_seconds, .. } = *extractor.input_spec();
             let mut window = Vec::new();
             extractor.window(&golden_signal(sample_rate, segment_seconds), 0, &mut window)?;
             let logits = model.logits(window.repeat(copies.max(1))).await?;

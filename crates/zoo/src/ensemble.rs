@@ -1,12 +1,12 @@
-//! How several answers become one, and when the answer is that it is none of the classes.
+//! Combining the predictions of several networks, and deciding when the answer is none of the classes.
 
 use serde::{Deserialize, Serialize};
 
-/// No probability counts as smaller than e to this: a network that is sure beyond single precision must
-/// not veto a class with −∞, which would leave nothing to normalise.
+/// Smallest log-probability: a network that is certain beyond single precision must not veto a class
+/// with −∞, because then nothing could be normalised.
 const LOG_FLOOR: f32 = -60.0;
-/// Of a vote's result, what the mean of the members is: it decides where votes are even, and leaves no
-/// class that somebody considered without any probability.
+/// Weight of the members' mean in the result of a vote. It breaks ties and gives some probability to
+/// every class that a member considers.
 const VOTE_REST: f32 = 1e-3;
 
 /// Logarithms of the softmax of `logits`: log pᵢ = xᵢ − log Σ exp(xⱼ), without overflow.
@@ -16,9 +16,9 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f32> {
     logits.iter().map(|x| x - max - log_sum).collect()
 }
 
-/// The normalised geometric mean of several distributions, as log-probabilities: the mean of the
-/// logarithms, normalised again. It is how segments become a song and networks become an
-/// ensemble: one that is nearly sure that a class is wrong can veto it.
+/// The normalised geometric mean of several distributions: log-probabilities in, log-probabilities out.
+/// It combines the segments of a song, and by default the networks of an ensemble. A segment or network
+/// that is nearly certain that a class is wrong can veto it.
 ///
 /// Empty for no distributions.
 pub fn combine<'a>(log_probabilities: impl IntoIterator<Item = &'a [f32]>) -> Vec<f32> {
@@ -35,25 +35,25 @@ pub fn combine<'a>(log_probabilities: impl IntoIterator<Item = &'a [f32]>) -> Ve
     log_softmax(&sum)
 }
 
-/// Probabilities of log-probabilities.
+/// Log-probabilities to probabilities.
 pub fn probabilities(log_probabilities: &[f32]) -> Vec<f32> {
     log_probabilities.iter().map(|p| p.exp()).collect()
 }
 
-/// Log-probabilities at another temperature: above 1 they are less sure, below 1 surer (Guo et al.
-/// 2017, "On calibration of modern neural networks"). The order of the classes stays.
+/// Log-probabilities at another temperature: less confident above 1, more confident below 1 (Guo et al.
+/// 2017, "On calibration of modern neural networks"). The order of the classes does not change.
 pub fn at_temperature(log_probabilities: &[f32], temperature: f32) -> Vec<f32> {
     let scaled: Vec<f32> = log_probabilities.iter().map(|p| p.max(LOG_FLOOR) / temperature).collect();
     log_softmax(&scaled)
 }
 
-/// What is done with the members' distributions.
+/// How the members' distributions are combined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Combination {
-    /// The weighted mean of the probabilities: every member that considers a class keeps it alive.
+    /// The weighted mean of the probabilities: no member can veto a class.
     Sum,
-    /// The weighted geometric mean, normalised: every member can veto.
+    /// The weighted geometric mean, normalised: every member can veto a class.
     #[default]
     Product,
     /// Each member votes for one class, with its confidence as the weight of the vote.
@@ -63,33 +63,33 @@ pub enum Combination {
 }
 
 /// A multinomial logistic regression on the members' log-probabilities (Wolpert 1992, "Stacked
-/// generalization"): the logit of class k is biasₖ + Σ weightₖⱼ · xⱼ, where x are the log-probabilities
-/// of all classes by the first member, then by the second, and so on.
+/// generalization"): the logit of class k is biasₖ + Σ weightₖⱼ · xⱼ. The vector x contains the
+/// log-probabilities of all classes of the first member, then of the second, and so on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stacking {
-    /// For each class, one weight for each member's each class.
+    /// For each class, one weight for each class of each member.
     pub weights: Vec<Vec<f32>>,
-    /// One for each class.
+    /// One bias for each class.
     pub biases: Vec<f32>,
 }
 
-/// How an ensemble decides. The default is the plain geometric mean, and always one of the classes.
+/// How an ensemble decides. The default is the plain geometric mean, always with one of the classes as
+/// the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnsembleRule {
-    /// What is done with the members' distributions.
+    /// How the members' distributions are combined.
     pub combination: Combination,
-    /// How much each member counts, against the others; none for all alike. Without meaning for
-    /// [`Combination::Stack`].
+    /// Relative weight of each member; empty for equal weights. Not used by [`Combination::Stack`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f32>,
-    /// The temperature that makes each member's probabilities true; none if they are taken as they are.
+    /// Temperature that calibrates each member's probabilities; empty for 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub temperatures: Vec<f32>,
-    /// The same for the ensemble's.
+    /// Temperature that calibrates the ensemble's probabilities.
     pub temperature: f32,
-    /// Confidence under which the answer is none of the classes.
+    /// Threshold of the confidence below which the answer is none of the classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none_below: Option<f32>,
 }
@@ -106,22 +106,23 @@ impl Default for EnsembleRule {
     }
 }
 
-/// What an ensemble decides.
+/// The decision of an ensemble.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// The likeliest class.
+    /// The most probable class.
     pub class: usize,
     /// Its probability.
     pub confidence: f32,
-    /// Whether that is too little to say so: speech, noise, silence or music of another kind.
+    /// Whether the confidence is below the threshold, as for speech, noise or other music: the answer is
+    /// none of the classes.
     pub none: bool,
 }
 
 impl EnsembleRule {
-    /// Whether the rule fits so many members and classes.
+    /// Whether the rule fits this number of members and classes.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, members: usize, classes: usize) -> Result<(), String> {
         for (what, list) in [("weights", &self.weights), ("temperatures", &self.temperatures)] {
             if !list.is_empty() && list.len() != members {
@@ -149,14 +150,13 @@ impl EnsembleRule {
                 ));
             }
             if weights.iter().flatten().chain(biases).any(|w| !(-1e6..=1e6).contains(w)) {
-                return Err("the ensemble's stacking has weights that are no numbers".into());
+                return Err("the ensemble's stacking has weights outside ±1e6".into());
             }
         }
         Ok(())
     }
 
-    /// The members' log-probabilities as one distribution, again as log-probabilities. Empty for no
-    /// members.
+    /// Combines the members' log-probabilities to those of the ensemble. Empty for no members.
     pub fn combine(&self, members: &[&[f32]]) -> Vec<f32> {
         let Some(classes) = members.first().map(|first| first.len()) else {
             return Vec::new();
@@ -182,7 +182,7 @@ impl EnsembleRule {
             Combination::Vote => {
                 let mut votes: Vec<f32> = weighed(&f32::exp).into_iter().map(|p| VOTE_REST * p).collect();
                 for (m, member) in calibrated.iter().enumerate() {
-                    let (class, confidence) = likeliest(member);
+                    let (class, confidence) = most_probable(member);
                     if let Some(vote) = votes.get_mut(class) {
                         *vote += weight(m) * confidence;
                     }
@@ -204,37 +204,64 @@ impl EnsembleRule {
         at_temperature(&log_softmax(&logits), self.temperature)
     }
 
-    /// Log-probabilities of a song, of whose every segment the members' are given: each member makes up
-    /// its mind about the whole song first, by [`combine`], and then the rule combines the members. A
-    /// rule is fitted to, and calibrated for, songs.
+    /// Log-probabilities of a song from the members' log-probabilities of every segment. First,
+    /// [`combine`] gives each member's prediction for the song, then the rule combines the members,
+    /// because a rule is fitted and calibrated on songs.
     ///
     /// Empty for no segments.
     pub fn song<'a>(&self, segments: impl IntoIterator<Item = &'a [Vec<f32>]>) -> Vec<f32> {
-        let members = of_members(segments);
+        let mut sums = MemberSums::default();
+        segments.into_iter().for_each(|members| sums.add(members));
+        let members = sums.members();
         self.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
-    /// What these log-probabilities of the ensemble come to.
+    /// The decision for these log-probabilities of the ensemble.
     pub fn decide(&self, log_probabilities: &[f32]) -> Decision {
-        let (class, confidence) = likeliest(log_probabilities);
+        let (class, confidence) = most_probable(log_probabilities);
         Decision { class, confidence, none: self.none_below.is_some_and(|least| confidence < least) }
     }
 }
 
-/// Each member's log-probabilities of a song, from all members' of every segment.
-pub(crate) fn of_members<'a>(segments: impl IntoIterator<Item = &'a [Vec<f32>]>) -> Vec<Vec<f32>> {
-    let segments: Vec<&[Vec<f32>]> = segments.into_iter().collect();
-    let count = segments.iter().map(|members| members.len()).min().unwrap_or(0);
-    (0..count).map(|m| combine(segments.iter().map(|members| members[m].as_slice()))).collect()
+/// Sums of each member's log-probabilities over the segments of a song: what [`combine`] of the
+/// segments needs, kept so that one more segment costs the same however long the song is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemberSums {
+    sums: Vec<Vec<f32>>,
+    segments: u32,
 }
 
-/// Index and probability of the likeliest class, the first of equals.
-fn likeliest(log_probabilities: &[f32]) -> (usize, f32) {
-    let best = log_probabilities
-        .iter()
-        .enumerate()
-        .fold((0, f32::NEG_INFINITY), |best, (class, &p)| if p > best.1 { (class, p) } else { best });
-    (best.0, best.1.exp())
+impl MemberSums {
+    /// Adds one segment: log-probabilities of each member.
+    pub(crate) fn add(&mut self, members: &[Vec<f32>]) {
+        if self.segments == 0 {
+            self.sums = members.iter().map(|member| vec![0.0; member.len()]).collect();
+        }
+        // A segment with fewer members leaves those that all segments have.
+        self.sums.truncate(members.len());
+        for (sum, member) in self.sums.iter_mut().zip(members) {
+            sum.iter_mut().zip(member).for_each(|(s, p)| *s += p);
+        }
+        self.segments += 1;
+    }
+
+    /// [`combine`] of all segments, for each member; empty for no segments.
+    pub(crate) fn members(&self) -> Vec<Vec<f32>> {
+        let mean =
+            |sum: &Vec<f32>| log_softmax(&sum.iter().map(|s| s / self.segments as f32).collect::<Vec<_>>());
+        self.sums.iter().map(mean).collect()
+    }
+}
+
+/// Index of the largest value, the first of equals; 0 for no values.
+pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
+/// Index and probability of the most probable class, the first of equals.
+fn most_probable(log_probabilities: &[f32]) -> (usize, f32) {
+    let class = argmax(log_probabilities);
+    (class, log_probabilities.get(class).copied().unwrap_or(f32::NEG_INFINITY).exp())
 }
 
 #[cfg(test)]
@@ -294,9 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn a_song_is_what_its_members_say_of_all_of_it() {
+    fn a_song_combines_each_members_prediction_for_the_whole_song() {
         let segments = [logs(&[&[0.9, 0.1], &[0.3, 0.7]]), logs(&[&[0.5, 0.5], &[0.2, 0.8]])];
-        // Roots of 0.9·0.5 and 0.1·0.5 are as 3 to 1, of 0.3·0.2 and 0.7·0.8 as 1 to 3.055.
+        // Roots of 0.9·0.5 and 0.1·0.5 have the ratio 3 to 1, of 0.3·0.2 and 0.7·0.8 1 to 3.055.
         let second = 1.0 / (1.0 + (0.56_f32 / 0.06).sqrt());
         let sum = rule(Combination::Sum, &[]);
         let found = probabilities(&sum.song(segments.iter().map(Vec::as_slice)));
@@ -320,8 +347,8 @@ mod tests {
     }
 
     #[test]
-    fn stacking_can_say_what_no_member_says() {
-        // The first member takes class 0 for 1 and the other way round; the second knows nothing.
+    fn stacking_can_differ_from_every_member() {
+        // The first member confuses the classes; the second is uninformative.
         let weights = vec![vec![0.0, 2.0, 0.0, 0.0], vec![2.0, 0.0, 0.0, 0.0]];
         let stack = rule(Combination::Stack(Stacking { weights, biases: vec![0.0, 0.5] }), &[]);
         stack.validate(2, 2).unwrap();
@@ -343,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_exclude_each_other_leave_numbers() {
+    fn members_that_exclude_each_other_give_finite_results() {
         let members = [vec![0.0, f32::NEG_INFINITY], vec![f32::NEG_INFINITY, 0.0]];
         for combination in [Combination::Sum, Combination::Product, Combination::Vote] {
             assert_close(&result(&rule(combination, &[]), &members), &[0.5, 0.5]);
@@ -360,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_make_no_sense_are_refused() {
+    fn invalid_rules_are_rejected() {
         let default = EnsembleRule::default;
         let stack = |weights, biases| Combination::Stack(Stacking { weights, biases });
         let bad = [

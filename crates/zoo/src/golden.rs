@@ -1,14 +1,13 @@
-//! One synthetic input that every build of every network must agree on.
+//! A synthetic input for which every build of a network must give the same logits.
 
-/// Largest absolute difference of a logit that counts as agreement. Logits of the shipped
-/// networks span some 10 units; two orders of summation in 32 bits differ by about 1e-5, and a
-/// wrong shader by whole units.
+/// Largest accepted absolute difference of a logit. Logits of the shipped networks span about 10 units;
+/// sums in a different order differ by about 1e-5, and a wrong shader by whole units.
 pub const GOLDEN_TOLERANCE: f32 = 2e-3;
 
-/// Some seconds of a made-up band at any rate: a gliding chord with vibrato, a beat of noise
-/// bursts, a bass pulse. It has energy in every mel band, so that every input of a network is
-/// exercised. Formulas and a linear congruential generator only: the same everywhere up to the
-/// last bits of `sin`.
+/// Seconds of synthetic music at any sample rate: a gliding chord with vibrato, a beat of noise bursts, a
+/// bass pulse. It has energy in every mel band, so it tests every input of a network. It only uses
+/// formulas and a linear congruential generator, so it is the same everywhere up to the last bits of
+/// `sin`.
 pub fn golden_signal(sample_rate: u32, seconds: f64) -> Vec<f32> {
     let rate = f64::from(sample_rate);
     let tau = std::f64::consts::TAU;

@@ -1,4 +1,4 @@
-//! How samples become a network's input.
+//! The input spec: how samples become the input of a network.
 
 use std::ops::Range;
 
@@ -8,62 +8,62 @@ use serde::{Deserialize, Serialize};
 use crate::inputs::{Input, LogMel};
 use crate::{Preparation, PreparationError};
 
-/// Peak amplitude below which a segment counts as silent: −80 dB of full scale, some three steps
-/// of 16-bit audio, below anything that a listener would call music.
+/// Peak amplitude below which a segment counts as silent: −80 dB relative to full scale, about three
+/// steps of 16-bit audio, and quieter than any music.
 pub const SILENCE: f32 = 1e-4;
 
-/// Shortest song that is judged, in seconds: of less, a network sees mostly padding.
+/// Shortest song that is analysed, in seconds: shorter input would be mostly padding.
 pub const MIN_SECONDS: f64 = 0.5;
 
-/// The most values that one window may have: more than any sensible network takes.
+/// Largest number of values of one window: more than any useful network takes.
 const MAX_VALUES: usize = 1 << 24;
 
-/// The recipe of a network's input: what is computed from each window of a song.
+/// The input of a network: what is computed from each window of a song.
 ///
-/// Nothing refers to the song as a whole, so that a window's result is independent of the rest and
-/// can be shown before the song is through.
+/// Nothing depends on the song as a whole, so the result of a window does not depend on the others and
+/// can be shown before the song is finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
-    /// Raised whenever the code behind these fields changes what it computes.
+    /// Increased whenever the code computes other values for the same fields.
     pub revision: u32,
-    /// Hz.
+    /// Sample rate in Hz.
     pub sample_rate: u32,
-    /// Seconds a segment, which is the window that is judged as one.
+    /// Seconds per segment, the window of one prediction.
     pub segment_seconds: f64,
-    /// The parts of the input; most networks take one, those with several branches one for each.
+    /// The parts of the input: one for each branch of the network, so one for most networks.
     pub inputs: Vec<Input>,
 }
 
-/// What a recipe can have wrong.
+/// Why an input spec is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum InputSpecError {
-    /// Written for other code.
+    /// It has another revision.
     #[error(
-        "the recipe is of revision {found}, this program has revision {expected}; use the program that trained it, or train again"
+        "the input spec has revision {found}, this program has revision {expected}; use the program that trained the network, or train again"
     )]
     Revision {
-        /// In the file.
+        /// Revision in the file.
         found: u32,
-        /// This code's.
+        /// Revision of this program.
         expected: u32,
     },
-    /// A value that makes no sense.
-    #[error("recipe: {0}")]
+    /// An invalid value.
+    #[error("input spec: {0}")]
     Invalid(&'static str),
-    /// From the feature library.
-    #[error("recipe: {0}")]
+    /// An error of the feature library.
+    #[error("input spec: {0}")]
     Dsp(#[from] DspError),
-    /// What was fitted to the training data does not fit the inputs.
+    /// The preparation does not fit the inputs.
     #[error("{0}")]
     Preparation(#[from] PreparationError),
 }
 
 impl InputSpec {
-    /// The revision that this code computes.
+    /// The revision of this program.
     pub const REVISION: u32 = 2;
 
-    /// Segments of some seconds at 22 050 Hz, the rate of all published work on GTZAN.
+    /// Segments of `segment_seconds` at 22 050 Hz, the sample rate of all published work on GTZAN.
     pub fn new(segment_seconds: f64, inputs: Vec<Input>) -> Self {
         Self { revision: Self::REVISION, sample_rate: 22_050, segment_seconds, inputs }
     }
@@ -73,10 +73,10 @@ impl InputSpec {
         Self::new(3.0, vec![Input::LogMel(LogMel::default())])
     }
 
-    /// Checks every field, including those that only the feature library can judge.
+    /// Checks every field, including those that only the feature library can check.
     ///
     /// # Errors
-    /// The first field found wanting.
+    /// The first invalid field.
     pub fn validate(&self) -> Result<(), InputSpecError> {
         if self.revision != Self::REVISION {
             return Err(InputSpecError::Revision { found: self.revision, expected: Self::REVISION });
@@ -90,7 +90,7 @@ impl InputSpec {
         }
         for input in &self.inputs {
             input.validate(self)?;
-            // The product of untrusted sizes need not fit a number.
+            // The product of untrusted sizes may overflow.
             let values = input.shape().into_iter().try_fold(1_usize, usize::checked_mul);
             if values.is_none_or(|values| values == 0 || values > MAX_VALUES) {
                 return Err(InputSpecError::Invalid("an input must have 1 to 16777216 values"));
@@ -99,18 +99,17 @@ impl InputSpec {
         Ok(())
     }
 
-    /// Samples a segment.
+    /// Samples per segment.
     pub fn segment_samples(&self) -> usize {
         (self.segment_seconds * f64::from(self.sample_rate)).round() as usize
     }
 
-    /// Shape of each part, `[channels, rows, columns]`, before anything fitted is applied.
+    /// Shape of each part, `[channels, rows, columns]`, before the preparation.
     pub fn shapes(&self) -> Vec<[usize; 3]> {
         self.inputs.iter().map(Input::shape).collect()
     }
 
-    /// Shape of each part as the network gets it: what was fitted may keep fewer features, or
-    /// other ones.
+    /// Shape of each part as the network gets it: the preparation may change the number of features.
     ///
     /// # Errors
     /// The preparation does not fit the features.
@@ -133,9 +132,9 @@ impl InputSpec {
         self.inputs.iter().find_map(|input| if let Input::LogMel(mel) = input { Some(mel) } else { None })
     }
 
-    /// Where the segments of a song of `samples` samples lie: side by side from its start, the
-    /// last one moved back to end with the song. A rest shorter than half a segment is left out;
-    /// a song shorter than a segment is one segment (what is missing counts as silence).
+    /// The segments of a song of `samples` samples, as ranges of samples: adjacent from the start, the
+    /// last one moved back to end with the song. A rest shorter than half a segment is left out. A song
+    /// shorter than a segment has one segment (missing samples count as silence).
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         let length = self.segment_samples().max(1);
         let count = ((samples + length / 2) / length).max(1);
@@ -155,20 +154,20 @@ mod tests {
 
     #[test]
     fn a_thirty_second_clip_has_ten_segments_and_a_short_one_has_one() {
-        let recipe = InputSpec::log_mel_3s();
+        let input_spec = InputSpec::log_mel_3s();
         for samples in [660_000, 661_500, 661_794, 670_000] {
-            let segments = recipe.segments(samples);
+            let segments = input_spec.segments(samples);
             assert_eq!(segments.len(), 10, "{samples}");
             assert!(segments.iter().all(|s| s.len() == 66_150 && s.end <= samples));
         }
-        assert_eq!(recipe.segments(30_000), vec![0..30_000; 1]);
-        assert_eq!(recipe.segments(99_225), [0..66_150, 33_075..99_225]);
+        assert_eq!(input_spec.segments(30_000), vec![0..30_000; 1]);
+        assert_eq!(input_spec.segments(99_225), [0..66_150, 33_075..99_225]);
     }
 
     #[test]
     fn another_revision_is_refused_by_name() {
-        let recipe = InputSpec { revision: 77, ..InputSpec::log_mel_3s() };
-        let message = recipe.validate().unwrap_err().to_string();
+        let input_spec = InputSpec { revision: 77, ..InputSpec::log_mel_3s() };
+        let message = input_spec.validate().unwrap_err().to_string();
         assert!(message.contains("77") && message.contains('2'), "{message}");
     }
 

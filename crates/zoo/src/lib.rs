@@ -1,16 +1,18 @@
-//! The networks, what they are fed with, and how their answers become one.
+//! The networks, their inputs, and the ensemble.
 //!
-//! The trainer and the web workers both stand on this crate, so that what was trained is what
-//! runs: a [`InputSpec`] makes a network's input from samples, an [`Architecture`] builds the
-//! network, a [`Manifest`] ties both to a file of weights by hashes, and an [`Analyser`] runs a
-//! song through all of them. No back end is named here: every function takes bytes and a burn
-//! `Device`, and the binary chose what that is.
+//! Trainer and web workers use this crate, so that a network runs as it was trained. An [`InputSpec`]
+//! defines a network's input, an [`Architecture`] builds the network, a [`Manifest`] ties both to a file
+//! of weights by hashes, and an [`Analyser`] predicts songs with all networks. [`explain()`] tells which
+//! parts of the sound speak for a class, and [`character`] describes a song by plain features. No back
+//! end is named here: functions take bytes and a burn `Device`, which the binary chooses.
 
 #![forbid(unsafe_code)]
 
 mod analyser;
-mod cnn;
+pub mod character;
 mod ensemble;
+mod explain;
+mod extractor;
 mod golden;
 mod input_spec;
 mod inputs;
@@ -20,26 +22,26 @@ mod model;
 pub mod nets;
 pub mod preparation;
 mod signals;
+mod song;
 
-pub use analyser::{AnalyseError, Analyser, Prediction, SongPrediction, Spectra};
-pub use cnn::{Block, Cnn, CnnConfig};
+pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
+pub use cratedigger_protocol::Metric;
 pub use ensemble::{
-    Combination, Decision, EnsembleRule, Stacking, at_temperature, combine, log_softmax, probabilities,
+    Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax,
+    probabilities,
 };
+pub use explain::{ExplainError, Explanation, explain};
+pub use extractor::{Extractor, LogMelPlan, prepare};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};
-pub use inputs::{
-    ColourMap, Extractor, Features, Input, LogMel, LogMelPlan, Normalise, PictureInput, Sequence, Stacked,
-    prepare,
-};
+pub use inputs::{ColourMap, Features, Input, LogMel, Normalise, PictureInput, Sequence, Stacked};
 pub use log_power::{LogPowerMel, LogPowerMelPlan, loudness};
-pub use manifest::{
-    DataRecord, FORMAT, Golden, Manifest, ManifestError, Metric, ModelEntry, Training, sha256_hex,
-};
+pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
 pub use signals::{Signals, place_at};
+pub use song::{SongAccumulator, SongPrediction};
 
-/// The genres of GTZAN, in the alphabetical order in which every network numbers them.
+/// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =
     ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];

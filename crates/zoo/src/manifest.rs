@@ -1,8 +1,10 @@
-//! What stands beside the weights: everything needed to check, run and reproduce them.
+//! The manifest beside the weights: everything needed to check, run and reproduce networks.
 
+use cratedigger_protocol::{Descriptor, Metric, Quantiles, TypicalCharacter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::nets::LegacyCnn;
 use crate::{Architecture, EnsembleRule, InputSpec, Preparation};
 
 /// The manifest format that this code reads and writes.
@@ -15,24 +17,27 @@ pub struct Manifest {
     pub format: u32,
     /// The genres, in the order of all logits.
     pub classes: Vec<String>,
-    /// Figures of the whole ensemble.
+    /// Measured accuracies of the ensemble.
     #[serde(default)]
     pub metrics: Vec<Metric>,
-    /// How they decide together.
+    /// How the networks are combined.
     #[serde(default, skip_serializing_if = "is_plain")]
     pub ensemble: EnsembleRule,
-    /// Another manifest beside this one, with more networks, that may be loaded once these have
-    /// answered.
+    /// File name of another manifest beside this one, with more networks, which may be loaded after the
+    /// first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<String>,
-    /// Its networks.
+    /// The typical character of the training clips, with classes in the order of [`Manifest::classes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub character: Option<TypicalCharacter>,
+    /// The networks.
     pub models: Vec<ModelEntry>,
 }
 
 /// One network of a [`Manifest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelEntry {
-    /// Its name, unique in the manifest.
+    /// Name, unique in the manifest.
     pub name: String,
     /// File name of the weights beside the manifest.
     pub weights: String,
@@ -42,94 +47,75 @@ pub struct ModelEntry {
     pub sha256: String,
     /// Number of trained parameters.
     pub parameters: u64,
-    /// The network.
+    /// The design of the network.
     pub architecture: Architecture,
-    /// Its input.
+    /// The input of the network.
     #[serde(rename = "recipe")]
     pub input_spec: InputSpec,
-    /// What was fitted to the training data's features: scaling, selection, components.
+    /// Preprocessing fitted to the training data's features: scaling, selection, components.
     #[serde(default, skip_serializing_if = "is_identity")]
     pub preparation: Preparation,
-    /// [`ModelEntry::hash_of`] these, written when the weights were exported.
+    /// [`ModelEntry::hash_of`] these settings, written when the weights were exported.
     #[serde(rename = "recipe_hash")]
     pub spec_hash: String,
     /// How it was trained.
     pub training: Training,
-    /// Its figures.
+    /// Measured accuracies.
     pub metrics: Vec<Metric>,
-    /// What it answers to the golden input.
+    /// Its logits for the golden input.
     pub golden: Golden,
 }
 
-/// How a network was trained: enough to do it again.
+/// How a network was trained, so that the training can be repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     /// The command line.
     pub command: String,
-    /// The seed of every random choice.
+    /// Seed of all random choices.
     pub seed: u64,
     /// How training and test clips were kept apart.
     pub protocol: String,
-    /// Epoch whose weights these are, counted from 1.
+    /// Epoch of these weights, counted from 1.
     pub epoch: usize,
     /// The data.
     pub data: DataRecord,
-    /// The configuration, as resolved.
+    /// The complete configuration.
     pub config: serde_json::Value,
 }
 
-/// Which data a network learned from.
+/// The data that a network was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// SHA-256 over the names and contents of all inputs used, training and validation.
+    /// SHA-256 over names and contents of all training and validation inputs.
     pub sha256: String,
-    /// Clips trained on.
+    /// Number of training clips.
     pub train_clips: usize,
-    /// Clips that the epoch was selected by.
+    /// Number of validation clips, which selected the epoch.
     pub valid_clips: usize,
-    /// The ids of all these clips, sorted, where the protocol's name doesn't say them, and of those that
-    /// the weights to begin with had seen: an evaluation must know what a network has seen, whatever
-    /// data set it is given.
+    /// Sorted ids of all these clips, unless the protocol's name determines them, and of the clips that
+    /// the initial weights were trained on: an evaluation on any data set must know which clips a network
+    /// has seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
 }
 
-/// An accuracy, never without its protocol and its number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
-    /// `fault-filtered`, `track` or `segment`.
-    pub protocol: String,
-    /// `track` (whole clips) or `segment` (windows).
-    pub level: String,
-    /// How many.
-    pub n: u64,
-    /// Share named rightly, 0…1.
-    pub accuracy: f64,
-    /// Where the true share lies with 95 % confidence. Manifests of older exports have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<[f64; 2]>,
-    /// One row a true genre, one column a genre named, in the order of the classes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confusion: Option<Vec<Vec<u32>>>,
-}
-
-/// The answer to [`crate::golden_signal`].
+/// The result for [`crate::golden_signal`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Golden {
-    /// Logits of the first window, one a class.
+    /// Logits of the first window, one for each class.
     pub logits: Vec<f32>,
 }
 
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Not JSON, or not a manifest.
+    /// It is not JSON, or not a manifest.
     #[error("manifest.json cannot be read: {0}")]
     Parse(#[from] serde_json::Error),
-    /// Of another format.
+    /// It has another format.
     #[error("manifest.json has format {0}, this program reads format {FORMAT}")]
     Format(u32),
-    /// Contradicts itself.
+    /// It is inconsistent.
     #[error("manifest.json: {0}")]
     Inconsistent(String),
 }
@@ -143,10 +129,10 @@ fn is_identity(preparation: &Preparation) -> bool {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest (not its weights).
+    /// Reads and checks a manifest, without its weights.
     ///
     /// # Errors
-    /// It is no manifest, of another format, or contradicts itself.
+    /// It is not a manifest, has another format, or is inconsistent.
     pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]
         struct Head {
@@ -159,14 +145,14 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(json)?;
         let inconsistent = |what: String| Err(ManifestError::Inconsistent(what));
         let Some(first) = manifest.models.first() else {
-            return inconsistent("it names no model".into());
+            return inconsistent("it lists no model".into());
         };
         if manifest.classes.len() < 2 {
-            return inconsistent("it names fewer than two classes".into());
+            return inconsistent("it has fewer than two classes".into());
         }
         for (index, model) in manifest.models.iter().enumerate() {
             if manifest.models[..index].iter().any(|m| m.name == model.name) {
-                return inconsistent(format!("two models are called {}", model.name));
+                return inconsistent(format!("two models have the name {}", model.name));
             }
             if model.golden.logits.len() != manifest.classes.len() {
                 return inconsistent(format!(
@@ -174,7 +160,7 @@ impl Manifest {
                     model.name
                 ));
             }
-            // Segments are common to all members; rates and windows differ.
+            // All members share the segments; sample rates and windows differ.
             if model.input_spec.segment_seconds != first.input_spec.segment_seconds {
                 return inconsistent(format!("{} and {} differ in segment length", model.name, first.name));
             }
@@ -185,20 +171,48 @@ impl Manifest {
         if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
             return inconsistent(reason);
         }
+        if let Some(reason) = manifest.character.as_ref().and_then(|c| character_fault(c, &manifest.classes))
+        {
+            return inconsistent(reason.into());
+        }
         Ok(manifest)
     }
 }
 
-impl ModelEntry {
-    /// The hash that ties weights to what they were trained for: the first 16 hexadecimal digits
-    /// of the SHA-256 of recipe, architecture and preparation as JSON.
-    pub fn hash_of(recipe: &InputSpec, architecture: &Architecture, preparation: &Preparation) -> String {
-        // Serialising these plain structs cannot fail.
-        let json = serde_json::to_string(&(recipe, architecture, preparation)).unwrap_or_default();
-        let mut hash = sha256_hex(json.as_bytes());
-        hash.truncate(16);
-        hash
+/// What is wrong with the typical character of so many classes, if anything is.
+fn character_fault(typical: &TypicalCharacter, classes: &[String]) -> Option<&'static str> {
+    let complete = |ranges: &Vec<Quantiles>| ranges.len() == Descriptor::ALL.len();
+    if typical.classes.len() != classes.len() {
+        return Some("`character` has another number of classes");
     }
+    if !complete(&typical.all) || !typical.classes.iter().all(complete) {
+        return Some("`character` must have six descriptors for all clips and for each class");
+    }
+    None
+}
+
+impl ModelEntry {
+    /// The hash that ties weights to the settings they were trained for: the first 16 hexadecimal digits
+    /// of the SHA-256 of input spec, architecture and preparation as JSON.
+    pub fn hash_of(input_spec: &InputSpec, architecture: &Architecture, preparation: &Preparation) -> String {
+        short_hash(&(input_spec, architecture, preparation))
+    }
+
+    /// [`ModelEntry::hash_of`] as older programs wrote it for networks of kind `cnn`; `None` for all
+    /// other networks.
+    pub(crate) fn legacy_hash(&self) -> Option<String> {
+        let Architecture::Branched(config) = &self.architecture else { return None };
+        Some(short_hash(&(&self.input_spec, LegacyCnn::of(config)?, &self.preparation)))
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of a value as JSON.
+fn short_hash<T: Serialize>(value: &T) -> String {
+    // These plain structs always serialise.
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let mut hash = sha256_hex(json.as_bytes());
+    hash.truncate(16);
+    hash
 }
 
 /// SHA-256 in hexadecimal.

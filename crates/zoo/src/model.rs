@@ -1,31 +1,30 @@
 //! A network with its weights.
 
 use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::nets::{
-    Branched, BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
-    MobileNetV2Config, Musicnn, MusicnnConfig, Vgg19, Vgg19Config,
+    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
+    InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, Vgg19, Vgg19Config, read_record,
 };
-use crate::{AnalyseError, Cnn, CnnConfig, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
+use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
-/// Configurations and networks of all kinds, each by its name.
+/// Configurations and networks of all kinds with their names. An older kind with the same configuration may follow after `|`.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:literal $kind:ident: $config:ty => $network:ty,)*) => {
-        /// The design of a network, as configurations and manifests name it.
+    ($($(#[$doc:meta])* $name:literal $(| $alias:literal)? $kind:ident: $config:ty => $network:ty,)*) => {
+        /// The design of a network in configurations and manifests.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         pub enum Architecture {
-            $($(#[$doc])* #[serde(rename = $name)] $kind($config),)*
+            $($(#[$doc])* #[serde(rename = $name $(, alias = $alias)?)] $kind($config),)*
         }
 
         impl Architecture {
-            /// Whether the design makes sense for parts of these shapes, `[channels, rows, columns]` each.
+            /// Whether the design fits parts of these shapes, `[channels, rows, columns]` each.
             ///
             /// # Errors
-            /// A sentence that says what does not fit.
+            /// A sentence that describes the mismatch.
             pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
                 match self {
                     $(Self::$kind(config) => config.validate(parts),)*
@@ -40,7 +39,15 @@ macro_rules! kinds {
                 }
             }
 
-            /// A few words for people.
+            /// Sets every dropout rate of the design that is not 0 to `rate`.
+            pub fn set_dropout(&mut self, rate: f64) {
+                let rates = match self {
+                    $(Self::$kind(config) => config.dropout_rates(),)*
+                };
+                rates.into_iter().filter(|old| **old > 0.0).for_each(|old| *old = rate);
+            }
+
+            /// Short description.
             pub fn describe(&self) -> String {
                 match self {
                     $(Self::$kind(config) => config.summary(),)*
@@ -50,6 +57,7 @@ macro_rules! kinds {
 
         /// A network of any design.
         #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "one value for each network, and boxes are no modules")]
         pub enum Network {
             $($(#[$doc])* $kind($network),)*
         }
@@ -61,7 +69,7 @@ macro_rules! kinds {
             /// For each part of the input `[batch, channels, rows, columns]` → `[batch, classes]`
             ///
             /// # Panics
-            /// Fewer parts than [`Architecture::validate`] was asked about.
+            /// Fewer parts than [`Architecture::validate`] was given.
             pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
                 match self {
                     $(Self::$kind(network) => network.forward(parts),)*
@@ -71,7 +79,7 @@ macro_rules! kinds {
             /// Freezes a part of the network; see [`Freeze`].
             ///
             /// # Errors
-            /// It has not so many blocks.
+            /// The network has fewer blocks.
             pub fn frozen(self, what: Freeze) -> Result<Self, String> {
                 Ok(match self {
                     $(Self::$kind(network) => Self::$kind(network.frozen(what)?),)*
@@ -82,10 +90,8 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A plain stack of convolutions.
-    "cnn" Cnn: CnnConfig => Cnn,
-    /// A body for each part of the input and a dense head: most designs of the field.
-    "branched" Branched: BranchedConfig => Branched,
+    /// A body for each part of the input and a dense head: most published designs.
+    "branched" | "cnn" Branched: BranchedConfig => Branched,
     /// VGG-19 (Simonyan and Zisserman 2015).
     "vgg19" Vgg19: Vgg19Config => Vgg19,
     /// MobileNetV2 (Sandler et al. 2018).
@@ -99,29 +105,29 @@ kinds! {
 }
 
 impl Architecture {
-    /// What torchvision calls each layer of the network, and its name here; the layer that names the
-    /// classes is `head`. Empty for designs that torchvision does not have.
+    /// Pairs of torchvision's name and this network's name of each layer; the last layer is `head`. Empty
+    /// for designs that torchvision does not have.
     pub fn torchvision_names(&self) -> Vec<(String, String)> {
         match self {
             Self::Vgg19(config) => config.torchvision_names(),
             Self::MobileNetV2(config) => config.torchvision_names(),
             Self::EfficientNetB0(config) => config.torchvision_names(),
             Self::InceptionV3(config) => config.torchvision_names(),
-            Self::Cnn(_) | Self::Branched(_) | Self::Musicnn(_) => Vec::new(),
+            Self::Branched(_) | Self::Musicnn(_) => Vec::new(),
         }
     }
 
-    /// One line for people, with the input.
-    pub fn summary(&self, recipe: &InputSpec) -> String {
-        let inputs: Vec<String> = recipe.inputs.iter().map(Input::summary).collect();
-        format!("{} on {} s of {}", self.describe(), recipe.segment_seconds, inputs.join(" and "))
+    /// One line that describes the design and the input.
+    pub fn summary(&self, input_spec: &InputSpec) -> String {
+        let inputs: Vec<String> = input_spec.inputs.iter().map(Input::summary).collect();
+        format!("{} on {} s of {}", self.describe(), input_spec.segment_seconds, inputs.join(" and "))
     }
 }
 
 /// The parts of a batch as tensors.
 ///
-/// `windows` holds the windows one after the other, each with all its parts; `shapes` is
-/// `[channels, rows, columns]` of each part. A rest shorter than a window is left out.
+/// `windows` contains the windows one after the other, each with all its parts; `shapes` is
+/// `[channels, rows, columns]` of each part. An incomplete last window is left out.
 pub fn batch(windows: Vec<f32>, shapes: &[[usize; 3]], device: &Device) -> Vec<Tensor<4>> {
     let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
     let length: usize = shapes.iter().map(size).sum();
@@ -147,63 +153,63 @@ pub fn batch(windows: Vec<f32>, shapes: &[[usize; 3]], device: &Device) -> Vec<T
         .collect()
 }
 
-/// Why weights cannot be used.
+/// Why a network cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// There is nothing to load.
-    #[error("the manifest names no network")]
+    /// There is no network to load.
+    #[error("the manifest lists no network")]
     Empty,
-    /// InputSpec and architecture are not those that the weights were trained for.
+    /// The weights were trained for another input spec or architecture.
     #[error(
-        "{model}: the weights were made for recipe {expected}, but the manifest's recipe and architecture hash to {found}; restore the manifest that came with the weights, or export them again"
+        "{model}: the weights belong to the input spec and architecture with hash {expected}, but the manifest's have hash {found}; restore the manifest that came with the weights, or export them again"
     )]
     SpecHash {
         /// The model.
         model: String,
-        /// Written with the weights.
+        /// Hash written with the weights.
         expected: String,
-        /// Of what the manifest says now.
+        /// Hash of the manifest's settings.
         found: String,
     },
-    /// The file is not the one that the manifest describes.
+    /// The file has another hash than in the manifest.
     #[error(
-        "{model}: the weights' SHA-256 is {found}, the manifest names {expected}; the file is damaged or belongs to another manifest"
+        "{model}: the SHA-256 of the weights is {found}, but the manifest says {expected}; the file is damaged or belongs to another manifest"
     )]
     WeightsHash {
         /// The model.
         model: String,
-        /// The manifest's.
+        /// Hash in the manifest.
         expected: String,
-        /// The file's.
+        /// Hash of the file.
         found: String,
     },
-    /// The recipe itself.
+    /// The input spec is invalid.
     #[error("{model}: {source}")]
     InputSpec {
         /// The model.
         model: String,
-        /// What is wrong with it.
+        /// The fault.
         source: InputSpecError,
     },
-    /// The architecture does not fit the recipe.
+    /// The architecture does not fit the input.
     #[error("{model}: {reason}")]
     Architecture {
         /// The model.
         model: String,
-        /// What does not fit.
+        /// The mismatch.
         reason: String,
     },
-    /// The file does not hold this network's tensors.
+    /// The file does not contain this network's tensors.
     #[error("{model}: the weights cannot be loaded: {reason}")]
     Weights {
         /// The model.
         model: String,
-        /// The store's words.
+        /// Message of the store.
         reason: String,
     },
 }
 
-/// A network with its weights, on a device, ready to judge windows.
+/// A network with its weights on a device.
 pub struct Model {
     entry: ModelEntry,
     classes: usize,
@@ -213,11 +219,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a network from the bytes of its burnpack file. Half-precision weights become single
-    /// precision here.
+    /// Loads a network from the bytes of its burnpack file. Half-precision weights are converted to single
+    /// precision.
     ///
     /// # Errors
-    /// The entry contradicts itself, or the bytes are not what it describes.
+    /// The entry is inconsistent, or the bytes do not match it.
     pub fn load(
         entry: &ModelEntry,
         classes: usize,
@@ -235,7 +241,7 @@ impl Model {
             .validate(&shapes)
             .map_err(|reason| LoadError::Architecture { model: model(), reason })?;
         let found = ModelEntry::hash_of(&entry.input_spec, &entry.architecture, &entry.preparation);
-        if found != entry.spec_hash {
+        if found != entry.spec_hash && entry.legacy_hash().is_none_or(|hash| hash != entry.spec_hash) {
             return Err(LoadError::SpecHash { model: model(), expected: entry.spec_hash.clone(), found });
         }
         let found = sha256_hex(&weights);
@@ -243,8 +249,7 @@ impl Model {
             return Err(LoadError::WeightsHash { model: model(), expected: entry.sha256.clone(), found });
         }
         let refuse = |reason: String| LoadError::Weights { model: model(), reason };
-        let record =
-            ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights)).map_err(|e| refuse(e.to_string()))?;
+        let record = read_record(weights).map_err(|e| refuse(e.to_string()))?;
         let network = entry
             .architecture
             .init(&shapes, classes, device)
@@ -253,18 +258,17 @@ impl Model {
         Ok(Self { entry: entry.clone(), classes, shapes, network, device: device.clone() })
     }
 
-    /// The network itself, for outputs other than logits.
+    /// The network, for outputs other than logits.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub fn entry(&self) -> &ModelEntry {
         &self.entry
     }
 
-    /// Logits of some windows as [`crate::Extractor::window`] makes them, one after another:
-    /// `windows · classes` values.
+    /// Logits of consecutive windows from [`crate::Extractor::window`]: `windows · classes` values.
     ///
     /// # Errors
     /// The device failed.
@@ -276,7 +280,7 @@ impl Model {
         let data = output.into_data_async().await.map_err(|e| failed(format!("{e:?}")))?;
         let logits = data.as_slice::<f32>().map_err(|e| failed(format!("{e:?}")))?.to_vec();
         if logits.len() != count * self.classes || logits.iter().any(|l| !l.is_finite()) {
-            return Err(failed("it gave logits that are not finite numbers".into()));
+            return Err(failed("its logits are not finite numbers".into()));
         }
         Ok(logits)
     }

@@ -1,61 +1,60 @@
-//! What happens to a row of features before a network sees it: scaling, selection, projection.
+//! Preprocessing of a row of features before a network: scaling, selection, projection.
 //!
-//! Fitting is the trainer's business; here a fitted [`Preparation`] is read from a manifest,
-//! checked, and applied. It comes from a file, so nothing in it is trusted: lengths are checked at
-//! every step, and no value that is not a finite number leaves it.
+//! The trainer fits a [`Preparation`]; this module reads it from a manifest, checks it and applies it.
+//! The file is not trusted: every step checks lengths, and all output values are finite.
 
 use serde::{Deserialize, Serialize};
 
-/// The most columns that a row may have: far above any set of features, and low enough that a
-/// manifest cannot ask for more memory than a browser has.
+/// Largest number of columns of a row: far above any set of features, and low enough that a manifest
+/// cannot request more memory than a browser has.
 const MAX_COLUMNS: usize = 1 << 16;
 
 /// Fitted steps, one after another.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preparation {
-    /// The steps, first to last. Without any, rows stay as they are.
+    /// The steps, first to last. Without steps, rows do not change.
     pub steps: Vec<Step>,
 }
 
-/// One fitted step. Its values are in single precision, as rows are, which JSON gives back to the
-/// last bit, so that a manifest can be hashed; what is computed with them is in double precision.
+/// One fitted step. Its values are single precision, like rows, because JSON preserves them to the last
+/// bit, so a manifest can be hashed. Computations use double precision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// (x − mean) / scale, with a column's standard deviation as its scale (1 where it is constant).
+    /// (x − mean) / scale. The scale is the column's standard deviation (1 if the column is constant).
     Standard {
-        /// One a column.
+        /// One value for each column.
         mean: Vec<f32>,
-        /// One a column, positive.
+        /// One positive value for each column.
         scale: Vec<f32>,
     },
-    /// (x − min) / range: what lay between a column's least and greatest value comes to lie in 0…1
-    /// (the range counts as 1 where it is none). Later values may lie outside.
+    /// (x − min) / range: the training values of a column are mapped to 0…1 (the range is 1 if the column
+    /// is constant). Other values may be outside.
     MinMax {
-        /// One a column.
+        /// One value for each column.
         min: Vec<f32>,
-        /// One a column, positive.
+        /// One positive value for each column.
         range: Vec<f32>,
     },
-    /// (x − center) / scale, with the median as center and the distance of the quartiles as scale
-    /// (1 where they are the same): a few wild values move neither.
+    /// (x − center) / scale. The center is the median, the scale the interquartile range (1 if it is 0):
+    /// outliers hardly affect either.
     Robust {
-        /// One a column.
+        /// One value for each column.
         center: Vec<f32>,
-        /// One a column, positive.
+        /// One positive value for each column.
         scale: Vec<f32>,
     },
     /// Keeps some columns, in their order.
     Select {
-        /// Their indices, ascending.
+        /// Indices of the columns, ascending.
         kept: Vec<usize>,
     },
     /// components · (x − mean): the principal components.
     Pca {
-        /// One a column.
+        /// One value for each column.
         mean: Vec<f32>,
-        /// Directions, by falling variance; each has one value a column.
+        /// Directions in the order of decreasing variance, with one value for each column.
         components: Vec<Vec<f32>>,
     },
 }
@@ -63,36 +62,36 @@ pub enum Step {
 /// Why a preparation or a row cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreparationError {
-    /// A row, or what an earlier step made of it, has another number of columns than a step.
-    #[error("preparation, {step}: made for {expected} columns, but it is given {found}")]
+    /// A row, or the result of an earlier step, does not have the number of columns that a step needs.
+    #[error("preparation, {step}: made for {expected} columns, but given {found}")]
     Columns {
-        /// The step's kind.
+        /// Kind of the step.
         step: &'static str,
-        /// Of the step.
+        /// Number of columns of the step.
         expected: usize,
-        /// Of the row.
+        /// Number of columns of the row.
         found: usize,
     },
-    /// A step contradicts itself.
+    /// A step is inconsistent.
     #[error("preparation, {step}: {reason}")]
     Invalid {
-        /// The step's kind.
+        /// Kind of the step.
         step: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// A value is missing (NaN) or infinite.
     #[error("column {column} of the features is {value}; a finite number is needed")]
     NotFinite {
-        /// Column of the row as it was given, counted from 0.
+        /// Column of the input row, counted from 0.
         column: usize,
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
-    /// Finite values of which a step made none, or one too large for single precision.
-    #[error("preparation: column {column} of what {step} gives is not a finite number")]
+    /// A step turned finite values into one that is not finite in single precision.
+    #[error("preparation: column {column} of the result of {step} is not a finite number")]
     Overflow {
-        /// The step's kind.
+        /// Kind of the step.
         step: &'static str,
         /// Column of the result, counted from 0.
         column: usize,
@@ -100,20 +99,20 @@ pub enum PreparationError {
 }
 
 impl Preparation {
-    /// How many columns a row of `inputs` columns comes out with.
+    /// Number of output columns for a row of `inputs` columns.
     ///
     /// # Errors
-    /// A step is made for another number of columns, or keeps one that is not there.
+    /// A step needs another number of columns, or keeps a column that does not exist.
     pub fn outputs(&self, inputs: usize) -> Result<usize, PreparationError> {
         self.steps.iter().try_fold(inputs, |columns, step| step.outputs(columns))
     }
 
-    /// Checks every value of every step for rows of `inputs` columns, and says how many columns
-    /// they come out with.
+    /// Checks every value of every step for rows of `inputs` columns, and returns the number of output
+    /// columns.
     ///
     /// # Errors
-    /// The first thing found wanting: a length, a number that is not finite, a scale that is not
-    /// positive, indices that do not ascend.
+    /// The first fault: a wrong length, a number that is not finite, a scale that is not positive, indices
+    /// that are not ascending.
     pub fn validate(&self, inputs: usize) -> Result<usize, PreparationError> {
         self.steps.iter().try_fold(inputs, |columns, step| {
             step.check_values()?;
@@ -121,11 +120,10 @@ impl Preparation {
         })
     }
 
-    /// Prepares one row: [`Preparation::outputs`] of its length values, all finite.
+    /// Applies all steps to one row. Returns [`Preparation::outputs`] values, all finite.
     ///
     /// # Errors
-    /// The row has another length than the steps are made for, a value of it is missing or
-    /// infinite, or a step turned it into one.
+    /// The row has a wrong length, or a value is missing or infinite before or after a step.
     pub fn apply(&self, row: &[f32]) -> Result<Vec<f32>, PreparationError> {
         if let Some((column, value)) = row.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(PreparationError::NotFinite { column, value: value.to_string() });
@@ -152,7 +150,7 @@ impl Preparation {
 }
 
 impl Step {
-    /// Its name in manifests.
+    /// Name of its kind in manifests.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Standard { .. } => "standard",
@@ -163,7 +161,7 @@ impl Step {
         }
     }
 
-    /// Offset and scale, one a column, of the three steps that are nothing else.
+    /// Offset and scale of each column, for the three kinds of scaling.
     fn scaling(&self) -> Option<(&[f32], &[f32])> {
         match self {
             Self::Standard { mean, scale } => Some((mean, scale)),
@@ -177,10 +175,10 @@ impl Step {
         PreparationError::Invalid { step: self.kind(), reason: reason.into() }
     }
 
-    /// How many columns come out of `inputs`.
+    /// Number of output columns for `inputs` columns.
     ///
     /// # Errors
-    /// The step is made for another number of columns, or keeps one that is not there.
+    /// The step needs another number of columns, or keeps a column that does not exist.
     pub fn outputs(&self, inputs: usize) -> Result<usize, PreparationError> {
         let fits = |expected: usize| {
             if expected == inputs {
@@ -209,7 +207,7 @@ impl Step {
         }
     }
 
-    /// Checks what can be checked without knowing the rows.
+    /// Checks everything that does not depend on the rows.
     fn check_values(&self) -> Result<(), PreparationError> {
         let finite = |what: &str, values: &[f32]| match values.iter().position(|v| !v.is_finite()) {
             None => Ok(()),
@@ -252,7 +250,7 @@ impl Step {
         }
     }
 
-    /// Applies the step to one row in double precision. Values that are not finite are passed on.
+    /// Applies the step to one row in double precision. Values that are not finite pass through.
     ///
     /// # Errors
     /// As [`Step::outputs`].
@@ -287,7 +285,7 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
-    /// By hand: (3 − 1) / 2 = 1 and (8 − 2) / 3 = 2, of which the second is kept, turned and doubled.
+    /// By hand: (3 − 1) / 2 = 1 and (8 − 2) / 3 = 2, of which the second is kept, negated and doubled.
     #[test]
     fn steps_follow_one_another_and_survive_json() {
         let json = r#"{"steps":[
@@ -303,7 +301,7 @@ mod tests {
         assert_eq!(Preparation::default().apply(&[3.0, 8.0]).unwrap(), [3.0, 8.0]);
     }
 
-    /// A manifest that lies gives an error that names what is wrong; neither a panic nor a NaN.
+    /// An inconsistent manifest gives an error that names the fault, not a panic or a NaN.
     #[test]
     fn hostile_manifests_and_rows_are_refused() {
         for (steps, says) in [
@@ -324,7 +322,7 @@ mod tests {
                 assert!(row.iter().all(|v| v.is_finite()), "{steps}: {row:?}");
             }
         }
-        // JSON has no NaN, but other formats do.
+        // JSON has no NaN, but other formats have.
         let bad = Preparation { steps: vec![Step::MinMax { min: vec![0.0], range: vec![f32::NAN] }] };
         assert!(bad.validate(1).unwrap_err().to_string().contains("column 0"));
         assert!(matches!(bad.apply(&[1.0]), Err(PreparationError::Overflow { .. })));

@@ -1,4 +1,5 @@
-//! Every network: what goes in and out, how large it is, that it learns, and that its weights keep.
+//! Every network: input and output, number of parameters, that it learns, and that its weights can be
+//! saved.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ const FEATURES: [usize; 3] = [1, 1, 57];
 const SEQUENCE: [usize; 3] = [1, 10, 57];
 const STACKED: [usize; 3] = [1, 187, 130];
 
-/// Random numbers come from one generator for all threads: tests that seed it take turns.
+/// All threads share one random number generator, so tests that seed it run one at a time.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -67,8 +68,8 @@ impl ModuleMapper for HalfPrecision {
     }
 }
 
-/// The loss of a batch whose first sample is of the first class, and so on. The same seed gives the same
-/// dropout, so that a step can be judged by it.
+/// The loss of a batch whose first sample has the first class, and so on. The same seed gives the same
+/// dropout, so that losses before and after a step can be compared.
 fn loss(network: &Network, batch: &[Tensor<4>]) -> Tensor<1> {
     let device = batch[0].device();
     device.seed(7);
@@ -78,8 +79,8 @@ fn loss(network: &Network, batch: &[Tensor<4>]) -> Tensor<1> {
     (log_softmax(logits, 1) * targets).sum_dim(1).mean().neg()
 }
 
-/// A step against the gradient of all that learns, so long that the loss would fall by a twentieth of
-/// itself if it were as straight as the gradient says; and the number of tensors that learn.
+/// A gradient step of such a length that the loss would fall by 5 % if it were linear. Also returns the
+/// number of tensors with gradients.
 fn step(network: Network, batch: &[Tensor<4>]) -> (Network, usize) {
     struct Length<'a>(&'a Gradients, f64);
     impl ModuleVisitor for Length<'_> {
@@ -100,13 +101,13 @@ fn step(network: Network, batch: &[Tensor<4>]) -> (Network, usize) {
     (SgdConfig::new().init().step(rate, network, gradients), count)
 }
 
-/// Everything that must hold of a network; `parameters` were counted by hand or by others.
+/// Checks a network; `parameters` were counted by hand or published.
 fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
     let _turn = turn();
     let name = architecture.describe();
     architecture.validate(parts).unwrap();
 
-    // A configuration written and read again is the same network.
+    // A configuration survives writing and reading.
     let json = serde_json::to_string(architecture).unwrap();
     assert_eq!(serde_json::from_str::<Architecture>(&json).unwrap(), *architecture, "{name}: {json}");
 
@@ -117,7 +118,7 @@ fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
     assert_eq!(parameter_count(&network), parameters, "{name}");
 
     let batch = inputs(parts, 3, &device);
-    // Weights are drawn when they are first needed, and would take their part of the seeded numbers.
+    // Weights are drawn at first use, which would consume seeded random numbers.
     loss(&network, &batch);
     let before = loss(&network, &batch).into_scalar::<f32>();
     let (network, _) = step(network, &batch);
@@ -133,7 +134,7 @@ fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
     assert_ne!(logits[..CLASSES], logits[CLASSES..], "{name}: the input does not matter");
 
     let size = logits.iter().fold(0.0_f32, |size, logit| size.max(logit.abs()));
-    // Samples don't depend on their neighbours.
+    // Samples do not depend on each other.
     let alone: Vec<Tensor<4>> = batch.iter().map(|part| part.clone().narrow(0, 1, 1)).collect();
     for (a, b) in values(network.forward(&alone)).iter().zip(&logits[CLASSES..]) {
         assert!((a - b).abs() < 1e-4 * size + 1e-5, "{name}: {a} alone, {b} in a batch");
@@ -151,7 +152,7 @@ fn check(architecture: &Architecture, parts: &[[usize; 3]], parameters: usize) {
     }
 }
 
-/// What is frozen stays as it is, to the last bit, statistics included; the rest learns.
+/// Frozen tensors do not change, statistics included; the others do.
 fn check_freezing(architecture: &Architecture, parts: &[[usize; 3]], blocks: usize) {
     let _turn = turn();
     let name = architecture.describe();
@@ -311,7 +312,7 @@ fn transformer() {
 
 #[test]
 fn texture() {
-    // Changes, rates, contrast and lines of 32 bands, and what each two of these have in common.
+    // Changes, rates, contrast and lines of 32 bands, and the correlation of each pair of bands.
     let values = 3 * 32 + 8 * 32 + 4 * 32 + 4 * 32 + 32 * 31 / 2;
     let parameters = 2 * values + dense(values, 128) + 2 * 128 + dense(128, CLASSES);
     check(&branched(BranchedConfig::texture()), &[LOG_MEL], parameters);
@@ -327,8 +328,8 @@ fn short_chunk_cnn() {
     };
     check(&branched(BranchedConfig::short_chunk_cnn(16)), &[LOG_MEL], parameters(16));
     check_freezing(&branched(BranchedConfig::short_chunk_cnn(16)), &[LOG_MEL], 7);
-    // At the width of the paper only the size: its authors say 12.1 million (with 50 classes and biases
-    // that the normalisation makes useless).
+    // At the width of the paper only the size: its authors state 12.1 million (with 50 classes, and with
+    // biases that the normalisation makes redundant).
     let paper = BranchedConfig::short_chunk_cnn(128).init(&[LOG_MEL], CLASSES, &Device::flex());
     assert_eq!(parameter_count(&paper), parameters(128));
 }
@@ -344,7 +345,7 @@ fn published(architecture: &Architecture, picture: [usize; 3], thousand: usize, 
 #[test]
 fn vgg19() {
     published(&Architecture::Vgg19(Vgg19Config::default()), [3, 224, 224], 143_667_240, 139_611_210);
-    // Narrow between the dense layers, which hold nine tenths of it.
+    // With narrow dense layers, which have 90 % of the parameters.
     let small = Architecture::Vgg19(Vgg19Config { hidden: 32, ..Default::default() });
     let dense_layers = |hidden| dense(7 * 7 * 512, hidden) + dense(hidden, hidden) + dense(hidden, CLASSES);
     let picture = [3, 32, 32];
@@ -406,7 +407,7 @@ fn designs_that_do_not_fit_are_refused_in_words() {
     let wide = MobileNetV2Config { width: f64::NAN, ..Default::default() };
     refused(&Architecture::MobileNetV2(wide), &[[3, 32, 32]], "width");
 
-    // As text, as a hostile manifest would bring them.
+    // As text, as in a hostile manifest.
     for (text, word) in [
         (r#"{"kind":"branched","branches":[]}"#, "0 branches"),
         (r#"{"kind":"branched","branches":[{"body":"conv"}]}"#, "0 blocks"),
@@ -424,7 +425,8 @@ fn designs_that_do_not_fit_are_refused_in_words() {
     assert!(serde_json::from_str::<Architecture>(unknown).is_err());
 }
 
-/// With ImageNet's normalisation undone and another done, as torchvision's `transform_input` does.
+/// The transform undoes ImageNet's normalisation and applies another, as torchvision's
+/// `transform_input` does.
 #[test]
 fn inception_transforms_its_input() {
     let _turn = turn();

@@ -15,7 +15,7 @@ const BATCH: usize = 3;
 const INPUTS: usize = 5;
 const HIDDEN: usize = 4;
 
-/// Batch first, as burn has it.
+/// Batch first, as in burn.
 fn sequence(device: &Device) -> Tensor<3> {
     noise([BATCH, STEPS, INPUTS], 11, device)
 }
@@ -29,7 +29,7 @@ fn close<const D: usize>(what: &str, ours: Tensor<D>, burns: Tensor<D>) {
     assert!(burns.as_slice::<f32>().unwrap().iter().any(|v| v.abs() > 1e-3), "{what}: nothing to compare");
 }
 
-/// Other biases than the first ones, which are drawn in burn, and zeros here.
+/// New biases, because the initial ones are random in burn and zeros here.
 fn varied(gate: GateController, seed: u32, device: &Device) -> GateController {
     let mut gate = gate;
     let bias = |seed| Some(Param::from_tensor(noise([HIDDEN], seed, device)));
@@ -106,7 +106,7 @@ fn gru_of(burns: &burn::nn::Gru, device: &Device) -> Gru {
     ours
 }
 
-/// Weighs every state differently, so that a gradient that meets the wrong one is seen.
+/// Weights every state differently, so that a gradient at a wrong state is found.
 fn objective(states: Tensor<3>) -> Tensor<1> {
     let weights = noise(states.dims(), 21, &states.device());
     (states * weights).sum()
@@ -132,7 +132,7 @@ fn an_lstm_equals_burns() {
         close("hidden weights", columns(grad), hidden_weights(gate).grad(&theirs).unwrap());
         let grad = ours.input.bias.as_ref().unwrap().val().grad(&mine).unwrap();
         let part = grad.narrow(0, index * HIDDEN, HIDDEN);
-        // One bias stands for two: each of burn's has the same gradient.
+        // One bias replaces two of burn's, which have the same gradient.
         close("bias", part.clone(), input_bias(gate).grad(&theirs).unwrap());
         close("bias", part, hidden_bias(gate).grad(&theirs).unwrap());
     }

@@ -34,7 +34,7 @@ fn native_flex_gives_the_golden_logits() {
 }
 
 #[test]
-fn another_recipe_is_refused_and_both_hashes_named() {
+fn another_input_spec_is_rejected_and_both_hashes_are_named() {
     let (manifest, mut weights) = shipped();
     let mut entry = manifest.models[0].clone();
     let trained_for = entry.spec_hash.clone();
@@ -77,12 +77,13 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
     let segments = analyser.segments(song.len());
     assert_eq!(segments.len(), 3);
     let signals = |end| Signals::single(rate, song[..end].to_vec());
-    let together = pollster::block_on(analyser.judge(&signals(song.len()), &segments)).unwrap();
+    let together = pollster::block_on(analyser.predict(&signals(song.len()), &segments)).unwrap();
     assert!(together[1].is_none() && together[0].is_some() && together[2].is_some());
     for (segment, expected) in segments.iter().zip(&together) {
         // One by one, and with nothing after the segment yet, as a stream has it.
         let alone =
-            pollster::block_on(analyser.judge(&signals(segment.end), std::slice::from_ref(segment))).unwrap();
+            pollster::block_on(analyser.predict(&signals(segment.end), std::slice::from_ref(segment)))
+                .unwrap();
         match (&alone[0], expected) {
             (None, None) => {}
             (Some(a), Some(b)) => {
@@ -93,9 +94,9 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
             _ => panic!("one is silent"),
         }
     }
-    let verdict = analyser.verdict(together.iter().flatten()).unwrap();
-    assert!((verdict.ensemble.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-    assert!(analyser.verdict([]).is_none());
+    let song_prediction = analyser.song_prediction(together.iter().flatten()).unwrap();
+    assert!((song_prediction.ensemble.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    assert!(analyser.song_prediction([]).is_none());
 }
 
 /// A manifest's rule is checked when it is read, and decides from then on.
@@ -113,9 +114,13 @@ fn a_manifest_says_how_its_networks_decide() {
     let song = golden_signal(analyser.sample_rate(), manifest.models[0].input_spec.segment_seconds);
     let segments = analyser.segments(song.len());
     let song = Signals::single(analyser.sample_rate(), song);
-    let judged = pollster::block_on(analyser.judge(&song, &segments)).unwrap();
-    let verdict = analyser.verdict(judged.iter().flatten()).unwrap();
+    let judged = pollster::block_on(analyser.predict(&song, &segments)).unwrap();
+    let song_prediction = analyser.song_prediction(judged.iter().flatten()).unwrap();
     // At 50 degrees nothing is sure.
-    assert!(verdict.decision.none && verdict.decision.confidence < 0.5, "{:?}", verdict.decision);
-    assert_eq!(verdict.ensemble[verdict.decision.class], verdict.decision.confidence);
+    assert!(
+        song_prediction.decision.none && song_prediction.decision.confidence < 0.5,
+        "{:?}",
+        song_prediction.decision
+    );
+    assert_eq!(song_prediction.ensemble[song_prediction.decision.class], song_prediction.decision.confidence);
 }

@@ -1,56 +1,62 @@
-//! A report of one model, or of several side by side: one HTML file that needs nothing else.
+//! A report of one model or of several models: one HTML file that needs nothing else.
 //!
-//! It holds figures and pictures as text and vector graphics, fetches nothing, runs no script, and
-//! follows the reader's preference for light or dark; printed, it is light. Every picture has its
-//! numbers in a table below it.
+//! It contains numbers and charts as text and vector graphics, fetches nothing and runs no script. It
+//! follows the reader's preference for light or dark; on paper it is light. Every chart has its numbers
+//! in a table.
 
-mod canvas;
+mod chart;
+mod figures;
+mod format;
+mod models;
 mod page;
-mod palette;
-mod pictures;
 
 use anyhow::{Result, ensure};
 
-use crate::metrics::{FoldScore, Scores};
+pub use models::{cross_validation_report, measured_reports, model_report, protocol_label, write_report};
+
+use crate::eval::calibrate::Threshold;
+use crate::metrics::{Average, FoldScore, ReliabilityBin, Scores, mean_and_deviation, wilson};
 use crate::train::EpochMetrics;
 
-/// What a report says of one model under one protocol.
+use format::{cell, clean, count, interval, percent, size};
+
+/// The content of a report about one model under one protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelReport {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
-    /// What it is, in one line.
+    /// Description of the model in one line.
     pub summary: String,
     /// Number of trained parameters.
     pub parameters: u64,
-    /// Bytes of its weights in half precision.
+    /// Size of its weights in half precision, in bytes.
     pub bytes: u64,
-    /// Name of the protocol that it was measured under.
+    /// Name of the evaluation protocol.
     pub protocol: String,
-    /// What that protocol means, in a sentence or two.
+    /// Explanation of the protocol in one or two sentences.
     pub protocol_explanation: String,
-    /// Seed of the training, where it had one.
+    /// Seed of the training, if it had one.
     pub seed: Option<u64>,
-    /// What data it learned from and was measured on.
+    /// The data that it was trained and evaluated on.
     pub data: String,
-    /// Figures over segments, each judged by itself.
+    /// Metrics of segments, each classified by itself.
     pub segment: Scores,
-    /// Figures over whole clips.
+    /// Metrics of whole clips.
     pub track: Scores,
-    /// What was measured after each epoch of the training; may be empty.
+    /// Metrics after each epoch of the training; may be empty.
     pub curves: Vec<EpochMetrics>,
-    /// Whether it learned from the clips that these curves call validation, too.
+    /// Whether it was trained on the clips that `curves` call validation, too.
     pub valid_is_learned: bool,
-    /// More that belongs to it, as names and values: its configuration, where it was trained.
+    /// More facts as names and values: its configuration, where it was trained.
     pub facts: Vec<(String, String)>,
-    /// The folds of a cross-validation; empty without one.
+    /// Folds of a cross-validation; empty without one.
     pub folds: Vec<FoldScore>,
 }
 
-/// Writes the report: of one model in full, of several a comparison first and then each in full.
+/// Writes the report: one model in full, or a comparison of several models followed by each in full.
 ///
 /// # Errors
-/// There is no model, one has no classes, or the figures of a model's clips and segments are of
+/// Fails if there is no model, if a model has no classes, or if the metrics of clips and segments have
 /// different classes.
 pub fn html(title: &str, models: &[ModelReport]) -> Result<String> {
     ensure!(!models.is_empty(), "a report needs at least one model");
@@ -59,7 +65,7 @@ pub fn html(title: &str, models: &[ModelReport]) -> Result<String> {
         ensure!(!track.classes.is_empty(), "{}: a report needs at least one class", model.name);
         ensure!(
             track.classes == segment.classes,
-            "{}: clips and segments differ in their classes",
+            "{}: clips and segments have different classes",
             model.name
         );
         for scores in [track, segment] {
@@ -67,20 +73,16 @@ pub fn html(title: &str, models: &[ModelReport]) -> Result<String> {
             let square = scores.confusion.len() == n && scores.confusion.iter().all(|row| row.len() == n);
             ensure!(
                 square && scores.per_class.len() == n,
-                "{}: figures of some classes are missing",
+                "{}: metrics of some classes are missing",
                 model.name
             );
         }
     }
-    page::page(title, models)
+    Ok(page::page(title, models).into_string())
 }
 
-/// A share in per cent, with a narrow space that does not break.
-fn percent(share: f64) -> String {
-    format!("{:.1}\u{202f}%", 100.0 * share)
-}
-
-/// A text without control characters, which neither HTML nor a reader can make sense of.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Draws the fraction of refused non-music over the fraction of refused music for every threshold of *None of
+/// these*, as a complete SVG file.
+pub fn threshold_svg(threshold: &Threshold) -> String {
+    figures::threshold(threshold).file()
 }

@@ -1,5 +1,5 @@
-//! Serves the folder `site` beside this program to this computer, and opens it: for a USB stick, or
-//! a room without a network.
+//! Serves the folder `site` next to this program on this machine, and opens it in the browser: for a USB
+//! stick, or a place without a network.
 
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 
@@ -8,26 +8,27 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use xtask::site::Site;
 
-/// Tried in this order, before any free port: an address that stays the same keeps the history and
-/// the offline copy, which browsers keep by address.
+/// Ports to try, in this order; 0 takes any free port. Fixed ports come first, because browsers store the
+/// history and the offline copy by origin, which includes the port.
 const PORTS: [u16; 4] = [8080, 8081, 8082, 0];
 
 fn main() -> Result<()> {
     let program = std::env::current_exe()?;
-    let folder: PathBuf = program.parent().context("this program lies in no folder")?.join("site");
+    let folder: PathBuf =
+        program.parent().context("the path of this program has no parent folder")?.join("site");
     ensure!(
         folder.join("index.html").is_file(),
-        "there is no site in {}; keep this program beside its folder `site`",
+        "there is no site in {}; this program needs the folder `site` next to it",
         folder.display()
     );
     let site = PORTS
         .iter()
-        .find_map(|port| Site::start(&folder, *port).ok())
-        .context("no port of this computer is free; close other programs that serve pages")?;
+        .find_map(|port| Site::bind(&folder, *port).ok())
+        .context("no port is free on this machine; close other local servers")?;
     let url = site.url();
     println!("Cratedigger is at {url} (Ctrl-C ends it)");
     if xtask::open(&url).is_err() {
-        println!("Open this address in a browser.");
+        println!("Open this URL in a browser.");
     }
     site.run();
     Ok(())

@@ -44,7 +44,7 @@ fn sweep(n: usize) -> Vec<f64> {
     (0..n).map(|i| 0.8 * phase(i).sin()).collect()
 }
 
-/// What the mel vectors are of.
+/// The signals of the mel vectors.
 pub fn signal(name: &str, n: usize) -> Vec<f32> {
     single(match name {
         "sweep" => sweep(n),
@@ -60,7 +60,7 @@ fn noisy(samples: Vec<f64>, seed: u32) -> Vec<f64> {
     samples.into_iter().zip(noise).map(|(s, n)| s + 0.002 * n).collect()
 }
 
-/// Two chords, a bass and a drum at 132 beats a minute.
+/// Two chords, a bass and a drum at 132 beats per minute.
 fn band(n: usize) -> Vec<f64> {
     let tune = (0.137_f64 / 12.0).exp2();
     let beat = RATE * 60.0 / 132.0;
@@ -83,7 +83,7 @@ fn band(n: usize) -> Vec<f64> {
     noisy(out, 6)
 }
 
-/// What the feature vectors are of: nearly all have a noise floor, without which the valleys of a
+/// The signals of the feature vectors. Nearly all have a noise floor, because without it the valleys of a
 /// spectrum are rounding errors.
 pub fn feature_signal(name: &str, n: usize) -> Vec<f32> {
     match name {

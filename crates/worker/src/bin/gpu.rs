@@ -1,4 +1,4 @@
-//! The worker for browsers with a GPU: ten times as large, fetched later.
+//! The worker for browsers with a GPU: ten times as large, loaded later.
 
 fn main() {
     #[cfg(target_arch = "wasm32")]

@@ -1,20 +1,21 @@
-//! One body for each part of the input, and a head that judges what they all say.
+//! One body for each part of the input, and a common head.
 
 use burn::module::Module;
-use burn::nn::Linear;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
+use super::conv::{ConvBody, ConvConfig};
 use super::dense::{DenseBody, DenseConfig};
 use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, linear};
-use super::recurrent::{Cell, RecurrentBody, RecurrentConfig, Summary};
+use super::legacy::{LegacyBlock, LegacyCnn};
+use super::recurrent::{RecurrentBody, RecurrentConfig};
 use super::shape_check::{ShapeCheck, check_length};
 use super::texture::{TextureBody, TextureConfig};
 use super::transformer::{TransformerBody, TransformerConfig};
 
-/// What makes a vector of one part of the input.
+/// The body that turns one part of the input into a vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "body", rename_all = "kebab-case")]
 pub enum BranchConfig {
@@ -26,7 +27,7 @@ pub enum BranchConfig {
     Recurrent(RecurrentConfig),
     /// A transformer on its patches.
     Transformer(TransformerConfig),
-    /// Statistics of how its rows move.
+    /// Statistics of how its rows change.
     Texture(TextureConfig),
 }
 
@@ -65,237 +66,70 @@ impl BranchConfig {
     }
 }
 
-/// A network of bodies side by side (late fusion: each part is understood by itself first) and a
-/// dense head. With one part it is an ordinary network.
+/// A network of parallel bodies, one for each part of the input, and a dense head on their concatenated
+/// outputs (late fusion). With one part it is an ordinary network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields")]
 pub struct BranchedConfig {
     /// A body for each part of the input, in the input's order.
     pub branches: Vec<BranchConfig>,
     /// Dense layers between the bodies and the last layer.
-    #[serde(default)]
     pub head: DenseConfig,
+    /// Initial weights of the last layer.
+    #[serde(skip_serializing_if = "OutputInit::is_default")]
+    pub output: OutputInit,
 }
 
-fn blocks(channels: &[usize], block: ConvBlockConfig) -> Vec<ConvBlockConfig> {
-    channels.iter().map(|&channels| ConvBlockConfig { channels, ..block.clone() }).collect()
+/// Initial weights of the last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputInit {
+    /// Weights uniform within ±√(6 / (inputs + classes)), biases 0 (Glorot and Bengio 2010).
+    #[default]
+    Glorot,
+    /// Weights and biases uniform within ±1 / √inputs, as PyTorch does by default.
+    FanInUniform,
 }
 
-/// The designs that are trained on GTZAN again and again, with the sizes that are common for them.
-impl BranchedConfig {
-    fn single(branch: BranchConfig, head: DenseConfig) -> Self {
-        Self { branches: vec![branch], head }
+impl OutputInit {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 
-    /// Dense layers with dropout on one vector of features.
-    pub fn ann() -> Self {
-        Self::single(
-            BranchConfig::Dense(DenseConfig {
-                layers: vec![512, 256, 128, 64],
-                dropout: 0.2,
-                ..Default::default()
-            }),
-            DenseConfig::default(),
-        )
-    }
-
-    /// Plain convolutions on a picture, the baseline: nothing normalised, nothing dropped.
-    pub fn cnn_naive() -> Self {
-        let block = ConvBlockConfig { norm: NormPlace::None, pool: [2, 2], ..Default::default() };
-        Self::single(
-            BranchConfig::Conv(ConvConfig {
-                blocks: blocks(&[16, 32, 64, 128], block),
-                pooling: Pooling::Flatten,
-                ..Default::default()
-            }),
-            DenseConfig { layers: vec![64], ..Default::default() },
-        )
-    }
-
-    /// Three unpadded convolutions with max-pooling on log-mel, 64 dense values, no regularisation.
-    pub fn cnn_basic() -> Self {
-        let block =
-            ConvBlockConfig { norm: NormPlace::None, same: false, pool: [2, 2], ..Default::default() };
-        Self::single(
-            BranchConfig::Conv(ConvConfig {
-                blocks: blocks(&[32, 64, 64], block),
-                pooling: Pooling::Flatten,
-                ..Default::default()
-            }),
-            DenseConfig { layers: vec![64], ..Default::default() },
-        )
-    }
-
-    /// [`BranchedConfig::cnn_basic`] with what keeps it from learning by heart; shares of dropout as published
-    /// with it.
-    pub fn cnn_regularized() -> Self {
-        let block =
-            |(channels, dropout)| ConvBlockConfig { channels, dropout, pool: [2, 2], ..Default::default() };
-        Self::single(
-            BranchConfig::Conv(ConvConfig {
-                blocks: [(32, 0.2), (64, 0.1), (64, 0.1)].map(block).into(),
-                pooling: Pooling::Flatten,
-                ..Default::default()
-            }),
-            DenseConfig { layers: vec![128], dropout: 0.5, ..Default::default() },
-        )
-    }
-
-    /// Normalised convolutions on a picture, averaged over the whole of it.
-    pub fn cnn_enhanced() -> Self {
-        Self::single(
-            BranchConfig::Conv(Self::picture_body()),
-            DenseConfig { layers: vec![128], input_dropout: 0.3, dropout: 0.5, ..Default::default() },
-        )
-    }
-
-    /// Convolutions on stacked features, normalised after the pooling. It goes with weight decay and
-    /// class weights.
-    pub fn cnn_stacked() -> Self {
-        let block = ConvBlockConfig {
-            norm: NormPlace::Pool,
-            pool: [3, 3],
-            pool_stride: Some([2, 2]),
-            dropout: 0.25,
-            ..Default::default()
-        };
-        Self::single(
-            BranchConfig::Conv(ConvConfig { blocks: blocks(&[32, 64, 128], block), ..Default::default() }),
-            DenseConfig { layers: vec![256], dropout: 0.5, ..Default::default() },
-        )
-    }
-
-    /// Two plain LSTM layers on a sequence.
-    pub fn lstm() -> Self {
-        Self::single(
-            BranchConfig::Recurrent(RecurrentConfig::default()),
-            DenseConfig { layers: vec![64], ..Default::default() },
-        )
-    }
-
-    /// Two LSTM layers in both directions, normalised, with dropout.
-    pub fn bilstm() -> Self {
-        Self::single(
-            BranchConfig::Recurrent(RecurrentConfig {
-                bidirectional: true,
-                batch_norm: true,
-                dropout: 0.3,
-                ..Default::default()
-            }),
-            DenseConfig { layers: vec![64], dropout: 0.3, ..Default::default() },
-        )
-    }
-
-    /// Layers of gated recurrent units in both directions, each half as wide as the one before, and
-    /// attention over the steps.
-    pub fn bigru_attention() -> Self {
-        Self::single(
-            BranchConfig::Recurrent(RecurrentConfig {
-                cell: Cell::Gru,
-                layers: vec![128, 64],
-                bidirectional: true,
-                dropout: 0.3,
-                summary: Summary::Attention,
-                ..Default::default()
-            }),
-            DenseConfig { layers: vec![64], dropout: 0.3, ..Default::default() },
-        )
-    }
-
-    /// Convolutions on a picture or log-mel, an LSTM on the sequence, concatenated.
-    pub fn cnn_lstm() -> Self {
-        let block = ConvBlockConfig { pool: [2, 2], dropout: 0.2, ..Default::default() };
-        Self {
-            branches: vec![
-                BranchConfig::Conv(ConvConfig {
-                    blocks: blocks(&[32, 64, 128], block),
-                    ..Default::default()
-                }),
-                BranchConfig::Recurrent(RecurrentConfig { dropout: 0.3, ..Default::default() }),
-            ],
-            head: DenseConfig { layers: vec![128], dropout: 0.4, ..Default::default() },
+    fn layer(self, inputs: usize, classes: usize, device: &Device) -> Linear {
+        match self {
+            Self::Glorot => linear(inputs, classes, Start::Glorot, device),
+            Self::FanInUniform => LinearConfig::new(inputs, classes).init(device),
         }
     }
+}
 
-    /// Convolutions on a picture beside dense layers on features, fused late, strongly regularised.
-    pub fn fusion() -> Self {
-        Self {
-            branches: vec![
-                BranchConfig::Conv(Self::picture_body()),
-                BranchConfig::Dense(DenseConfig {
-                    layers: vec![128, 64],
-                    batch_norm: true,
-                    dropout: 0.4,
-                    ..Default::default()
-                }),
-            ],
-            head: DenseConfig {
-                layers: vec![128],
-                input_dropout: 0.3,
-                batch_norm: true,
-                dropout: 0.5,
-                ..Default::default()
-            },
+/// All settings that a [`BranchedConfig`] can be read from: its own, or those of the older kind `cnn`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    branches: Option<Vec<BranchConfig>>,
+    head: Option<DenseConfig>,
+    output: Option<OutputInit>,
+    blocks: Option<Vec<LegacyBlock>>,
+    dropout: Option<f64>,
+}
+
+impl TryFrom<Fields> for BranchedConfig {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        match fields {
+            Fields { branches: Some(branches), head, output, blocks: None, dropout: None } => {
+                Ok(Self { branches, head: head.unwrap_or_default(), output: output.unwrap_or_default() })
+            }
+            Fields { branches: None, head: None, output: None, blocks: Some(blocks), dropout } => {
+                let dropout = dropout.ok_or("missing field `dropout`")?;
+                Ok(LegacyCnn { blocks, dropout }.into())
+            }
+            Fields { branches: None, blocks: None, .. } => Err("missing field `branches`"),
+            _ => Err("`blocks` and `dropout` belong to each branch and to `head`"),
         }
-    }
-
-    /// [`BranchedConfig::fusion`] with the features as they are beside what the convolutions see: the
-    /// hybrid of an embedding and hand-made features.
-    pub fn fusion_hybrid() -> Self {
-        let mut config = Self::fusion();
-        config.branches.truncate(1);
-        config.branches.push(BranchConfig::Dense(DenseConfig::default()));
-        config
-    }
-
-    /// A small transformer on the patches of log-mel.
-    pub fn transformer() -> Self {
-        Self::single(
-            BranchConfig::Transformer(TransformerConfig::default()),
-            DenseConfig { input_dropout: 0.2, ..Default::default() },
-        )
-    }
-
-    /// One dense layer on the normalised statistics of a log-mel window's texture.
-    pub fn texture() -> Self {
-        Self::single(
-            BranchConfig::Texture(TextureConfig::default()),
-            DenseConfig {
-                layers: vec![128],
-                input_norm: true,
-                input_dropout: 0.3,
-                batch_norm: true,
-                dropout: 0.5,
-            },
-        )
-    }
-
-    /// Seven residual blocks that halve a log-mel window until one row is left, and the largest value
-    /// of each map: the short-chunk CNN with residual connections of Won et al. 2020 ("Evaluation
-    /// of CNN-based automatic music tagging models"), who found it the best of all from scratch. Their
-    /// width is 128; a few hundred clips ask for less.
-    pub fn short_chunk_cnn(width: usize) -> Self {
-        let block = ConvBlockConfig { stride: [2, 2], residual: true, ..Default::default() };
-        let channels = [1, 1, 2, 2, 2, 2, 4].map(|times| times * width);
-        Self::single(
-            BranchConfig::Conv(ConvConfig {
-                input_norm: true,
-                blocks: blocks(&channels, block),
-                pooling: Pooling::Max,
-            }),
-            DenseConfig { layers: vec![4 * width], batch_norm: true, dropout: 0.5, ..Default::default() },
-        )
-    }
-
-    /// Four normalised blocks for pictures.
-    ///
-    /// Values are dropped behind the pooling only. What is dropped in a block adds to the mean and
-    /// variance that the next block's normalisation gets used to, and is missing when the network judges
-    /// (Li et al. 2019, "Understanding the disharmony between dropout and batch normalization by variance
-    /// shift"): from block to block it adds up.
-    fn picture_body() -> ConvConfig {
-        let block = ConvBlockConfig { pool: [2, 2], ..Default::default() };
-        ConvConfig { blocks: blocks(&[32, 64, 128, 256], block), ..Default::default() }
     }
 }
 
@@ -303,17 +137,17 @@ impl BranchedConfig {
     /// Whether the network fits an input of these parts, each `[channels, rows, columns]`.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         self.trace(parts).map(|_| ())
     }
 
-    /// Values that the head sees.
+    /// Number of input values of the head.
     fn trace(&self, parts: &[[usize; 3]]) -> Result<usize, String> {
         check_length("branches", self.branches.len(), 1)?;
         if self.branches.len() != parts.len() {
             return Err(format!(
-                "{} branches for an input of {} parts: each part has its branch",
+                "{} branches for an input of {} parts; each part needs one branch",
                 self.branches.len(),
                 parts.len()
             ));
@@ -334,11 +168,11 @@ impl BranchedConfig {
         Branched {
             branches: self.branches.iter().zip(parts).map(|(b, &part)| b.init(part, device)).collect(),
             dense: self.head.init(width, device),
-            head: linear(self.head.layers.last().copied().unwrap_or(width), classes, Start::Glorot, device),
+            head: self.output.layer(self.head.layers.last().copied().unwrap_or(width), classes, device),
         }
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         self.branches.iter().map(BranchConfig::summary).collect::<Vec<_>>().join(" + ")
     }
@@ -356,7 +190,7 @@ pub enum Branch {
     Recurrent(RecurrentBody),
     /// A transformer.
     Transformer(TransformerBody),
-    /// Statistics, nothing of which is learned.
+    /// Statistics without learned parameters.
     Texture(TextureBody),
 }
 
@@ -410,11 +244,11 @@ impl Branched {
         self.head.forward(self.dense.forward(Tensor::cat(seen.collect(), 1)))
     }
 
-    /// Freezes a part of the network; see [`Freeze`]. Blocks are counted in each branch; dense layers
-    /// of the head are frozen with [`Freeze::AllButHead`] only.
+    /// Freezes a part of the network; see [`Freeze`]. Blocks are counted in each branch; only
+    /// [`Freeze::AllButHead`] also freezes the dense layers of the head.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let count = what.of(self.branches.iter().map(Branch::blocks).max().unwrap_or(0))?;
         self.branches = self.branches.into_iter().map(|branch| branch.frozen(Freezer(count))).collect();

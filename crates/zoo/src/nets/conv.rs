@@ -1,4 +1,4 @@
-//! Stacks of convolutions: from the plain baseline to residual blocks, by settings.
+//! Stacks of convolutions, from the plain baseline to residual blocks.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -9,10 +9,10 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
-use super::layers::{ConvNorm, Start, Window, average, conv, convolve, max_pool, normalise};
+use super::layers::{ConvNorm, Start, Window, average, conv, conv_norm_relu_pool, max_pool, normalise};
 use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
-/// Where a block is batch-normalised.
+/// Position of the batch normalisation in a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
@@ -25,44 +25,44 @@ pub enum NormPlace {
     Pool,
 }
 
-/// How maps become a vector.
+/// How the last maps become a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// All values.
+    /// All values of all maps.
     Flatten,
     /// The mean of each map (Lin et al. 2014, "Network in network").
     #[default]
     Average,
     /// The largest value of each map.
     Max,
-    /// Both.
+    /// The mean and the largest value of each map.
     AverageMax,
 }
 
-/// One block: convolution, ReLU, max-pooling, dropout, with batch normalisation where it is wanted.
+/// One block: convolution, ReLU, max-pooling, dropout, with optional batch normalisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConvBlockConfig {
     /// Output channels.
     pub channels: usize,
-    /// Window of the convolution over rows and columns.
+    /// Kernel size of the convolution over rows and columns.
     pub kernel: [usize; 2],
-    /// Its stride.
+    /// Stride of the convolution.
     pub stride: [usize; 2],
-    /// Whether the edges are padded, so that a stride of 1 keeps the size.
+    /// Whether the edges are padded so that a stride of 1 keeps the size.
     pub same: bool,
-    /// Where it is normalised.
+    /// Position of the batch normalisation.
     pub norm: NormPlace,
-    /// Makes it a residual block: a second convolution, and a short cut around both, which has a
-    /// convolution of its own where the size changes (He et al. 2016; here as in Won et al. 2020).
+    /// Makes it a residual block: a second convolution, and a shortcut around both, with its own
+    /// convolution if the size changes (He et al. 2016; here as in Won et al. 2020).
     pub residual: bool,
     /// Window of the max-pooling; `[1, 1]` for none.
     pub pool: [usize; 2],
-    /// Its stride, if that is not its window.
+    /// Stride of the max-pooling, if it differs from the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_stride: Option<[usize; 2]>,
-    /// Share of the block's values dropped while training.
+    /// Fraction of the block's values dropped while training.
     pub dropout: f64,
 }
 
@@ -96,7 +96,7 @@ impl ConvBlockConfig {
     fn trace(&self, index: usize, trace: &mut ShapeCheck) -> Result<(), String> {
         check_dropout(self.dropout)?;
         if self.same && self.kernel.iter().any(|side| side % 2 == 0) {
-            return Err(format!("block {index}: only odd windows can be padded on both sides alike"));
+            return Err(format!("block {index}: only odd kernels can be padded equally on both sides"));
         }
         if self.residual && (!self.same || self.norm != NormPlace::Conv) {
             return Err(format!(
@@ -121,7 +121,7 @@ impl ConvBlockConfig {
         let channels = [inputs, self.channels];
         let norm = || BatchNormConfig::new(self.channels).init(device);
         ConvBlock {
-            // A normalisation that follows at once has a bias.
+            // No bias if a batch normalisation, which has one, follows directly.
             conv: conv(channels, self.window(), 1, self.norm != NormPlace::Conv, Start::FanIn, device),
             conv_norm: (self.norm == NormPlace::Conv).then(norm),
             residual: self.residual.then(|| {
@@ -154,7 +154,7 @@ pub struct ConvConfig {
 }
 
 impl ConvConfig {
-    /// Checks the stack and returns how many values come out of a part of the input.
+    /// Checks the stack and returns the number of output values for a part of the input.
     pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("blocks", self.blocks.len(), 1)?;
         trace.enter(part)?;
@@ -225,17 +225,21 @@ impl ConvBlock {
             Some(norm) => normalise(norm, x),
             None => x,
         };
-        let mut x = relu(normed(&self.conv_norm, convolve(&self.conv, input.clone())));
-        if let Some(residual) = &self.residual {
-            let around = match &residual.short_cut {
-                Some(conv) => conv.forward(input),
-                None => input,
-            };
-            x = relu(residual.second.forward(x) + around);
-        }
-        if let Some(pool) = &self.pool {
-            x = max_pool(pool, x);
-        }
+        let x = match &self.residual {
+            None => conv_norm_relu_pool(&self.conv, self.conv_norm.as_ref(), self.pool.as_ref(), input),
+            Some(residual) => {
+                let x = conv_norm_relu_pool(&self.conv, self.conv_norm.as_ref(), None, input.clone());
+                let around = match &residual.short_cut {
+                    Some(conv) => conv.forward(input),
+                    None => input,
+                };
+                let x = relu(residual.second.forward(x) + around);
+                match &self.pool {
+                    Some(pool) => max_pool(pool, x),
+                    None => x,
+                }
+            }
+        };
         self.dropout.forward(normed(&self.pool_norm, x))
     }
 }

@@ -1,4 +1,4 @@
-//! Dense layers: a network on features by themselves, and the head of every other one.
+//! Dense layers: a network on features, or the head of another network.
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
@@ -14,20 +14,20 @@ use super::shape_check::{ShapeCheck, check_dropout, check_length};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DenseConfig {
-    /// Values after each layer. None at all hands the input on.
+    /// Width of each layer. Without layers, the input passes unchanged.
     pub layers: Vec<usize>,
     /// Whether the input is batch-normalised.
     pub input_norm: bool,
-    /// Share of the input dropped while training.
+    /// Fraction of the input dropped while training.
     pub input_dropout: f64,
     /// Whether each layer is batch-normalised before its ReLU (Ioffe and Szegedy 2015).
     pub batch_norm: bool,
-    /// Share of each layer's values dropped while training (Srivastava et al. 2014).
+    /// Fraction of each layer's values dropped while training (Srivastava et al. 2014).
     pub dropout: f64,
 }
 
 impl DenseConfig {
-    /// Checks the layers and returns how many values come out of `inputs`.
+    /// Checks the layers and returns the number of output values for `inputs` values.
     pub(crate) fn trace(&self, inputs: usize, trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("dense layers", self.layers.len(), 0)?;
         check_dropout(self.input_dropout)?;
@@ -107,7 +107,7 @@ impl DenseBody {
     }
 
     pub(crate) fn blocks(&self) -> usize {
-        // The normalisation of the input counts as a part of the first layer, or as one by itself.
+        // The normalisation of the input belongs to the first layer, or is a block without layers.
         self.layers.len().max(1)
     }
 

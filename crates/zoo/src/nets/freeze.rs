@@ -1,25 +1,25 @@
-//! Fine-tuning: what of a network learns, and what stays as it is.
+//! Fine-tuning: which parts of a network are frozen.
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-/// How much of a network stays as it is while the rest learns. What is frozen gets no gradients, its
-/// batch normalisation keeps its statistics, and its dropout lets everything through (Yosinski et
-/// al. 2014, "How transferable are features in deep neural networks?", for what is worth freezing).
+/// Which part of a network is frozen. Frozen layers get no gradients, their batch normalisation keeps its
+/// statistics, and their dropout is off. (Yosinski et al. 2014, "How transferable are features in deep
+/// neural networks?", compares which layers are worth freezing.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Freeze {
-    /// Everything learns.
+    /// Nothing: all layers are trained.
     #[default]
     None,
-    /// Only the last layer learns.
+    /// Everything except the last layer.
     AllButHead,
-    /// The first so many blocks stay as they are, counted from the input.
+    /// This number of blocks, counted from the input.
     Blocks(usize),
 }
 
 impl Freeze {
-    /// Of so many blocks, how many are frozen.
+    /// Number of frozen blocks of a network with `blocks` blocks.
     pub(crate) fn of(self, blocks: usize) -> Result<usize, String> {
         match self {
             Self::None => Ok(0),
@@ -32,11 +32,11 @@ impl Freeze {
     }
 }
 
-/// Freezes modules in order, as long as there are some left to freeze.
+/// Freezes modules in order, up to a number.
 pub(crate) struct Freezer(pub(crate) usize);
 
 impl Freezer {
-    /// The next one.
+    /// Freezes the next module.
     pub(crate) fn one<M: Module>(&mut self, module: M) -> M {
         if self.0 == 0 {
             return module;
@@ -45,7 +45,7 @@ impl Freezer {
         module.freeze()
     }
 
-    /// The next ones.
+    /// Freezes the next modules.
     pub(crate) fn all<M: Module>(&mut self, modules: Vec<M>) -> Vec<M> {
         modules.into_iter().map(|module| self.one(module)).collect()
     }

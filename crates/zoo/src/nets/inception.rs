@@ -1,7 +1,7 @@
-//! Inception v3 (Szegedy et al. 2016, "Rethinking the inception architecture"), as torchvision has it.
+//! Inception v3 (Szegedy et al. 2016, "Rethinking the inception architecture"), as in torchvision.
 //!
-//! Without the auxiliary classifier, which only helps a training from scratch on a million pictures
-//! and is never part of an answer.
+//! It has no auxiliary classifier, which only helps training from scratch on a million pictures and is
+//! not used for predictions.
 
 use burn::module::Module;
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -14,7 +14,7 @@ use super::freeze::{Freeze, Freezer};
 use super::layers::{ConvNorm, Start, Window, average, linear};
 use super::shape_check::{ShapeCheck, check_dropout};
 
-/// What all weights start with, torchvision's choice.
+/// Initial weights of all layers, as in torchvision.
 const DEVIATION: Start = Start::Normal(0.1);
 const EPSILON: f64 = 1e-3;
 
@@ -34,7 +34,7 @@ const fn halving(name: &'static str, channels: usize) -> Layer {
     Layer(name, channels, Window::square(3).strided([2, 2]))
 }
 
-/// The convolutions before the first mixture. A pooling follows the third and the fifth.
+/// The convolutions before the first inception module. A pooling follows the third and the fifth.
 const STEM: [Layer; 5] = [
     halving("Conv2d_1a_3x3", 32),
     Layer("Conv2d_2a_3x3", 32, Window::square(3)),
@@ -45,14 +45,14 @@ const STEM: [Layer; 5] = [
 const STEM_POOLED: [usize; 2] = [2, 4];
 const POOL: Window = Window::square(3).strided([2, 2]);
 
-/// A chain of convolutions; those of `fork` follow the others side by side.
+/// A chain of convolutions; those of `fork` run in parallel at its end.
 struct ChainPlan {
     layers: Vec<Layer>,
     fork: Vec<Layer>,
 }
 
-/// Chains side by side, and beside them a pooling: the mean with a convolution after it, or the
-/// largest value, which halves the size as the chains do.
+/// An inception module: parallel chains and a pooling, either average pooling with a convolution after
+/// it, or max-pooling, which halves the size as the chains do.
 struct MixturePlan {
     name: &'static str,
     chains: Vec<ChainPlan>,
@@ -68,7 +68,7 @@ fn forked<const N: usize>(layers: [Layer; N], fork: [Layer; 2]) -> ChainPlan {
 }
 
 fn mixtures() -> Vec<MixturePlan> {
-    // The letters are torchvision's.
+    // The letters are those of torchvision.
     let a = |name, pooled| MixturePlan {
         name,
         chains: vec![
@@ -156,15 +156,14 @@ fn mixtures() -> Vec<MixturePlan> {
     ]
 }
 
-/// Eleven mixtures of small and long convolutions: 24 million parameters for a thousand classes, 22
-/// million for ten.
+/// Eleven inception modules: 24 million parameters for a thousand classes, 22 million for ten.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InceptionV3Config {
-    /// Share of the last values dropped while training.
+    /// Fraction of the last values dropped while training.
     pub dropout: f64,
-    /// Whether a picture normalised with ImageNet's means and deviations is brought to −1…1 first,
-    /// as torchvision does for its trained weights.
+    /// Whether a picture normalised with ImageNet's means and deviations is rescaled to −1…1 first, as in
+    /// torchvision for its trained weights.
     pub transform_input: bool,
 }
 
@@ -178,14 +177,14 @@ impl InceptionV3Config {
     /// Whether the network fits its input: one picture of at least 75 × 75.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         check_dropout(self.dropout)?;
         let &[part] = parts else {
-            return Err(format!("the network takes one picture, and not {} parts", parts.len()));
+            return Err(format!("the network takes one picture, not {} parts", parts.len()));
         };
         if self.transform_input && part[0] != 3 {
-            return Err(format!("only a picture of 3 channels can be transformed, and not of {}", part[0]));
+            return Err(format!("only a picture of 3 channels can be transformed, not of {}", part[0]));
         }
         let mut trace = ShapeCheck::default();
         trace.enter(part)?;
@@ -204,7 +203,7 @@ impl InceptionV3Config {
                 for Layer(name, channels, window) in chain.layers {
                     trace.conv(name, channels, window, 1)?;
                 }
-                // The size of all branches is the same, and that of the largest is checked.
+                // All branches have the same size, and the largest is checked.
                 let maps: usize = chain.fork.iter().map(|layer| layer.1).sum();
                 channels += if maps > 0 { maps } else { trace.shape[0] };
                 output = trace.shape;
@@ -215,7 +214,7 @@ impl InceptionV3Config {
         Ok(())
     }
 
-    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// Builds the network with random weights, initialised as in torchvision (seed the device first), for
     /// an input that [`InceptionV3Config::validate`] accepts.
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> InceptionV3 {
         let mut inputs = parts.first().map_or(3, |&[channels, ..]| channels);
@@ -270,7 +269,7 @@ impl InceptionV3Config {
         }
     }
 
-    /// What torchvision calls each layer, and its name here.
+    /// Pairs of torchvision's name and this network's name of each layer.
     pub fn torchvision_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::new();
         let mut add = |theirs: String, ours: String| {
@@ -299,7 +298,7 @@ impl InceptionV3Config {
         names
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         "Inception v3".into()
     }
@@ -388,11 +387,11 @@ impl InceptionV3 {
         self.head.forward(self.dropout.forward(average(x)))
     }
 
-    /// Freezes a part of the network; see [`Freeze`]. The five first convolutions and the eleven
-    /// mixtures are its blocks.
+    /// Freezes a part of the network; see [`Freeze`]. Its blocks are the five first
+    /// convolutions and the eleven inception modules.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let mut freezer = Freezer(what.of(self.stem.len() + self.mixtures.len())?);
         self.stem = freezer.all(self.stem);

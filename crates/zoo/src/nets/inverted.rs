@@ -1,8 +1,8 @@
 //! Networks of inverted residuals: MobileNetV2 (Sandler et al. 2018) and EfficientNet-B0 (Tan and Le
-//! 2019), as torchvision has them.
+//! 2019), as in torchvision.
 //!
-//! A block widens its maps, filters each map by itself, and narrows them again; where the size stays
-//! the same, it adds what came in. EfficientNet also weighs the maps by what they hold (Hu et al.
+//! A block expands its channels, applies a depthwise convolution and projects them back; if the size does
+//! not change, it adds its input. EfficientNet also scales channels by squeeze-and-excitation (Hu et al.
 //! 2018, "Squeeze-and-excitation networks") and skips blocks at random while training (Huang et al.
 //! 2016, "Deep networks with stochastic depth").
 
@@ -17,7 +17,7 @@ use super::freeze::{Freeze, Freezer};
 use super::layers::{ConvNorm, Start, Window, average, conv, linear};
 use super::shape_check::{ShapeCheck, check_dropout};
 
-/// MobileNetV2's stages: widening, channels, blocks, stride of the first block, filter.
+/// Stages of MobileNetV2: expansion, channels, blocks, stride of the first block, kernel.
 const MOBILENET: [Stage; 7] = [
     Stage(1, 16, 1, 1, 3),
     Stage(6, 24, 2, 2, 3),
@@ -28,7 +28,7 @@ const MOBILENET: [Stage; 7] = [
     Stage(6, 320, 1, 1, 3),
 ];
 
-/// EfficientNet-B0's.
+/// Stages of EfficientNet-B0.
 const EFFICIENTNET: [Stage; 7] = [
     Stage(1, 16, 1, 1, 3),
     Stage(6, 24, 2, 2, 3),
@@ -42,27 +42,27 @@ const EFFICIENTNET: [Stage; 7] = [
 #[derive(Clone, Copy)]
 struct Stage(usize, usize, usize, usize, usize);
 
-/// One block, resolved.
+/// One block with all sizes.
 struct BlockPlan {
-    /// Place of its stage, and its own in the stage.
+    /// Index of its stage, and its index in the stage.
     place: [usize; 2],
     inputs: usize,
     wide: usize,
     outputs: usize,
     filter: Window,
-    /// Maps of the squeeze, if it weighs its maps.
+    /// Channels of the squeeze, if the block has squeeze-and-excitation.
     squeezed: Option<usize>,
-    /// Share of the samples that skip it while training.
+    /// Fraction of the samples that skip the block while training.
     skipped: f64,
 }
 
-/// A whole network, resolved.
+/// A whole network with all sizes.
 struct Plan {
     stem: usize,
     blocks: Vec<BlockPlan>,
     last: usize,
     dropout: f64,
-    /// What the weights of the last layer start with.
+    /// Initial weights of the last layer.
     head: fn(usize) -> Start,
     smooth: bool,
 }
@@ -98,7 +98,7 @@ impl Plan {
     fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         check_dropout(self.dropout)?;
         let &[part] = parts else {
-            return Err(format!("the network takes one picture, and not {} parts", parts.len()));
+            return Err(format!("the network takes one picture, not {} parts", parts.len()));
         };
         let mut trace = ShapeCheck::default();
         trace.enter(part)?;
@@ -142,7 +142,7 @@ impl Plan {
     }
 }
 
-/// The names of a convolution and of its normalisation, which torchvision puts side by side.
+/// Names of a convolution and of its normalisation, which are neighbours in torchvision.
 fn pair(theirs: &str, ours: &str) -> [(String, String); 2] {
     [(format!("{theirs}.0"), format!("{ours}.conv")), (format!("{theirs}.1"), format!("{ours}.norm"))]
 }
@@ -151,9 +151,9 @@ fn pair(theirs: &str, ours: &str) -> [(String, String); 2] {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MobileNetV2Config {
-    /// Width of all layers against the paper's; channels are rounded to multiples of 8.
+    /// Width of all layers relative to the paper's; channels are rounded to multiples of 8.
     pub width: f64,
-    /// Share of the last values dropped while training.
+    /// Fraction of the last values dropped while training.
     pub dropout: f64,
 }
 
@@ -165,7 +165,7 @@ impl Default for MobileNetV2Config {
 
 impl MobileNetV2Config {
     fn plan(&self) -> Plan {
-        // To the nearest multiple of 8, but never a tenth below.
+        // To the nearest multiple of 8, but not more than 10 % below.
         let scale = |channels: usize| {
             let wanted = channels as f64 * self.width;
             let rounded = (((wanted + 4.0) / 8.0).floor() * 8.0).max(8.0);
@@ -180,7 +180,7 @@ impl MobileNetV2Config {
     /// Whether the network fits its input: one picture.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         if !(0.1..=4.0).contains(&self.width) {
             return Err(format!("width {} is not in 0.1…4", self.width));
@@ -188,13 +188,13 @@ impl MobileNetV2Config {
         self.plan().validate(parts)
     }
 
-    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// Builds the network with random weights, initialised as in torchvision (seed the device first), for
     /// an input that [`MobileNetV2Config::validate`] accepts.
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
         self.plan().init(parts, classes, device)
     }
 
-    /// What torchvision calls each layer, and its name here.
+    /// Pairs of torchvision's name and this network's name of each layer.
     pub fn torchvision_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::from(pair("features.0", "stem"));
         let plan = self.plan();
@@ -214,7 +214,7 @@ impl MobileNetV2Config {
         names
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         if self.width == 1.0 { "MobileNetV2".into() } else { format!("MobileNetV2 × {}", self.width) }
     }
@@ -224,9 +224,9 @@ impl MobileNetV2Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EfficientNetB0Config {
-    /// Share of the last values dropped while training.
+    /// Fraction of the last values dropped while training.
     pub dropout: f64,
-    /// Share of the samples that skip the last block while training; earlier ones are skipped less.
+    /// Fraction of the samples that skip the last block while training; earlier blocks have a smaller one.
     pub stochastic_depth: f64,
 }
 
@@ -253,19 +253,19 @@ impl EfficientNetB0Config {
     /// Whether the network fits its input: one picture.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         check_dropout(self.stochastic_depth)?;
         self.plan().validate(parts)
     }
 
-    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// Builds the network with random weights, initialised as in torchvision (seed the device first), for
     /// an input that [`EfficientNetB0Config::validate`] accepts.
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
         self.plan().init(parts, classes, device)
     }
 
-    /// What torchvision calls each layer, and its name here.
+    /// Pairs of torchvision's name and this network's name of each layer.
     pub fn torchvision_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::from(pair("features.0", "stem"));
         for (index, block) in self.plan().blocks.iter().enumerate() {
@@ -290,7 +290,7 @@ impl EfficientNetB0Config {
         names
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         "EfficientNet-B0".into()
     }
@@ -315,7 +315,7 @@ struct InvertedBlock {
     filter: ConvNorm,
     squeeze: Option<Squeeze>,
     narrow: ConvNorm,
-    /// Drops the whole of a sample while training; none where the size changes.
+    /// Drops whole samples while training; none if the size changes.
     skip: Option<Dropout>,
 }
 
@@ -349,7 +349,7 @@ pub struct Inverted {
     last: ConvNorm,
     dropout: Dropout,
     head: Linear,
-    /// Whether the activation is SiLU; else it is ReLU6.
+    /// Whether the activation is SiLU instead of ReLU6.
     smooth: bool,
 }
 
@@ -366,10 +366,11 @@ impl Inverted {
         self.head.forward(self.dropout.forward(x))
     }
 
-    /// Freezes a part of the network; see [`Freeze`]. The first and the last convolution are blocks, too.
+    /// Freezes a part of the network; see [`Freeze`]. The first and the last convolution also count as
+    /// blocks.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let mut freezer = Freezer(what.of(self.blocks.len() + 2)?);
         self.stem = freezer.one(self.stem);

@@ -1,15 +1,18 @@
-//! Layers that several networks are made of.
+//! Layers shared by several networks.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+#[cfg(feature = "cpu")]
+use cratedigger_cpu_ops::fused;
 #[cfg(feature = "training")]
-use super::cpu;
+use cratedigger_cpu_ops::training;
 
-/// What a convolution or a pooling looks at, over rows and columns.
+/// Window of a convolution or a pooling over rows and columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     pub(crate) kernel: [usize; 2],
@@ -18,27 +21,27 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// At every place where it fits.
+    /// Stride 1, no padding.
     pub(crate) const fn new(kernel: [usize; 2]) -> Self {
         Self { kernel, stride: [1, 1], padding: [0, 0] }
     }
 
-    /// As high as it is wide.
+    /// A square window.
     pub(crate) const fn square(side: usize) -> Self {
         Self::new([side, side])
     }
 
-    /// Moved by so much.
+    /// With this stride.
     pub(crate) const fn strided(self, stride: [usize; 2]) -> Self {
         Self { stride, ..self }
     }
 
-    /// Padded so that a stride of 1 keeps the size (for odd windows).
+    /// With padding so that a stride of 1 keeps the size (for odd windows).
     pub(crate) const fn same(self) -> Self {
         Self { padding: [self.kernel[0] / 2, self.kernel[1] / 2], ..self }
     }
 
-    /// Places along rows and columns; `None` if there are none.
+    /// Output size along rows and columns; `None` if it would be 0.
     pub(crate) fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
             let room = (size[axis] + 2 * self.padding[axis]).checked_sub(self.kernel[axis])?;
@@ -53,24 +56,24 @@ impl Window {
     }
 }
 
-/// What weights start with. Biases start with 0.
+/// Initial weights. Biases start at 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {
-    /// Normal with variance 2 / inputs: keeps the variance of what goes forward through ReLUs (He
-    /// et al. 2015, "Delving deep into rectifiers").
+    /// Normal with variance 2 / inputs, which preserves the variance of activations through ReLUs (He et
+    /// al. 2015, "Delving deep into rectifiers").
     FanIn,
-    /// Normal with variance 2 / outputs: keeps the variance of the gradients.
+    /// Normal with variance 2 / outputs, which preserves the variance of gradients.
     FanOut,
-    /// Uniform, with the mean of both for layers without ReLU (Glorot and Bengio 2010).
+    /// Uniform, with the variance 2 / (inputs + outputs), for layers without ReLU (Glorot and Bengio 2010).
     Glorot,
-    /// Normal with a given deviation.
+    /// Normal with this standard deviation.
     Normal(f64),
-    /// Uniform between minus and plus a bound.
+    /// Uniform within ± this bound.
     Uniform(f64),
 }
 
 impl Start {
-    /// For a layer with so many inputs and outputs of each value.
+    /// The initializer of a layer with this fan-in and fan-out.
     fn initializer(self, inputs: usize, outputs: usize) -> Initializer {
         let normal = |std| Initializer::Normal { mean: 0.0, std };
         match self {
@@ -86,7 +89,7 @@ impl Start {
     }
 }
 
-/// A convolution. As PyTorch does, the outputs of a value are counted as if there were no groups.
+/// A convolution. As in PyTorch, the fan-out ignores groups.
 pub(crate) fn conv(
     [inputs, outputs]: [usize; 2],
     window: Window,
@@ -107,34 +110,68 @@ pub(crate) fn conv(
     conv
 }
 
-/// What a convolution makes of maps.
+/// Applies a convolution.
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(y) = fused::Block::new(conv).forward(&x) {
+        return y;
+    }
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::convolve(conv, &x) {
+    if let Some(y) = training::convolve(conv, &x) {
         return y;
     }
     conv.forward(x)
 }
 
-/// What a batch normalisation makes of them.
+/// Applies a batch normalisation.
 pub(crate) fn normalise(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::normalise(norm, &x) {
+    if let Some(y) = training::normalise(norm, &x) {
         return y;
     }
     norm.forward(x)
 }
 
-/// What a max-pooling makes of them.
+/// Applies a max-pooling.
 pub(crate) fn max_pool(pool: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if let Some(y) = cpu::max_pool(pool, &x) {
+    if let Some(y) = training::max_pool(pool, &x) {
         return y;
     }
     pool.forward(x)
 }
 
-/// A dense layer.
+/// Applies a convolution, a batch normalisation, a ReLU and a max-pooling: in one pass where
+/// inference runs on the CPU, layer by layer elsewhere.
+pub(crate) fn conv_norm_relu_pool(
+    conv: &Conv2d,
+    norm: Option<&BatchNorm>,
+    pool: Option<&MaxPool2d>,
+    x: Tensor<4>,
+) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    {
+        let fused_pool = pool.and_then(fused::Pool::of);
+        let block = fused::Block::new(conv).with_norm(norm).with_relu();
+        if let Some(y) = block.with_pool(fused_pool.unwrap_or_default()).forward(&x) {
+            return match pool.filter(|_| fused_pool.is_none()) {
+                Some(pool) => max_pool(pool, y),
+                None => y,
+            };
+        }
+    }
+    let x = convolve(conv, x);
+    let x = relu(match norm {
+        Some(norm) => normalise(norm, x),
+        None => x,
+    });
+    match pool {
+        Some(pool) => max_pool(pool, x),
+        None => x,
+    }
+}
+
+/// A dense layer with bias.
 pub(crate) fn linear(inputs: usize, outputs: usize, start: Start, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(inputs, outputs)
         .with_bias(false)
@@ -165,13 +202,17 @@ impl ConvNorm {
         }
     }
 
-    /// With another small number beside the variance than 1e-5.
+    /// With another epsilon than 1e-5.
     pub(crate) fn with_epsilon(mut self, epsilon: f64) -> Self {
         self.norm.epsilon = epsilon;
         self
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "cpu")]
+        if let Some(y) = fused::Block::new(&self.conv).with_norm(Some(&self.norm)).forward(&x) {
+            return y;
+        }
         normalise(&self.norm, convolve(&self.conv, x))
     }
 }
@@ -182,8 +223,8 @@ pub(crate) fn average(x: Tensor<4>) -> Tensor<2> {
     x.mean_dim(3).mean_dim(2).reshape([batch, channels])
 }
 
-/// Number of learned parameters: all but the running statistics of batch normalisation, which
-/// papers and other frameworks don't count either.
+/// Number of learned parameters, without the running statistics of batch normalisation, which papers
+/// and other frameworks also leave out.
 pub fn parameter_count<M: Module>(module: &M) -> usize {
     struct Count {
         statistics: bool,

@@ -1,45 +1,47 @@
-//! The networks of the field, in burn.
+//! The networks, in burn.
 //!
 //! A network's input is a list of parts, each a `Tensor<4>` of `[batch, channels, rows, columns]`:
 //! a log-mel window is `[batch, 1, bands, columns]`, a vector of features `[batch, 1, 1, features]`,
-//! a sequence of them `[batch, 1, steps, features]`, a picture `[batch, 3, rows, columns]`. What
-//! comes out are logits, `[batch, classes]`.
+//! a sequence of them `[batch, 1, steps, features]`, a picture `[batch, 3, rows, columns]`. The
+//! output are logits, `[batch, classes]`.
 //!
-//! Two families cover all designs. [`Branched`] has one body for each part of its input
-//! (convolutions, dense layers, a recurrent network or a transformer), puts what the bodies say
-//! side by side and judges it with a dense head; the networks that people train on GTZAN from
-//! scratch are settings of it. [`Vgg19`], [`Inverted`] (MobileNetV2 and EfficientNet-B0) and
-//! [`InceptionV3`] are the networks made for photographs, layer for layer as torchvision has them, so
-//! that its weights fit.
+//! Three families cover all designs. [`Branched`] has one body for each part of its input (convolutions,
+//! dense layers, a recurrent network, a transformer or fixed statistics), concatenates their outputs and
+//! applies a dense head; the networks usually trained on GTZAN from scratch are settings of it.
+//! [`Vgg19`], [`Inverted`] (MobileNetV2 and EfficientNet-B0) and [`InceptionV3`] are made for
+//! photographs and equal torchvision's networks layer by layer, so that its weights fit. [`Musicnn`] equals
+//! a network that was trained to tag music.
 //!
-//! Every configuration is checked against its input before anything is built, because it may come
-//! from a manifest that somebody else wrote.
+//! Every configuration is checked against its input before anything is built, because it may come from
+//! an untrusted manifest.
 
 mod branched;
 mod conv;
-#[cfg(feature = "training")]
-mod cpu;
 mod dense;
+mod dropout;
 mod freeze;
 mod inception;
 mod inverted;
 mod layers;
+mod legacy;
 mod musicnn;
+mod presets;
 mod recurrent;
 mod shape_check;
 mod texture;
 mod transformer;
 mod vgg;
 
-pub use branched::{Branch, BranchConfig, Branched, BranchedConfig};
+pub use branched::{Branch, BranchConfig, Branched, BranchedConfig, OutputInit};
 pub use conv::{ConvBlockConfig, ConvBody, ConvConfig, NormPlace, Pooling};
 pub use dense::{DenseBody, DenseConfig};
+pub(crate) use dropout::DropoutRates;
 pub use freeze::Freeze;
-pub(crate) use freeze::Freezer;
 pub use inception::{InceptionV3, InceptionV3Config};
 pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
 pub use layers::parameter_count;
-pub(crate) use layers::{convolve, max_pool, normalise};
+pub(crate) use legacy::LegacyCnn;
+pub use legacy::{read_record, renamed_tensor};
 pub use musicnn::{Musicnn, MusicnnConfig, MusicnnHead, MusicnnOutput};
 pub use recurrent::{Cell, Gru, Lstm, RecurrentBody, RecurrentConfig, Summary};
 pub use texture::{TextureBody, TextureConfig};

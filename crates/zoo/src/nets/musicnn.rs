@@ -18,6 +18,8 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+#[cfg(feature = "cpu")]
+use cratedigger_cpu_ops::fused;
 use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
@@ -293,8 +295,16 @@ impl FilterBank {
     /// `[batch, 1, bands, frames]` → `[batch, filters, 1, frames]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let scale = self.affine.scale();
-        let loudest = convolve(&self.conv, x).max_dim(2);
-        relu(loudest * scale.clone().sign()) * scale + self.affine.shift()
+        relu(self.loudest(x) * scale.clone().sign()) * scale + self.affine.shift()
+    }
+
+    /// The largest value over all bands.
+    fn loudest(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "cpu")]
+        if let Some(y) = fused::Block::new(&self.conv).with_pool(fused::Pool::Rows).forward(&x) {
+            return y;
+        }
+        convolve(&self.conv, x).max_dim(2)
     }
 }
 
@@ -311,7 +321,14 @@ impl Layer {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, _, rows, frames] = x.dims();
         let one = Tensor::ones([batch, 1, rows, frames], &x.device());
-        normalise(&self.norm, relu(convolve(&self.conv, Tensor::cat(vec![x, one], 1))))
+        let x = Tensor::cat(vec![x, one], 1);
+        #[cfg(feature = "cpu")]
+        if let Some(y) =
+            fused::Block::new(&self.conv).with_relu().with_norm_after(Some(&self.norm)).forward(&x)
+        {
+            return y;
+        }
+        normalise(&self.norm, relu(convolve(&self.conv, x)))
     }
 }
 

@@ -1,9 +1,9 @@
-//! Recurrent networks on sequences, with cells that multiply few and large matrices.
+//! Recurrent networks on sequences, with few and large matrix products.
 //!
-//! A cell that goes through its gates one by one multiplies eight matrices a step. Here all gates
-//! of all steps meet the input in one product, `[steps · batch, gates · hidden]`, and only what
-//! depends on the step before is left for the loop: one product a step. On a CPU that is faster, on
-//! a GPU it is the difference between a few and a few hundred launches.
+//! A cell that computes its gates one by one needs eight matrix products for each step. Here one
+//! product, `[steps · batch, gates · hidden]`, covers the input of all gates and all steps. Only the
+//! part that depends on the previous step remains in the loop: one product per step. This is faster on a
+//! CPU, and on a GPU it replaces a few hundred kernel launches by a few.
 
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
@@ -20,26 +20,26 @@ use super::shape_check::{ShapeCheck, check_dropout, check_length};
 /// i, f, o = σ(x·W + h·U + b), g = tanh(x·W + h·U + b), c = f·c + i·g, h = o·tanh(c)
 #[derive(Module, Debug)]
 pub struct Lstm {
-    /// `[inputs, 4 · hidden]` with bias: the gates i, f, o and g, side by side.
+    /// `[inputs, 4 · hidden]` with bias: the gates i, f, o and g, concatenated.
     pub input: Linear,
     /// `[hidden, 4 · hidden]`, without bias.
     pub hidden: Linear,
 }
 
-/// A gated recurrent unit (Cho et al. 2014), resetting after the product as PyTorch, Keras and
-/// cuDNN do:
+/// A gated recurrent unit (Cho et al. 2014), with the reset gate after the product as in PyTorch, Keras
+/// and cuDNN:
 ///
 /// r, z = σ(x·W + b + h·U + d), n = tanh(x·W + b + r·(h·U + d)), h = (1 − z)·n + z·h
 #[derive(Module, Debug)]
 pub struct Gru {
-    /// `[inputs, 3 · hidden]` with bias: r, z and n, side by side.
+    /// `[inputs, 3 · hidden]` with bias: r, z and n, concatenated.
     pub input: Linear,
     /// `[hidden, 3 · hidden]` with bias.
     pub hidden: Linear,
 }
 
-/// Matrices as Keras starts them: Glorot for the input, orthogonal for what is multiplied again
-/// and again (Saxe et al. 2014), so that it neither grows nor fades.
+/// Initial matrices as in Keras: Glorot for the input, orthogonal for the recurrent weights (Saxe et al.
+/// 2014), so that repeated products neither explode nor vanish.
 fn matrices(inputs: usize, hidden: usize, gates: usize, device: &Device) -> (Linear, Linear) {
     let recurrent = LinearConfig::new(hidden, gates * hidden)
         .with_bias(false)
@@ -48,7 +48,7 @@ fn matrices(inputs: usize, hidden: usize, gates: usize, device: &Device) -> (Lin
     (linear(inputs, gates * hidden, Start::Glorot, device), recurrent)
 }
 
-/// Products of all steps with the input's matrix, step by step: `[steps, batch, inputs]` →
+/// Products of all steps with the input matrix, split into steps: `[steps, batch, inputs]` →
 /// `steps` times `[batch, outputs]`.
 fn products(matrix: &Linear, sequence: Tensor<3>) -> Vec<Tensor<2>> {
     let [steps, batch, inputs] = sequence.dims();
@@ -57,8 +57,8 @@ fn products(matrix: &Linear, sequence: Tensor<3>) -> Vec<Tensor<2>> {
     products
 }
 
-/// Cuts a tensor into steps of `batch` rows, by halves: the gradient of each cut is as large as what
-/// was cut, so that one cut a step would cost the square of the steps.
+/// Splits a tensor into steps of `batch` rows by repeated halving. The gradient of a slice is as large as
+/// the sliced tensor, so slicing step by step would cost the square of the number of steps.
 fn halve(rows: Tensor<2>, steps: usize, batch: usize, into: &mut Vec<Tensor<2>>) {
     if steps < 2 {
         into.extend((steps == 1).then_some(rows));
@@ -69,8 +69,7 @@ fn halve(rows: Tensor<2>, steps: usize, batch: usize, into: &mut Vec<Tensor<2>>)
     halve(rows.narrow(0, half * batch, (steps - half) * batch), steps - half, batch, into);
 }
 
-/// Goes through the steps in one direction or the other and returns the states in the order of
-/// the steps.
+/// Runs through the steps in either direction and returns the states in the order of the steps.
 fn run<S>(
     mut products: Vec<Tensor<2>>,
     reverse: bool,
@@ -94,8 +93,8 @@ fn run<S>(
 }
 
 impl Lstm {
-    /// A cell with random weights. Its forget gates start open, so that it remembers before it has
-    /// learned to (Jozefowicz et al. 2015).
+    /// A cell with random weights. The forget gates start open, so that the cell keeps its state early in
+    /// training (Jozefowicz et al. 2015).
     pub fn new(inputs: usize, hidden: usize, device: &Device) -> Self {
         let (mut input, recurrent) = matrices(inputs, hidden, 4, device);
         let bias: Vec<f32> =
@@ -104,7 +103,7 @@ impl Lstm {
         Self { input, hidden: recurrent }
     }
 
-    /// The hidden states of all steps, beginning with zeros; `reverse` goes from the last step to
+    /// The hidden states of all steps, from an initial state of zeros; `reverse` runs from the last step to
     /// the first.
     ///
     /// # Shapes
@@ -162,7 +161,7 @@ impl Gru {
     }
 }
 
-/// Which cell a recurrent network has.
+/// The cell of a recurrent network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cell {
@@ -173,17 +172,17 @@ pub enum Cell {
     Gru,
 }
 
-/// What stands for a whole sequence.
+/// How the states become one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Summary {
-    /// The state after the last step (of the other direction: after the first).
+    /// The state after the last step (for the backward direction: after the first).
     #[default]
     Last,
     /// The mean of all states.
     Mean,
-    /// A weighted mean, whose weights a small network finds for each state (Yang et al. 2016,
-    /// "Hierarchical attention networks").
+    /// A weighted mean with weights from a small network on each state (Yang et al. 2016, "Hierarchical
+    /// attention networks").
     Attention,
 }
 
@@ -193,15 +192,15 @@ pub enum Summary {
 pub struct RecurrentConfig {
     /// The cell.
     pub cell: Cell,
-    /// Size of the hidden state of each layer, and of each direction.
+    /// Hidden size of each layer, for each direction.
     pub layers: Vec<usize>,
     /// Whether each layer also reads the sequence backwards (Schuster and Paliwal 1997).
     pub bidirectional: bool,
     /// Whether the values after each layer are batch-normalised.
     pub batch_norm: bool,
-    /// Share of the values after each layer dropped while training.
+    /// Fraction of the values after each layer dropped while training.
     pub dropout: f64,
-    /// What stands for the sequence in the end.
+    /// How the states become one vector.
     pub summary: Summary,
 }
 
@@ -223,14 +222,14 @@ impl RecurrentConfig {
         if self.bidirectional { 2 } else { 1 }
     }
 
-    /// Checks the layers and returns how many values come out of a part of the input.
+    /// Checks the layers and returns the number of output values for a part of the input.
     pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("recurrent layers", self.layers.len(), 1)?;
         check_dropout(self.dropout)?;
         trace.enter(part)?;
         let [channels, steps, mut width] = part;
         if channels != 1 {
-            return Err(format!("a sequence has one channel, and not {channels}"));
+            return Err(format!("a sequence has one channel, not {channels}"));
         }
         if steps > 1 << 12 {
             return Err(format!("a sequence of {steps} steps is too long: 4096 at most"));
@@ -332,7 +331,7 @@ impl RecurrentLayer {
         }
     }
 
-    /// Where each direction has come to in the end: `[batch, width]`.
+    /// The final state of each direction: `[batch, width]`.
     fn last(&self, sequence: Tensor<3>) -> Tensor<2> {
         let forwards = self.forwards.states(sequence.clone(), false).pop();
         let backwards = self.backwards.as_ref().map(|cell| cell.states(sequence, true).swap_remove(0));
@@ -379,10 +378,10 @@ impl RecurrentBody {
     /// # Shapes
     /// `[batch, 1, steps, features]` → `[batch, width]`
     pub(crate) fn forward(&self, part: Tensor<4>) -> Tensor<2> {
-        // Steps first, so that each step's batch lies in one piece.
+        // Steps first, so that the batch of each step is contiguous.
         let mut x: Tensor<3> = part.squeeze_dim::<3>(1).swap_dims(0, 1);
         let [before @ .., last] = self.layers.as_slice() else {
-            return x.mean_dim(0).squeeze_dim(0); // no layers: refused when the design was checked
+            return x.mean_dim(0).squeeze_dim(0); // no layers: rejected by the check of the design
         };
         for layer in before {
             x = layer.after_all(layer.all(x));

@@ -1,17 +1,17 @@
-//! Following sizes through a design, before anything is built.
+//! Shapes of a design, checked before anything is built.
 
 use std::fmt::Display;
 
 use super::layers::Window;
 
-/// Parameters that a network may have: VGG-19, the largest here, has 144 million.
+/// Largest number of parameters of a network: VGG-19, the largest here, has 144 million.
 const MAX_PARAMETERS: u64 = 1 << 28;
-/// Values that one window may have between two layers: 64 maps of 512 × 512 are a quarter of it.
+/// Largest number of values of a window between two layers: four times 64 maps of 512 × 512.
 const MAX_VALUES: u64 = 1 << 26;
 
-/// The size of a window on its way through a network, and what the layers so far have cost. A
-/// configuration may come from a manifest that is mistaken or hostile: it must neither divide a
-/// window into nothing nor ask for all memory there is.
+/// The shape of a window between two layers, and the number of parameters so far. A configuration may
+/// come from a wrong or hostile manifest: it must not produce an empty window or request too much
+/// memory.
 #[derive(Debug, Default)]
 pub(crate) struct ShapeCheck {
     /// Channels, rows and columns.
@@ -20,7 +20,7 @@ pub(crate) struct ShapeCheck {
 }
 
 impl ShapeCheck {
-    /// Goes on with a part of the input.
+    /// Starts with a part of the input.
     pub(crate) fn enter(&mut self, part: [usize; 3]) -> Result<(), String> {
         let [channels, rows, columns] = part;
         if part.contains(&0) {
@@ -30,7 +30,7 @@ impl ShapeCheck {
         self.holds("the input")
     }
 
-    /// A convolution.
+    /// Adds a convolution.
     pub(crate) fn conv(
         &mut self,
         layer: impl Display,
@@ -52,7 +52,7 @@ impl ShapeCheck {
         self.holds(&layer)
     }
 
-    /// A pooling.
+    /// Adds a pooling.
     pub(crate) fn pool(&mut self, layer: impl Display, window: Window) -> Result<(), String> {
         let [channels, rows, columns] = self.shape;
         if window.kernel.iter().chain(&window.stride).any(|&n| n == 0 || n > 1 << 10) {
@@ -65,7 +65,7 @@ impl ShapeCheck {
         Ok(())
     }
 
-    /// A matrix between two dense layers.
+    /// Adds the matrix of a dense layer.
     pub(crate) fn linear(
         &mut self,
         layer: impl Display,
@@ -78,7 +78,7 @@ impl ShapeCheck {
         self.spend(layer, &[inputs, outputs])
     }
 
-    /// Notes `factors` multiplied as so many parameters.
+    /// Counts the product of `factors` as parameters.
     pub(crate) fn spend(&mut self, layer: impl Display, factors: &[usize]) -> Result<(), String> {
         let spent = product(factors).saturating_add(self.parameters);
         if spent > MAX_PARAMETERS {
@@ -88,9 +88,9 @@ impl ShapeCheck {
         Ok(())
     }
 
-    /// Values of the window as it is now.
+    /// Number of values of the current shape.
     pub(crate) fn values(&self) -> usize {
-        self.shape.iter().product() // `holds` has checked it
+        self.shape.iter().product() // checked by `holds`
     }
 
     fn holds(&self, layer: impl Display) -> Result<(), String> {
@@ -102,7 +102,7 @@ impl ShapeCheck {
     }
 }
 
-/// Whether `layers` of a list are a number that makes sense.
+/// Whether a list has a valid number of layers.
 pub(crate) fn check_length(what: &str, layers: usize, least: usize) -> Result<(), String> {
     if (least..=64).contains(&layers) {
         Ok(())
@@ -111,7 +111,7 @@ pub(crate) fn check_length(what: &str, layers: usize, least: usize) -> Result<()
     }
 }
 
-/// Whether a share of values can be dropped.
+/// Whether a fraction of values can be dropped.
 pub(crate) fn check_dropout(share: f64) -> Result<(), String> {
     if (0.0..1.0).contains(&share) { Ok(()) } else { Err(format!("dropout {share} is not in 0…1")) }
 }

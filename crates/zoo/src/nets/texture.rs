@@ -1,4 +1,4 @@
-//! Statistics of a spectrogram's texture: nothing in them is learned.
+//! Statistics of a spectrogram's texture, without learned parameters.
 
 use std::f32::consts::PI;
 
@@ -8,42 +8,43 @@ use serde::{Deserialize, Serialize};
 
 use super::shape_check::ShapeCheck;
 
-/// Beside deviations and products of a spectrogram scaled to −1…1: what is smaller is as good as
-/// still. A tenth of a decibel of log-mel.
+/// Added to deviations and products of a spectrogram scaled to −1…1, so that smaller changes count as
+/// none. About 0.1 dB of log-mel.
 const STILL: f32 = 1e-5;
-/// Beside the energy of lines: some third of a decibel.
+/// Added to the energy of lines: about 0.3 dB.
 const FAINT: f32 = 1e-4;
-/// Beside mean magnitudes, before their logarithm.
+/// Added to mean magnitudes before the logarithm.
 const QUIET: f32 = 3e-4;
 
-/// How the bands of a spectrogram move, and nothing of how loud they are: a recording that is made
-/// brighter or darker as a whole keeps nearly all of it. With a small layer behind it, it learns
-/// from a few hundred clips, where convolutions learn their recordings by heart.
+/// Statistics of how the bands of a spectrogram change, independent of their levels: equalising a
+/// recording hardly changes them. A small layer on them learns from a few hundred clips, where
+/// convolutions overfit to the recordings.
 ///
-/// Bands are joined into groups by their mean, many narrow ones and a few wide ones. There are
+/// Bands are averaged in groups, many narrow ones and a few wide ones. The statistics are:
 ///
-/// * of each narrow group the mean size of the change from one column to the next, the mean of what
-///   grows, and the deviation of the change (the delta and variance-delta patterns of Seyerlehner et
+/// * for each narrow group, the mean absolute change from column to column, the mean positive change,
+///   and the standard deviation of the change (the delta and variance-delta patterns of Seyerlehner et
 ///   al. 2010, "Fusing block-level features for music similarity estimation");
-/// * of each wide group the modulation spectrum: the logarithm of the magnitudes of its course under a
-///   Hann window, in ranges of rates that widen geometrically (McKinney and Breebaart 2003, "Features
-///   for audio and music classification"; the fluctuation patterns of Pampalk 2006);
-/// * of each two wide groups the correlation of their courses (Seyerlehner's correlation pattern);
-/// * of each wide group how far its strongest band stands above its mean and its weakest below, as mean
-///   and deviation over time (the spectral contrast of Jiang et al. 2002, with extremes for
-///   percentiles);
-/// * of each wide group its lines: how far a band stands out from its two neighbours. Tones are
-///   lines that stay, noise has lines that come and go, and drums have none. The mean size, the mean
-///   size of what stays over the window, the share of the energy that stays, and the deviation of
-///   what stands out upwards.
+/// * for each wide group, the modulation spectrum: the logarithm of the magnitudes of its time course
+///   under a Hann window, in ranges of rates that widen geometrically (McKinney and Breebaart 2003,
+///   "Features for audio and music classification"; the fluctuation patterns of Pampalk 2006);
+/// * for each pair of wide groups, the correlation of their time courses (Seyerlehner's correlation
+///   pattern);
+/// * for each wide group, the distance from its mean to its strongest and to its weakest band, as mean
+///   and standard deviation over time (the spectral contrast of Jiang et al. 2002, with extremes
+///   instead of percentiles);
+/// * for each wide group, its lines: the difference of a band from its two neighbours. Tones are
+///   lasting lines, noise has short lines, and drums have none. The values are the mean magnitude, the
+///   mean magnitude of the part that is constant over the window, the fraction of energy in that part,
+///   and the standard deviation of positive differences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TextureConfig {
-    /// Narrow groups; they divide the rows.
+    /// Number of narrow groups, a divisor of the rows.
     pub narrow: usize,
-    /// Wide groups; they divide the rows.
+    /// Number of wide groups, a divisor of the rows.
     pub wide: usize,
-    /// Ranges of modulation rates asked for; the lowest ones, which would share a rate, are joined.
+    /// Number of ranges of modulation rates; the lowest ones are merged if they would share a rate.
     pub rates: usize,
 }
 
@@ -54,12 +55,12 @@ impl Default for TextureConfig {
 }
 
 impl TextureConfig {
-    /// Checks the design and returns how many values come out of a part of the input.
+    /// Checks the design and returns the number of output values for a part of the input.
     pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         trace.enter(part)?;
         let [channels, rows, columns] = part;
         if channels != 1 {
-            return Err(format!("texture is of one channel, not of {channels}"));
+            return Err(format!("texture needs one channel, not {channels}"));
         }
         for (name, groups) in [("narrow", self.narrow), ("wide", self.wide)] {
             if groups == 0 || !rows.is_multiple_of(groups) {
@@ -67,10 +68,10 @@ impl TextureConfig {
             }
         }
         if rows < 3 {
-            return Err(format!("texture of {rows} rows, where lines need 3"));
+            return Err(format!("texture of {rows} rows, but lines need 3"));
         }
         if !(4..=1 << 12).contains(&columns) {
-            return Err(format!("texture of {columns} columns, where 4 to 4096 can be"));
+            return Err(format!("texture of {columns} columns, but 4 to 4096 are supported"));
         }
         if !(1..=64).contains(&self.rates) {
             return Err(format!("{} ranges of rates, where 1 to 64 can be", self.rates));
@@ -92,7 +93,7 @@ impl TextureConfig {
         format!("texture of {} bands", self.narrow)
     }
 
-    /// The ranges of whole cycles a window, first and end each.
+    /// The ranges of modulation rates in cycles per window, as first and end.
     fn ranges(&self, columns: usize) -> Vec<[usize; 2]> {
         let most = (columns / 2 + 1) as f64;
         let mut edges: Vec<usize> = (0..=self.rates)
@@ -118,7 +119,7 @@ impl TextureBody {
         let device = part.device();
         let TextureConfig { narrow, wide, .. } = self.config;
         let mean = |x: Tensor<3>| -> Tensor<2> { x.mean_dim(2).squeeze_dim(2) };
-        // The mean of squares around the mean, not corrected for the sample.
+        // Population variance.
         let deviation = |x: Tensor<3>| -> Tensor<2> {
             let centred = x.clone() - x.mean_dim(2);
             mean(centred.square()).add_scalar(STILL).sqrt()
@@ -160,7 +161,7 @@ impl TextureBody {
             values.push(deviation(contrast));
         }
 
-        // The lowest and the highest band have one neighbour, and make no line.
+        // The lowest and the highest band have only one neighbour, so no line.
         let lines = part.clone().narrow(2, 1, rows - 2)
             - (part.clone().narrow(2, 0, rows - 2) + part.narrow(2, 2, rows - 2)).div_scalar(2.0);
         let edge = Tensor::zeros([batch, 1, 1, columns], &device);
@@ -179,7 +180,7 @@ impl TextureBody {
         Tensor::cat(values, 1)
     }
 
-    /// Cosines and sines of whole cycles a window, under a Hann window: `[columns, rates]` each.
+    /// Cosines and sines of whole cycles per window, under a Hann window: `[columns, rates]` each.
     fn waves(&self, columns: usize, device: &Device) -> [Tensor<2>; 2] {
         let scale = (columns as f32).sqrt().recip();
         let wave = |shape: fn(f32) -> f32| -> Tensor<2> {
@@ -187,7 +188,7 @@ impl TextureBody {
                 .flat_map(|column| {
                     let hann = (PI * column as f32 / (columns - 1) as f32).sin().powi(2) * scale;
                     (1..=columns / 2).map(move |cycles| {
-                        // Whole turns are taken off before rounding can matter.
+                        // Subtracting whole turns first keeps rounding errors small.
                         let turn = (cycles * column % columns) as f32 / columns as f32;
                         hann * shape(2.0 * PI * turn)
                     })
@@ -198,7 +199,7 @@ impl TextureBody {
         [wave(f32::cos), wave(f32::sin)]
     }
 
-    /// The mean of each range of rates, as a matrix: `[rates, ranges]`.
+    /// Matrix that averages each range of rates: `[rates, ranges]`.
     fn pooling(&self, columns: usize, device: &Device) -> Tensor<2> {
         let ranges = self.config.ranges(columns);
         let values: Vec<f32> = (1..=columns / 2)
@@ -217,7 +218,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The same values from plain loops in double precision.
+    /// The same values, computed with plain loops in double precision.
     fn by_hand(x: &[Vec<f64>], config: &TextureConfig) -> Vec<f64> {
         let (rows, columns) = (x.len(), x[0].len());
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
@@ -313,7 +314,7 @@ mod tests {
     #[test]
     fn values_are_what_the_formulas_say_and_forget_the_colour_of_the_recording() {
         let config = TextureConfig::default();
-        // Partials that swell at several rates over noise.
+        // Partials with several modulation rates over noise.
         let mut seed = 1_u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -329,7 +330,7 @@ mod tests {
                     .collect()
             })
             .collect();
-        // Louder as a whole, and brighter from the lowest to the highest band, by steps between groups.
+        // Louder, and with a gain that rises from group to group.
         let flat = |louder: f32, brighter: f32| -> Vec<f32> {
             let colour = |row: usize| louder + brighter * (row / 4) as f32;
             x.iter()
@@ -343,7 +344,7 @@ mod tests {
         let expected = by_hand(&x, &config);
         assert_eq!(config.trace([1, 128, 39], &mut ShapeCheck::default()).unwrap(), expected.len());
         assert_eq!(values.len(), 3 * expected.len());
-        // A step makes a line where it is.
+        // The gain between groups makes a line at their edge.
         let lines = expected.len() - 4 * config.wide;
         for (copy, values) in values.chunks_exact(expected.len()).enumerate() {
             for (index, (value, expected)) in values.iter().zip(&expected).enumerate() {

@@ -11,27 +11,26 @@ use super::freeze::Freezer;
 use super::layers::{Start, Window, conv};
 use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
-/// Deviation of the first weights, as vision transformers have it.
+/// Standard deviation of the initial weights, as in vision transformers.
 const DEVIATION: f64 = 0.02;
 
-/// A spectrogram cut into patches, each a token of a transformer's encoder (Gong et al. 2021, "AST:
-/// audio spectrogram transformer"), as small as little data asks for. Norms come first in each layer,
-/// positions are learned, and the mean of all tokens is the answer (Beyer et al. 2022, "Better plain
-/// ViT baselines").
+/// A transformer encoder on the patches of a spectrogram (Gong et al. 2021, "AST: audio spectrogram
+/// transformer"), small because data are few. Layers are pre-norm, position embeddings are learned, and
+/// the output is the mean of all tokens (Beyer et al. 2022, "Better plain ViT baselines").
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransformerConfig {
-    /// Rows and columns of a patch. What is left over at the edges is not seen.
+    /// Rows and columns of a patch. Remainders at the edges are ignored.
     pub patch: [usize; 2],
-    /// Values of a token.
+    /// Size of a token.
     pub width: usize,
-    /// Heads of each attention; they share the width.
+    /// Attention heads; they share the width.
     pub heads: usize,
-    /// Layers.
+    /// Number of layers.
     pub layers: usize,
-    /// Values between the two dense layers of each layer.
+    /// Hidden size of the feed-forward part of each layer.
     pub hidden: usize,
-    /// Share of the values dropped while training.
+    /// Fraction of the values dropped while training.
     pub dropout: f64,
 }
 
@@ -46,7 +45,7 @@ impl TransformerConfig {
         Window::new(self.patch).strided(self.patch)
     }
 
-    /// Checks the design and returns how many values come out of a part of the input.
+    /// Checks the design and returns the number of output values for a part of the input.
     pub(crate) fn trace(&self, part: [usize; 3], trace: &mut ShapeCheck) -> Result<usize, String> {
         check_length("transformer layers", self.layers, 1)?;
         check_dropout(self.dropout)?;

@@ -1,4 +1,4 @@
-//! VGG-19 (Simonyan and Zisserman 2015), as torchvision has it.
+//! VGG-19 (Simonyan and Zisserman 2015), as in torchvision.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -12,20 +12,20 @@ use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, Window, conv, convolve, linear, max_pool};
 use super::shape_check::{ShapeCheck, check_dropout};
 
-/// Convolutions of each of the five stages that end in a pooling: number and channels.
+/// Number and channels of the convolutions of each stage; each of the five stages ends with a pooling.
 const STAGES: [(usize, usize); 5] = [(2, 64), (2, 128), (4, 256), (4, 512), (4, 512)];
-/// What the last maps are pooled to, whatever the picture's size.
+/// Side of the last maps after adaptive pooling.
 const POOLED: usize = 7;
 
 /// Sixteen convolutions of 3 × 3 and three dense layers: 144 million parameters for ImageNet's thousand
-/// classes, nine tenths of them dense.
+/// classes, 90 % of them in dense layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vgg19Config {
-    /// Values of the two dense layers before the last: 4096 in the paper. Weights for another number
-    /// can't be imported, but ten classes hardly need it.
+    /// Width of the two dense layers before the last: 4096 in the paper. Other widths cannot import
+    /// weights, but suffice for ten classes.
     pub hidden: usize,
-    /// Share of these values dropped while training.
+    /// Fraction of these values dropped while training.
     pub dropout: f64,
 }
 
@@ -43,11 +43,11 @@ impl Vgg19Config {
     /// Whether the network fits its input: one picture of at least 32 × 32.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         check_dropout(self.dropout)?;
         let &[part] = parts else {
-            return Err(format!("the network takes one picture, and not {} parts", parts.len()));
+            return Err(format!("the network takes one picture, not {} parts", parts.len()));
         };
         let mut trace = ShapeCheck::default();
         trace.enter(part)?;
@@ -61,7 +61,7 @@ impl Vgg19Config {
         trace.linear("dense layer 1", self.hidden, self.hidden)
     }
 
-    /// Builds the network with random weights as torchvision draws them (seed the device first), for
+    /// Builds the network with random weights, initialised as in torchvision (seed the device first), for
     /// an input that [`Vgg19Config::validate`] accepts.
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Vgg19 {
         let mut inputs = parts.first().map_or(3, |&[channels, ..]| channels);
@@ -84,13 +84,13 @@ impl Vgg19Config {
         }
     }
 
-    /// What torchvision calls each layer, and its name here.
+    /// Pairs of torchvision's name and this network's name of each layer.
     pub fn torchvision_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::new();
         let mut place = 0;
         for (index, (_, last)) in Self::layers().enumerate() {
             names.push((format!("features.{place}"), format!("features.{index}")));
-            // ReLUs and poolings are counted there, too.
+            // torchvision also counts ReLUs and poolings.
             place += if last { 3 } else { 2 };
         }
         let dense =
@@ -99,7 +99,7 @@ impl Vgg19Config {
         names
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         "VGG-19".into()
     }
@@ -138,7 +138,7 @@ impl Vgg19 {
     /// is a block.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let blocks = self.features.len() + self.classifier.len();
         let mut freezer = Freezer(what.of(blocks)?);

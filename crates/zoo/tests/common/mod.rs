@@ -1,8 +1,14 @@
-//! What several test programs need.
+//! Helpers of several test programs.
 
+use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
+use cratedigger_zoo::{
+    Analyser, Architecture, DataRecord, EnsembleRule, FORMAT, Golden, InputSpec, Manifest, ModelEntry,
+    Network, Preparation, Training, sha256_hex,
+};
 
 /// Values within −1…1, the same ones for a seed.
+#[allow(dead_code, reason = "not every test program needs it")]
 pub fn noise<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let mut state = seed;
     let values: Vec<f32> = (0..shape.iter().product())
@@ -12,4 +18,48 @@ pub fn noise<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> T
         })
         .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// An ensemble of one network on 3-second log-mel windows, as if its manifest and weights were loaded.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub fn analyser(architecture: &str, classes: usize, change: impl FnOnce(Network) -> Network) -> Analyser {
+    let device = Device::flex();
+    device.seed(5);
+    let input_spec = InputSpec::log_mel_3s();
+    let architecture: Architecture = serde_json::from_str(architecture).unwrap();
+    let network = change(architecture.init(&input_spec.shapes(), classes, &device));
+    let weights = network.into_record().into_bytes().unwrap().to_vec();
+    let preparation = Preparation::default();
+    let data = DataRecord { sha256: String::new(), train_clips: 0, valid_clips: 0, ids: Vec::new() };
+    let entry = ModelEntry {
+        name: "tiny".into(),
+        weights: "tiny.bpk".into(),
+        bytes: weights.len() as u64,
+        sha256: sha256_hex(&weights),
+        parameters: 0,
+        spec_hash: ModelEntry::hash_of(&input_spec, &architecture, &preparation),
+        architecture,
+        input_spec,
+        preparation,
+        training: Training {
+            command: String::new(),
+            seed: 5,
+            protocol: "track".into(),
+            epoch: 0,
+            data,
+            config: serde_json::Value::Null,
+        },
+        metrics: Vec::new(),
+        golden: Golden { logits: vec![0.0; classes] },
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        classes: (0..classes).map(|class| format!("class {class}")).collect(),
+        metrics: Vec::new(),
+        ensemble: EnsembleRule::default(),
+        full: None,
+        character: None,
+        models: vec![entry],
+    };
+    Analyser::load(&manifest, vec![weights], &device).unwrap()
 }

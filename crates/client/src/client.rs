@@ -1,0 +1,286 @@
+//! The shell around the [`Machine`]: performs its effects with the browser.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::{Rc, Weak};
+
+use cratedigger_protocol::{DeviceKind, Request};
+use js_sys::Float32Array;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{File, Url};
+
+use crate::decode::{self, Channels};
+use crate::machine::{Audio, Effect, Input, Machine, PATIENCE, RequestId, WorkerId};
+use crate::policy::Mode;
+use crate::settings::{ModelChoice, Settings};
+use crate::trouble::Trouble;
+use crate::update::{Interval, SongId, Status, Update};
+use crate::worker::{Handle, Report};
+use crate::{adapter, build_status};
+
+/// Analyses songs: owns the files and the workers, and reports every change to its observer.
+///
+/// Copies are handles to the same client. The observer may call the client.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    base: String,
+    observer: Box<dyn Fn(Update)>,
+    machine: RefCell<Machine<Channels>>,
+    /// Effects that are not performed yet. An effect may cause an input, and with it more effects,
+    /// which have to come after those that are there already.
+    effects: RefCell<VecDeque<Effect<Channels>>>,
+    performing: Cell<bool>,
+    /// A song's file is kept instead of its samples, which are larger and are transferred to a worker.
+    files: RefCell<BTreeMap<SongId, File>>,
+    cpu: RefCell<Option<Running>>,
+    gpu: RefCell<Option<Running>>,
+}
+
+struct Running {
+    generation: u32,
+    handle: Handle,
+}
+
+impl Client {
+    /// Starts the CPU worker. The GPU worker follows when the CPU is ready, if the settings and the
+    /// browser allow it.
+    ///
+    /// `base` is the absolute URL of the folder with the workers' files, `models` and `tap.js`, with a
+    /// slash at its end; see [`page_folder`]. `observer` is called on every change.
+    pub fn start(base: String, settings: Settings, observer: impl Fn(Update) + 'static) -> Self {
+        let machine = Machine::new(format!("{base}models/"), settings);
+        let client = Self(Rc::new(Inner {
+            base,
+            observer: Box::new(observer),
+            machine: RefCell::new(machine),
+            effects: RefCell::default(),
+            performing: Cell::new(false),
+            files: RefCell::default(),
+            cpu: RefCell::new(None),
+            gpu: RefCell::new(None),
+        }));
+        client.feed(Input::Start);
+        client
+    }
+
+    /// The folder that was given to [`Client::start`].
+    pub fn base(&self) -> &str {
+        &self.0.base
+    }
+
+    /// Puts a song at the end of the queue. `song` must be new.
+    pub fn open(&self, song: SongId, file: File) {
+        self.0.files.borrow_mut().entry(song).or_insert(file);
+        self.feed(Input::Open { song });
+    }
+
+    /// A song's file, to be played.
+    pub fn file(&self, song: SongId) -> Option<File> {
+        self.0.files.borrow().get(&song).cloned()
+    }
+
+    /// Where a song stands; `None` for an unknown song.
+    pub fn status(&self, song: SongId) -> Option<Status> {
+        self.0.machine.borrow().status(song)
+    }
+
+    /// Stops a song that waits or is under way. Its partial results stay valid.
+    pub fn cancel(&self, song: SongId) {
+        self.feed(Input::Cancel { song });
+    }
+
+    /// Stops all songs that wait or are under way.
+    pub fn cancel_all(&self) {
+        self.feed(Input::CancelAll);
+    }
+
+    /// Analyses a song again that is done, failed or cancelled.
+    pub fn retry(&self, song: SongId) {
+        self.feed(Input::Retry { song });
+    }
+
+    /// Stops a song and forgets its file.
+    pub fn remove(&self, song: SongId) {
+        self.feed(Input::Remove { song });
+        self.0.files.borrow_mut().remove(&song);
+    }
+
+    /// Moves a waiting song one place ahead in the queue.
+    pub fn raise(&self, song: SongId) {
+        self.feed(Input::Raise { song });
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Settings {
+        self.0.machine.borrow().settings()
+    }
+
+    /// Chooses the device for the next songs. Choosing WebGPU after it failed tries it again.
+    pub fn set_mode(&self, mode: Mode) {
+        self.feed(Input::SetMode(mode));
+    }
+
+    /// Chooses the networks, and how they decide, for the next songs.
+    pub fn set_models(&self, models: ModelChoice) {
+        self.feed(Input::SetModels(models));
+    }
+
+    /// Analyses a piece of live sound (one channel, as from [`Capture`](crate::Capture)), unless a
+    /// worker still has the last piece. Answered by [`Update::Live`].
+    pub fn listen(&self, samples: Float32Array, sample_rate: u32) {
+        self.feed(Input::Listen(Audio { sample_rate, channels: vec![samples] }));
+    }
+
+    /// Asks which parts of a segment speak for a class. Replaces an earlier question. Answered by
+    /// [`Update::Explanation`]. `segment` is 0-based, `range` is its place in the song, and `class` an
+    /// index into [`Update::Classes`].
+    pub fn explain(&self, song: SongId, segment: u32, range: Interval, class: usize) {
+        self.feed(Input::Explain { song, segment, range, class });
+    }
+
+    /// Drops the question asked by [`Client::explain`].
+    pub fn stop_explaining(&self) {
+        self.feed(Input::StopExplaining);
+    }
+
+    fn feed(&self, input: Input<Channels>) {
+        let effects = self.0.machine.borrow_mut().handle(input);
+        self.0.effects.borrow_mut().extend(effects);
+        if self.0.performing.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.0.effects.borrow_mut().pop_front();
+            let Some(effect) = next else { break };
+            self.perform(effect);
+        }
+        self.0.performing.set(false);
+    }
+
+    fn perform(&self, effect: Effect<Channels>) {
+        match effect {
+            Effect::Decode { request, song, range } => self.decode(request, song, range),
+            Effect::StartWorker(worker) => self.start_worker(worker),
+            Effect::StopWorker(worker) => self.stop_worker(worker),
+            Effect::Send { worker, request, samples } => {
+                self.send(worker, &request, &samples.unwrap_or_default());
+            }
+            Effect::FindAdapter => {
+                let client = self.clone();
+                spawn_local(async move {
+                    let found = adapter::find().await;
+                    if found.is_ok() {
+                        build_status::built("worker-gpu").await;
+                    }
+                    client.feed(Input::Adapter(found));
+                });
+            }
+            Effect::StartTimer { worker, request } => self.start_timer(worker, request),
+            Effect::Notify(update) => (self.0.observer)(update),
+            Effect::Warn(text) => web_sys::console::warn_1(&text.into()),
+        }
+    }
+
+    fn decode(&self, request: RequestId, song: SongId, range: Option<Interval>) {
+        let client = self.clone();
+        let file = self.file(song);
+        spawn_local(async move {
+            let audio = match file {
+                Some(file) => decode::decode(&file).await,
+                None => Err(Trouble::Unreadable),
+            };
+            let result = match range {
+                Some(range) => audio.map(|audio| decode::cut(&audio, range)),
+                None => audio,
+            };
+            client.feed(Input::Decoded { request, result });
+        });
+    }
+
+    fn start_worker(&self, worker: WorkerId) {
+        let client = Rc::downgrade(&self.0);
+        let report = move |report| {
+            let Some(client) = Weak::upgrade(&client).map(Self) else { return };
+            client.feed(match report {
+                Report::Event(event, payload) => Input::WorkerEvent { worker, event, payload },
+                Report::Lost(detail) => Input::WorkerLost { worker, detail },
+            });
+        };
+        match Handle::start(worker.kind, &self.0.base, report) {
+            Ok(handle) => {
+                let running = Running { generation: worker.generation, handle };
+                let old = self.slot(worker.kind).replace(Some(running));
+                drop_later(old);
+            }
+            Err(error) => self.feed(Input::WorkerLost { worker, detail: describe(&error) }),
+        }
+    }
+
+    fn stop_worker(&self, worker: WorkerId) {
+        let slot = self.slot(worker.kind);
+        let is_it = slot.borrow().as_ref().is_some_and(|running| running.generation == worker.generation);
+        if is_it {
+            drop_later(slot.take());
+        }
+    }
+
+    fn send(&self, worker: WorkerId, request: &Request, samples: &[Float32Array]) {
+        let sent = {
+            let slot = self.slot(worker.kind).borrow();
+            match slot.as_ref().filter(|running| running.generation == worker.generation) {
+                Some(running) => running.handle.send(request, samples),
+                // The machine was told already why this worker is gone.
+                None => return,
+            }
+        };
+        if let Err(error) = sent {
+            self.feed(Input::WorkerLost { worker, detail: describe(&error) });
+        }
+    }
+
+    fn start_timer(&self, worker: WorkerId, request: RequestId) {
+        let client = Rc::downgrade(&self.0);
+        let over = Closure::once_into_js(move || {
+            if let Some(client) = Weak::upgrade(&client).map(Self) {
+                client.feed(Input::PatienceOver { worker, request });
+            }
+        });
+        let milliseconds = i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX);
+        if let Some(window) = web_sys::window() {
+            // Fails for code given as text only.
+            let _ = window
+                .set_timeout_with_callback_and_timeout_and_arguments_0(over.unchecked_ref(), milliseconds);
+        }
+    }
+
+    fn slot(&self, kind: DeviceKind) -> &RefCell<Option<Running>> {
+        match kind {
+            DeviceKind::Cpu => &self.0.cpu,
+            DeviceKind::WebGpu => &self.0.gpu,
+        }
+    }
+}
+
+/// Drops a worker in a later turn: this turn may run inside one of the worker's own closures.
+fn drop_later(running: Option<Running>) {
+    if let Some(running) = running {
+        spawn_local(async move { drop(running.handle) });
+    }
+}
+
+/// The folder of the current page, as an absolute URL with a slash at its end.
+pub fn page_folder() -> Option<String> {
+    let here = web_sys::window()?.location().href().ok()?;
+    Some(Url::new_with_base("./", &here).ok()?.href())
+}
+
+fn describe(error: &JsValue) -> String {
+    error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()))
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "unknown error".into())
+}

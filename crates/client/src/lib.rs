@@ -1,0 +1,54 @@
+//! Everything between a `File` and its genre that is not drawing.
+//!
+//! The browser decodes the file, a web worker analyses the samples, and the host (Cratedigger's own
+//! page, or somebody else's) receives typed [`Update`]s. This crate draws nothing and depends on no
+//! user interface framework.
+//!
+//! - [`Client`]: the entry point for a host; a thin shell that does the I/O
+//! - [`machine`]: the life of every song as a pure state machine, testable without a browser:
+//!   queue, cancellation, retries, lost workers, model sets, live sound, explanations
+//! - [`policy`]: which device takes a song, and how to recover from a lost worker
+//! - [`sniff`]: a file's own sample rate, from its header; [`decode`]: its samples
+//! - [`live`]: microphone and tab capture
+//! - [`settings`]: typed settings with stable ids, and where they are stored
+//! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
+//!
+//! A host needs the site's `worker-cpu` and `worker-gpu` files, a `models` folder and `tap.js` in one
+//! folder, the *base*. A minimal host:
+//!
+//! ```no_run
+//! use cratedigger_client::{Client, Settings, Update};
+//!
+//! # fn open(file: web_sys::File) {
+//! let base = cratedigger_client::page_folder().unwrap_or_default();
+//! let client = Client::start(base, Settings::default(), |update: Update| match update {
+//!     Update::Song { song, update } => { /* show the progress or the result of `song` */ }
+//!     _ => { /* devices, models, live sound, explanations */ }
+//! });
+//! client.open(1, file);
+//! # }
+//! ```
+
+#![deny(unsafe_code)]
+
+mod adapter;
+mod build_status;
+mod client;
+pub mod decode;
+pub mod live;
+pub mod machine;
+pub mod policy;
+pub mod settings;
+pub mod sniff;
+pub mod trouble;
+mod update;
+mod worker;
+
+pub use client::{Client, page_folder};
+pub use live::{Capture, LiveSource};
+pub use policy::{DeviceState, Mode};
+pub use settings::{ModelChoice, Settings};
+pub use trouble::{LARGEST_MEGABYTES, Reason, SongNotice, Trouble};
+pub use update::{
+    ExplanationUpdate, FullSet, Interval, Prediction, SongId, SongUpdate, Status, Tiles, Update,
+};

@@ -1,0 +1,85 @@
+//! Live sound: captures the microphone or a tab, and writes the recording.
+
+#![allow(unsafe_code, reason = "wasm_bindgen generates it for imported functions")]
+
+use js_sys::Float32Array;
+use wasm_bindgen::prelude::*;
+use web_sys::File;
+
+#[wasm_bindgen(module = "/src/live.js")]
+extern "C" {
+    /// A capture in JavaScript.
+    type Tap;
+
+    #[wasm_bindgen(js_name = capture, catch)]
+    async fn js_capture(
+        tab: bool,
+        tap: &str,
+        on_piece: &Closure<dyn FnMut(Float32Array, f64)>,
+        on_level: &Closure<dyn FnMut(f32, f64)>,
+        on_end: &Closure<dyn FnMut()>,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    async fn stop(this: &Tap, name: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = wavFile)]
+    fn js_wav_file(samples: &Float32Array, rate: u32, name: &str) -> File;
+}
+
+/// A source of live sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveSource {
+    /// The microphone.
+    Microphone,
+    /// A tab, or the whole system.
+    Tab,
+}
+
+/// A running capture. It must be stopped with [`Capture::stop`], which releases the source.
+pub struct Capture {
+    tap: Tap,
+    // The browser calls these until the capture is stopped.
+    _on_piece: Closure<dyn FnMut(Float32Array, f64)>,
+    _on_level: Closure<dyn FnMut(f32, f64)>,
+    _on_end: Closure<dyn FnMut()>,
+}
+
+impl Capture {
+    /// Asks the user for the source and captures it for at most ten minutes. No sound leaves the page.
+    ///
+    /// `base` is the absolute URL of the folder with `tap.js`, with a slash at its end. About once a
+    /// second, `on_piece` gets the last three seconds as one channel, and their sample rate in Hz; these
+    /// are the arguments of [`Client::listen`](crate::Client::listen). `on_level` gets the peak level,
+    /// 0…1, and the seconds captured so far, about 20 times a second. `on_end` is called when the source
+    /// ends by itself or the time is over; the capture still has to be stopped.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if the user or the browser refuses or the source has no sound.
+    pub async fn start(
+        source: LiveSource,
+        base: &str,
+        mut on_piece: impl FnMut(Float32Array, u32) + 'static,
+        on_level: impl FnMut(f32, f64) + 'static,
+        on_end: impl FnMut() + 'static,
+    ) -> Result<Self, JsValue> {
+        let on_piece = Closure::<dyn FnMut(Float32Array, f64)>::new(move |samples, rate: f64| {
+            on_piece(samples, rate.round() as u32);
+        });
+        let on_level = Closure::<dyn FnMut(f32, f64)>::new(on_level);
+        let on_end = Closure::<dyn FnMut()>::new(on_end);
+        let tap = format!("{base}tap.js");
+        let tap = js_capture(source == LiveSource::Tab, &tap, &on_piece, &on_level, &on_end).await?;
+        Ok(Self { tap: tap.unchecked_into(), _on_piece: on_piece, _on_level: on_level, _on_end: on_end })
+    }
+
+    /// Stops, and gives the recording as a WAV file; `None` if nothing was captured.
+    pub async fn stop(self, name: &str) -> Option<File> {
+        // The closures are dropped after this await: the browser may be inside one of them.
+        self.tap.stop(name).await.ok()?.dyn_into().ok()
+    }
+}
+
+/// Writes one channel of samples, −1…1, as a WAV file with 16 bits. `rate` is in Hz.
+pub fn wav_file(samples: &Float32Array, rate: u32, name: &str) -> File {
+    js_wav_file(samples, rate, name)
+}

@@ -1,0 +1,109 @@
+//! One web worker.
+
+use std::rc::Rc;
+
+use cratedigger_protocol::{DeviceKind, Event, Request};
+use js_sys::{Array, Float32Array, JSON};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions};
+
+/// A report from a worker.
+pub(crate) enum Report {
+    /// A message with its payload, which is empty if there is none.
+    Event(Event, Vec<f32>),
+    /// The worker crashed, or sent an unreadable message.
+    Lost(String),
+}
+
+/// A running worker. Dropping it terminates the worker.
+pub(crate) struct Handle {
+    worker: Worker,
+    script: String,
+    // The worker calls these for as long as it lives.
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+impl Handle {
+    /// Starts the worker of this kind. `base` is the absolute URL of the folder with the workers' files.
+    ///
+    /// A worker that is loaded from a URL takes its content security policy from its own HTTP headers;
+    /// the page's `<meta>` does not apply to it. A worker from a `blob:` URL inherits the page's policy.
+    /// The worker is started from a blob, so that "nothing leaves this machine" also holds for the code
+    /// that has the samples, on any static host.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if it refuses blobs or workers.
+    pub(crate) fn start(
+        kind: DeviceKind,
+        base: &str,
+        report: impl Fn(Report) + 'static,
+    ) -> Result<Self, JsValue> {
+        let name = match kind {
+            DeviceKind::Cpu => "worker-cpu",
+            DeviceKind::WebGpu => "worker-gpu",
+        };
+        let source = format!(
+            "\"use strict\";\nconst base = {};\nconst name = {};\n{}",
+            JSON::stringify(&base.into())?,
+            JSON::stringify(&name.into())?,
+            include_str!("shim.js")
+        );
+        let options = BlobPropertyBag::new();
+        options.set_type("text/javascript");
+        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
+        let script = Url::create_object_url_with_blob(&blob)?;
+        let options = WorkerOptions::new();
+        options.set_name(name);
+        let worker = Worker::new_with_options(&script, &options)?;
+
+        let report = Rc::new(report);
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
+            let report = Rc::clone(&report);
+            move |message: MessageEvent| report(read(&message))
+        });
+        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
+            report(Report::Lost(error.message()));
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Self { worker, script, _on_message: on_message, _on_error: on_error })
+    }
+
+    /// Sends a request. The buffers of `payload` are transferred and are empty here afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if the message cannot be posted.
+    pub(crate) fn send(&self, request: &Request, payload: &[Float32Array]) -> Result<(), JsValue> {
+        let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
+        let message = Array::of1(&header);
+        let buffers = Array::new();
+        for samples in payload {
+            message.push(samples);
+            buffers.push(&samples.buffer());
+        }
+        self.worker.post_message_with_transfer(&message, &buffers)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+        // Nobody could act on a URL that cannot be revoked.
+        let _ = Url::revoke_object_url(&self.script);
+    }
+}
+
+fn read(message: &MessageEvent) -> Report {
+    let parts = Array::from(&message.data());
+    let payload = parts.get(1).dyn_into::<Float32Array>().map(|values| values.to_vec()).unwrap_or_default();
+    match serde_wasm_bindgen::from_value(parts.get(0)) {
+        Ok(event) => Report::Event(event, payload),
+        Err(error) => Report::Lost(error.to_string()),
+    }
+}

@@ -1,0 +1,304 @@
+//! Convolutions as matrix products (im2col).
+//!
+//! The values under each position of the kernel become a column of a matrix. One product of this
+//! matrix with the weights is the convolution, and two others are its gradients (Chellapilla, Puri
+//! and Simard 2006, "High performance convolutional neural networks for document processing"). The
+//! batch is split into groups of a few windows: the matrix of a group stays in the cache, and each
+//! group is one task for a core.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata as _, backend_extension};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Shape, Tensor};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
+
+use super::{is_here, tensor, values};
+
+/// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
+const GROUP_VALUES: usize = 1 << 19;
+
+/// A convolution on the CPU, with its gradients; `None` on another device, with groups, dilation or
+/// asymmetric padding.
+///
+/// # Shapes
+/// `[batch, inputs, rows, columns]` → `[batch, outputs, rows, columns]`
+pub fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
+    let PaddingConfig2d::Explicit(top, left, bottom, right) = layer.padding else { return None };
+    let plain = layer.groups == 1 && layer.dilation == [1, 1] && top == bottom && left == right;
+    if !plain || !is_here(x) {
+        return None;
+    }
+    let y = <Dispatch as Convolution>::convolve(
+        x.clone().into_dispatch(),
+        layer.weight.val().into_dispatch(),
+        layer.stride,
+        [top, left],
+    );
+    let y = Tensor::<4>::from_dispatch(y);
+    Some(match &layer.bias {
+        Some(bias) => {
+            let [channels] = bias.dims();
+            y + bias.val().reshape([1, channels, 1, 1])
+        }
+        None => y,
+    })
+}
+
+/// A back end that computes convolutions by im2col.
+#[backend_extension(Flex, Autodiff)]
+pub trait Convolution: Backend {
+    /// A two-dimensional convolution without bias (a cross-correlation, as usual in deep learning).
+    ///
+    /// # Shapes
+    /// `[batch, inputs, rows, columns]` and `[outputs, inputs, height, width]` →
+    /// `[batch, outputs, places down, places across]`
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> FloatTensor<Self>;
+}
+
+/// A back end that knows the gradients of [`Convolution::convolve`].
+pub trait ConvolutionGradients: Convolution {
+    /// Gradient by the input.
+    fn by_input(gradient: FloatTensor<Self>, weight: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
+
+    /// Gradient by the weights.
+    fn by_weight(gradient: FloatTensor<Self>, x: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
+}
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
+    size: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    places: [usize; 2],
+}
+
+impl Plan {
+    fn new(x: &Shape, weight: &Shape, stride: [usize; 2], padding: [usize; 2]) -> Self {
+        let [batch, inputs, rows, columns] = x.dims();
+        let [outputs, _, height, width] = weight.dims();
+        let (size, kernel) = ([rows, columns], [height, width]);
+        let places = |axis: usize| (size[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1;
+        Self { batch, inputs, outputs, size, kernel, stride, padding, places: [places(0), places(1)] }
+    }
+
+    /// Values in the input of one window of the batch.
+    fn input_values(&self) -> usize {
+        self.inputs * self.size[0] * self.size[1]
+    }
+
+    /// Values in one output map.
+    fn area(&self) -> usize {
+        self.places[0] * self.places[1]
+    }
+
+    /// Rows of the im2col matrix.
+    fn depth(&self) -> usize {
+        self.inputs * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Windows in a group.
+    fn group(&self) -> usize {
+        (GROUP_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.max(1))
+    }
+
+    /// Calls `each(matrix row, offset in this row, offset in the input, count)` for every run of
+    /// values under the kernel that lie inside the input of one window.
+    ///
+    /// Values of a run are one stride apart in the input and contiguous in the matrix. Between runs
+    /// the matrix holds padding.
+    fn runs(&self, mut each: impl FnMut(usize, usize, usize, usize)) {
+        let ([rows, columns], [height, width]) = (self.size, self.kernel);
+        let ([down, across], [stride_down, stride_across]) = (self.places, self.stride);
+        for channel in 0..self.inputs {
+            for i in 0..height {
+                for j in 0..width {
+                    let row = (channel * height + i) * width + j;
+                    // Positions x with 0 ≤ x · stride + j − padding < columns.
+                    let first = self.padding[1].saturating_sub(j).div_ceil(stride_across);
+                    let end =
+                        (columns + self.padding[1]).saturating_sub(j).div_ceil(stride_across).min(across);
+                    if first >= end {
+                        continue;
+                    }
+                    for y in 0..down {
+                        let Some(line) = (y * stride_down + i).checked_sub(self.padding[0]) else { continue };
+                        if line < rows {
+                            let from = (channel * rows + line) * columns + first * stride_across + j
+                                - self.padding[1];
+                            each(row, y * across + first, from, end - first);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The im2col matrix of a group of windows: `[depth, windows · area]`.
+    fn unfold(&self, x: &[f32]) -> FlexTensor {
+        let (area, stride) = (self.area(), self.stride[1]);
+        let windows = x.len() / self.input_values();
+        let mut matrix = vec![0.0; self.depth() * windows * area];
+        for (window, x) in x.chunks_exact(self.input_values()).enumerate() {
+            self.runs(|row, at, from, count| {
+                let at = (row * windows + window) * area + at;
+                let to = &mut matrix[at..at + count];
+                if stride == 1 {
+                    to.copy_from_slice(&x[from..from + count]);
+                } else {
+                    to.iter_mut().zip(x[from..].iter().step_by(stride)).for_each(|(to, from)| *to = *from);
+                }
+            });
+        }
+        tensor(matrix, [self.depth(), windows * area])
+    }
+
+    /// The transposed operation (col2im): adds each value of an im2col matrix to its place in the input.
+    fn fold(&self, matrix: &[f32], x: &mut [f32]) {
+        let (area, stride) = (self.area(), self.stride[1]);
+        let windows = x.len() / self.input_values();
+        for (window, x) in x.chunks_exact_mut(self.input_values()).enumerate() {
+            self.runs(|row, at, from, count| {
+                let at = (row * windows + window) * area + at;
+                let added = &matrix[at..at + count];
+                if stride == 1 {
+                    x[from..from + count].iter_mut().zip(added).for_each(|(x, added)| *x += added);
+                } else {
+                    x[from..].iter_mut().step_by(stride).zip(added).for_each(|(x, added)| *x += added);
+                }
+            });
+        }
+    }
+
+    /// Output maps of a group, `[windows, outputs, area]`, as `[outputs, windows · area]`.
+    fn gather(&self, maps: &[f32]) -> FlexTensor {
+        let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
+        let mut matrix = vec![0.0; maps.len()];
+        for (index, map) in maps.chunks_exact(area).enumerate() {
+            let at = (index % self.outputs * windows + index / self.outputs) * area;
+            matrix[at..at + area].copy_from_slice(map);
+        }
+        tensor(matrix, [self.outputs, windows * area])
+    }
+
+    /// The inverse of [`Self::gather`].
+    fn scatter(&self, matrix: &[f32], maps: &mut [f32]) {
+        let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
+        for (index, map) in maps.chunks_exact_mut(area).enumerate() {
+            let at = (index % self.outputs * windows + index / self.outputs) * area;
+            map.copy_from_slice(&matrix[at..at + area]);
+        }
+    }
+}
+
+impl Convolution for Flex {
+    fn convolve(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 2]) -> FlexTensor {
+        let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
+        let x = x.to_contiguous();
+        let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into());
+        let maps = plan.outputs * plan.area();
+        let mut y = vec![0.0; plan.batch * maps];
+        let groups = values(&x).par_chunks(plan.group() * plan.input_values());
+        y.par_chunks_mut(plan.group() * maps).zip(groups).for_each(|(y, x)| {
+            let product = Self::float_matmul(weight.clone(), plan.unfold(x));
+            plan.scatter(values(&product), y);
+        });
+        tensor(y, [plan.batch, plan.outputs, plan.places[0], plan.places[1]])
+    }
+}
+
+impl ConvolutionGradients for Flex {
+    fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
+        let gradient = gradient.to_contiguous();
+        let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into()).transpose(0, 1);
+        let mut x = vec![0.0; plan.batch * plan.input_values()];
+        let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
+        x.par_chunks_mut(plan.group() * plan.input_values()).zip(groups).for_each(|(x, gradient)| {
+            let product = Self::float_matmul(weight.clone(), plan.gather(gradient));
+            plan.fold(values(&product), x);
+        });
+        tensor(x, [plan.batch, plan.inputs, plan.size[0], plan.size[1]])
+    }
+
+    fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
+        let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
+        let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
+        let products: Vec<FlexTensor> = groups
+            .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
+            .map(|(gradient, x)| Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1)))
+            .collect();
+        // In the order of the batch, so that two runs give the same bits.
+        let mut weight = vec![0.0; plan.outputs * plan.depth()];
+        for product in &products {
+            weight.iter_mut().zip(values(product)).for_each(|(sum, value)| *sum += value);
+        }
+        tensor(weight, [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]])
+    }
+}
+
+impl<B: ConvolutionGradients, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct Convolve;
+
+        impl<B: ConvolutionGradients> Backward<B, 2> for Convolve {
+            type State = (NodeId, NodeId, Plan);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 2>,
+                gradients: &mut Gradients,
+                checkpointer: &mut Checkpointer,
+            ) {
+                let [of_x, of_weight] = ops.parents;
+                let gradient = gradients.consume::<B>(&ops.node);
+                let (x, weight, plan) = ops.state;
+                let x = checkpointer.retrieve_node_output(x);
+                let weight = checkpointer.retrieve_node_output(weight);
+                if let Some(node) = of_x {
+                    gradients.register::<B>(node.id, B::by_input(gradient.clone(), weight, plan));
+                }
+                if let Some(node) = of_weight {
+                    gradients.register::<B>(node.id, B::by_weight(gradient, x, plan));
+                }
+            }
+        }
+
+        let plan = Plan::new(&x.primitive().shape(), &weight.primitive().shape(), stride, padding);
+        match Convolve.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), plan);
+                prep.finish(
+                    state,
+                    B::convolve(x.primitive().clone(), weight.primitive().clone(), stride, padding),
+                )
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::convolve(x.primitive().clone(), weight.primitive().clone(), stride, padding))
+            }
+        }
+    }
+}

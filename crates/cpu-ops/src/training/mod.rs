@@ -1,0 +1,176 @@
+//! Convolution, batch normalisation and max-pooling for training on the CPU, where a step spends
+//! nearly all its time.
+//!
+//! burn-flex has all three, made for inference. Its convolutions transpose their tensors to
+//! channels-last and back, and both their gradients are convolutions with kernels as large as the
+//! maps. Its batch normalisation reads or writes the maps some twenty times in training, four of
+//! them to transpose them. Its pooling divides for every value. These operations keep the layout,
+//! pass over the maps as often as necessary, and are written as extensions of burn's CPU back end.
+//! `cargo xtask bench train` measures the gain. On other devices, and for settings that no network
+//! of ours has, they return `None` and the caller takes burn's.
+//!
+//! Sums over a batch are added in its order, whichever core was ready first, so that two runs with
+//! one seed give the same bits.
+
+mod convolution;
+mod norm;
+mod pool;
+
+use burn::backend::flex::FlexTensor;
+use burn::backend::{DispatchDevice, TensorMetadata as _};
+use burn::tensor::{DType, Tensor, TensorData};
+
+pub use convolution::convolve;
+pub use norm::normalise;
+pub use pool::max_pool;
+
+/// Whether a tensor is on the CPU, with or without autodiff.
+fn is_here(x: &Tensor<4>) -> bool {
+    let flex = |device: &DispatchDevice| match device {
+        DispatchDevice::Flex(_) => true,
+        #[allow(unreachable_patterns)] // in builds without another device
+        _ => false,
+    };
+    let on_cpu = match x.device().as_dispatch() {
+        DispatchDevice::Autodiff(device) => flex(device),
+        device => flex(device),
+    };
+    on_cpu && x.dtype() == DType::F32
+}
+
+/// A contiguous tensor.
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The values of a contiguous tensor.
+#[allow(clippy::expect_used)] // `is_here` checks the type, and callers call `to_contiguous`
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("contiguous values of f32")
+}
+
+/// `[batch, channels, rows, columns]` of a tensor of maps.
+fn dims(tensor: &FlexTensor) -> [usize; 4] {
+    let shape = tensor.shape();
+    std::array::from_fn(|axis| shape[axis])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+    use burn::module::Param;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::nn::pool::MaxPool2dConfig;
+    use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+    use burn::tensor::{Device, Distribution, Int, Tolerance};
+
+    use super::*;
+
+    const NORMAL: Distribution = Distribution::Normal(0.0, 1.0);
+
+    /// What a layer makes of maps, and the gradients by them and by parameters of it, where each
+    /// output counts differently.
+    fn results<const N: usize>(
+        x: &Tensor<4>,
+        layer: impl Fn(&Tensor<4>) -> Tensor<4>,
+        of_parameters: impl Fn(&burn::tensor::Gradients) -> [TensorData; N],
+    ) -> Vec<TensorData> {
+        let x = x.clone().detach().require_grad();
+        let y = layer(&x);
+        let marks = Tensor::<1, Int>::arange(0..y.shape().num_elements() as i64, &x.device());
+        let marks = (marks.float() * 0.37).sin().reshape(y.dims());
+        let gradients = (y.clone() * marks).sum().backward();
+        let of_x = x.grad(&gradients).expect("a gradient by the input").into_data();
+        [y.into_data(), of_x].into_iter().chain(of_parameters(&gradients)).collect()
+    }
+
+    fn assert_alike(ours: &[TensorData], burns: &[TensorData]) {
+        assert_eq!(ours.len(), burns.len());
+        for (ours, burns) in ours.iter().zip(burns) {
+            ours.assert_approx_eq::<f32>(burns, Tolerance::rel_abs(1e-4, 3e-4));
+        }
+    }
+
+    fn device() -> Device {
+        let device = Device::flex().autodiff();
+        device.seed(1);
+        device
+    }
+
+    #[test]
+    fn convolutions_are_burns() {
+        let device = device();
+        // Batch, channels, size, kernel, stride, padding.
+        let cases = [
+            (3, [1, 4], [9, 7], [3, 3], [1, 1], [1, 1]),
+            (5, [6, 8], [12, 10], [3, 3], [2, 1], [1, 1]),
+            (2, [4, 3], [11, 13], [5, 3], [2, 3], [2, 0]),
+            (4, [3, 5], [8, 8], [1, 1], [2, 2], [0, 0]),
+            (2, [2, 2], [4, 3], [3, 3], [1, 1], [2, 2]),
+            (3, [2, 3], [7, 5], [7, 1], [1, 1], [3, 0]),
+            // More than one group of windows, the last of them not full.
+            (7, [32, 16], [40, 24], [3, 3], [1, 1], [1, 1]),
+        ];
+        for (batch, channels, size, kernel, stride, [high, wide]) in cases {
+            let mut layer = Conv2dConfig::new(channels, kernel)
+                .with_stride(stride)
+                .with_padding(PaddingConfig2d::Explicit(high, wide, high, wide))
+                .init(&device);
+            layer.bias = Some(Param::from_tensor(Tensor::random([channels[1]], NORMAL, &device)));
+            let x = Tensor::<4>::random([batch, channels[0], size[0], size[1]], NORMAL, &device);
+            let of_parameters = |gradients: &_| {
+                let bias = layer.bias.as_ref().expect("it was given one");
+                [
+                    layer.weight.val().grad(gradients).expect("by the weights").into_data(),
+                    bias.val().grad(gradients).expect("by the bias").into_data(),
+                ]
+            };
+            let ours = results(&x, |x| convolve(&layer, x).expect("the place for it"), of_parameters);
+            assert_alike(&ours, &results(&x, |x| layer.forward(x.clone()), of_parameters));
+        }
+        let judged = Tensor::<4>::random([2, 3, 9, 8], NORMAL, &Device::flex());
+        let layer = Conv2dConfig::new([3, 4], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&Device::flex());
+        let ours = convolve(&layer, &judged).expect("the place for it").into_data();
+        assert_alike(&[ours], &[layer.forward(judged).into_data()]);
+    }
+
+    #[test]
+    fn normalisations_are_burns() {
+        let device = device();
+        for shape in [[4, 3, 5, 7], [2, 6, 1, 1], [9, 2, 8, 8]] {
+            let layer = || -> BatchNorm {
+                let mut layer = BatchNormConfig::new(shape[1]).init(&device);
+                device.seed(7);
+                layer.gamma = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device));
+                layer.beta = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device));
+                layer
+            };
+            // Far from 0, as maps behind a ReLU are.
+            let x = Tensor::<4>::random(shape, NORMAL, &device) * 2.0 + 5.0;
+            let (our, burn) = (layer(), layer());
+            let of = |layer: &BatchNorm, gradients: &_| {
+                [&layer.gamma, &layer.beta]
+                    .map(|parameter| parameter.val().grad(gradients).expect("a gradient").into_data())
+            };
+            let ours = results(&x, |x| normalise(&our, x).expect("the place for it"), |g| of(&our, g));
+            assert_alike(&ours, &results(&x, |x| burn.forward(x.clone()), |g| of(&burn, g)));
+            let running = |layer: &BatchNorm| {
+                [layer.running_mean.value(), layer.running_var.value()].map(Tensor::into_data)
+            };
+            assert_alike(&running(&our), &running(&burn));
+        }
+    }
+
+    #[test]
+    fn poolings_are_burns() {
+        let device = device();
+        for (size, window) in [([8, 6], [2, 2]), ([7, 9], [2, 3]), ([5, 4], [5, 1]), ([4, 4], [1, 1])] {
+            let layer = MaxPool2dConfig::new(window).with_strides(window).init();
+            let x = Tensor::<4>::random([3, 2, size[0], size[1]], NORMAL, &device);
+            let ours = results(&x, |x| max_pool(&layer, x).expect("the place for it"), |_| []);
+            assert_alike(&ours, &results(&x, |x| layer.forward(x.clone()), |_| []));
+        }
+    }
+}

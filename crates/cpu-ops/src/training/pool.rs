@@ -1,0 +1,141 @@
+//! Max-pooling over windows that do not overlap, for training.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::nn::PaddingConfig2d;
+use burn::nn::pool::MaxPool2d;
+use burn::tensor::Tensor;
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
+
+use super::{dims, is_here, tensor, values};
+
+/// Max-pooling on the CPU, with its gradient; `None` on another device, with padding, dilation or
+/// windows that overlap.
+///
+/// # Shapes
+/// `[batch, channels, rows, columns]` → `[batch, channels, rows / window, columns / window]`
+pub fn max_pool(layer: &MaxPool2d, x: &Tensor<4>) -> Option<Tensor<4>> {
+    let unpadded = matches!(layer.padding, PaddingConfig2d::Valid | PaddingConfig2d::Explicit(0, 0, 0, 0));
+    let apart = layer.kernel_size == layer.stride && layer.dilation == [1, 1] && !layer.ceil_mode;
+    if !unpadded || !apart || !is_here(x) {
+        return None;
+    }
+    let y = <Dispatch as Pooling>::pool(x.clone().into_dispatch(), layer.kernel_size);
+    Some(Tensor::from_dispatch(y))
+}
+
+/// A back end that pools windows that do not overlap.
+#[backend_extension(Flex, Autodiff)]
+pub trait Pooling: Backend {
+    /// The largest value of each window. Rows and columns left over at the end are dropped.
+    ///
+    /// # Shapes
+    /// `[batch, channels, rows, columns]` → `[batch, channels, rows / window, columns / window]`
+    fn pool(x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
+}
+
+/// A back end that knows the gradient of [`Pooling::pool`].
+pub trait PoolingGradient: Pooling {
+    /// Gradient by the input: the first of the largest values gets all of it.
+    fn gradient(gradient: FloatTensor<Self>, x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
+}
+
+/// Whether `value` replaces `largest`: if it is larger, or NaN, which must not vanish.
+fn wins(value: f32, largest: f32) -> bool {
+    value > largest || value.is_nan()
+}
+
+impl Pooling for Flex {
+    fn pool(x: FlexTensor, [high, wide]: [usize; 2]) -> FlexTensor {
+        let x = x.to_contiguous();
+        let [batch, channels, rows, columns] = dims(&x);
+        let (down, across) = (rows / high, columns / wide);
+        let mut y = vec![f32::NEG_INFINITY; batch * channels * down * across];
+        let maps = values(&x).par_chunks(rows * columns);
+        y.par_chunks_mut(down * across).zip(maps).for_each(|(y, x)| {
+            for (y, x) in y.chunks_exact_mut(across).zip(x.chunks_exact(high * columns)) {
+                for line in x.chunks_exact(columns) {
+                    for (largest, window) in y.iter_mut().zip(line.chunks_exact(wide)) {
+                        for &value in window {
+                            if wins(value, *largest) {
+                                *largest = value;
+                            }
+                        }
+                    }
+                }
+            }
+        });
+        tensor(y, [batch, channels, down, across])
+    }
+}
+
+impl PoolingGradient for Flex {
+    fn gradient(gradient: FlexTensor, x: FlexTensor, [high, wide]: [usize; 2]) -> FlexTensor {
+        let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+        let [batch, channels, rows, columns] = dims(&x);
+        let (down, across) = (rows / high, columns / wide);
+        let mut of_x = vec![0.0; batch * channels * rows * columns];
+        let maps = values(&x).par_chunks(rows * columns).zip(values(&gradient).par_chunks(down * across));
+        of_x.par_chunks_mut(rows * columns).zip(maps).for_each(|(of_x, (x, gradient))| {
+            let lines = of_x.chunks_exact_mut(high * columns).zip(x.chunks_exact(high * columns));
+            for ((of_x, x), gradient) in lines.zip(gradient.chunks_exact(across)) {
+                for (place, gradient) in gradient.iter().enumerate() {
+                    let first = place * wide;
+                    let (mut at, mut largest) = (first, f32::NEG_INFINITY);
+                    for line in 0..high {
+                        let start = line * columns + first;
+                        for (index, &value) in (start..).zip(&x[start..start + wide]) {
+                            if wins(value, largest) {
+                                (at, largest) = (index, value);
+                            }
+                        }
+                    }
+                    of_x[at] = *gradient;
+                }
+            }
+        });
+        tensor(of_x, [batch, channels, rows, columns])
+    }
+}
+
+impl<B: PoolingGradient, C: CheckpointStrategy> Pooling for Autodiff<B, C> {
+    fn pool(x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct Pool;
+
+        impl<B: PoolingGradient> Backward<B, 1> for Pool {
+            type State = (NodeId, [usize; 2]);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                gradients: &mut Gradients,
+                checkpointer: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<B>(&ops.node);
+                let (x, window) = ops.state;
+                let x = checkpointer.retrieve_node_output(x);
+                let [of_x] = ops.parents;
+                if let Some(node) = of_x {
+                    gradients.register::<B>(node.id, B::gradient(gradient, x, window));
+                }
+            }
+        }
+
+        let pooled = B::pool(x.primitive().clone(), window);
+        match Pool.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let x = prep.checkpoint(&x);
+                prep.finish((x, window), pooled)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(pooled),
+        }
+    }
+}

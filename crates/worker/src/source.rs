@@ -1,0 +1,107 @@
+//! The samples of a job, mixed to mono and resampled piece by piece.
+
+use cratedigger_dsp::{DspError, Resampler, downmix};
+use cratedigger_zoo::{Signals, place_at};
+use js_sys::Float32Array;
+
+use crate::Failure;
+use crate::queue::Job;
+
+/// Samples of each channel copied out of JavaScript's memory at a time.
+const BLOCK: usize = 1 << 16;
+
+/// The samples of a job, read only as far as they are needed.
+pub(crate) struct Source<'a> {
+    channels: &'a [Float32Array],
+    frames: usize,
+    taken: usize,
+    /// Sample rate in Hz at which positions in the song are counted.
+    rate: u32,
+    /// One for each sample rate; none once all samples are read.
+    resamplers: Vec<(u32, Resampler)>,
+    resampled_length: usize,
+    /// The samples read so far, mono, at every sample rate that a network needs.
+    pub(crate) signals: Signals,
+    blocks: Vec<Vec<f32>>,
+}
+
+impl<'a> Source<'a> {
+    /// Nothing is read yet. `rates` are the sample rates in Hz that the song is needed at; positions are
+    /// counted at `rate`, which is one of them.
+    pub(crate) fn new(job: &'a Job, rate: u32, rates: &[u32]) -> Result<Self, Failure> {
+        let Some(first) = job.channels.first() else {
+            return Err(DspError::NoChannels.into());
+        };
+        let frames = first.length() as usize;
+        for (channel, samples) in job.channels.iter().enumerate() {
+            if samples.length() as usize != frames {
+                let found = samples.length() as usize;
+                return Err(DspError::UnequalChannels { channel, expected: frames, found }.into());
+            }
+        }
+        let resampled_length = Resampler::new(job.sample_rate, rate)?.output_length(frames as u64) as usize;
+        let signals = Signals::empty(rates);
+        let resamplers = signals
+            .rates()
+            .map(|rate| Ok((rate, Resampler::new(job.sample_rate, rate)?)))
+            .collect::<Result<_, DspError>>()?;
+        Ok(Self {
+            channels: &job.channels,
+            frames,
+            taken: 0,
+            rate,
+            resamplers,
+            resampled_length,
+            signals,
+            blocks: vec![Vec::new(); job.channels.len()],
+        })
+    }
+
+    /// Samples of each channel, at the job's own sample rate.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Length of [`Source::signal`] once all samples are read.
+    pub(crate) fn resampled_length(&self) -> usize {
+        self.resampled_length
+    }
+
+    /// The samples read so far, mono, at the rate at which positions are counted.
+    pub(crate) fn signal(&self) -> &[f32] {
+        self.signals.at(self.rate)
+    }
+
+    /// Whether the song is read up to sample `samples`, at every sample rate.
+    fn is_read_to(&self, samples: usize) -> bool {
+        self.signals.rates().all(|rate| self.signals.at(rate).len() >= place_at(samples, self.rate, rate))
+    }
+
+    /// Reads until [`Source::signal`] holds `samples` samples, or all of them.
+    pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
+        while !self.resamplers.is_empty() && !self.is_read_to(samples) {
+            if self.taken == self.frames {
+                for (rate, mut resampler) in self.resamplers.drain(..) {
+                    if let Some(signal) = self.signals.at_mut(rate) {
+                        resampler.finish(signal)?;
+                    }
+                }
+                break;
+            }
+            let end = (self.taken + BLOCK).min(self.frames);
+            for (block, channel) in self.blocks.iter_mut().zip(self.channels) {
+                block.resize(end - self.taken, 0.0);
+                channel.subarray(self.taken as u32, end as u32).copy_to(block);
+            }
+            let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
+            let mixed = downmix(&views)?;
+            for (rate, resampler) in &mut self.resamplers {
+                if let Some(signal) = self.signals.at_mut(*rate) {
+                    resampler.push(&mixed, signal)?;
+                }
+            }
+            self.taken = end;
+        }
+        Ok(())
+    }
+}

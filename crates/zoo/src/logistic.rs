@@ -1,0 +1,338 @@
+//! Regularised multinomial logistic regression, solved to convergence.
+//!
+//! It fits the last layer of a network whose other layers are frozen. The problem is convex, so the
+//! same examples give the same weights, and no learning rate, batch size or seed has to be chosen.
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error, Executor, Gradient, State as _, TerminationStatus};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+
+/// Corrections that L-BFGS keeps.
+const MEMORY: usize = 12;
+/// The solver stops where the norm of the gradient per example falls below this.
+const GRADIENT_TOLERANCE: f64 = 1e-6;
+/// Rows that one task sums up. The sums of tasks are added in order, so threads do not change the result.
+const ROWS_A_TASK: usize = 512;
+
+/// Examples for [`LogisticRegression::fit`].
+#[derive(Clone, Copy, Debug)]
+pub struct Examples<'a> {
+    /// Features, example after example: `labels.len() · width` values.
+    pub features: &'a [f32],
+    /// Features of one example.
+    pub width: usize,
+    /// The class of each example.
+    pub labels: &'a [usize],
+    /// The weight of each example. Weights of `1 / segments` let each clip count the same.
+    pub weights: &'a [f64],
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// Why a regression cannot be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum LogisticError {
+    /// The examples contradict themselves.
+    #[error("the examples do not fit together: {0}")]
+    Examples(&'static str),
+    /// The solver failed.
+    #[error("the solver failed: {0}")]
+    Solver(String),
+    /// The iterations are used up.
+    #[error("the solver did not converge in {iterations} iterations; raise the limit or regularise more")]
+    NotConverged {
+        /// The limit.
+        iterations: u64,
+    },
+}
+
+/// A fitted linear layer: logits are `weights · features + biases`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogisticRegression {
+    /// One row a class, `classes · width` values.
+    pub weights: Vec<f32>,
+    /// One value a class.
+    pub biases: Vec<f32>,
+    /// Features of one example.
+    pub width: usize,
+}
+
+impl LogisticRegression {
+    /// Fits the regression: minimises `C · Σ wᵢ · lossᵢ + ½ ‖W‖²` over standardised features, the
+    /// objective of scikit-learn's `LogisticRegression(C=c)`. Biases are not regularised.
+    ///
+    /// Features are standardised by their weighted mean and deviation; the result is expressed in the
+    /// features as given, so the caller need not keep either.
+    ///
+    /// # Errors
+    /// The examples are empty or contradict themselves, or the solver does not converge.
+    pub fn fit(examples: Examples<'_>, c: f64, max_iterations: u64) -> Result<Self, LogisticError> {
+        check(&examples, c)?;
+        let (means, deviations) = standardise(&examples);
+        let Examples { width, classes, .. } = examples;
+        let mut features = examples.features.to_vec();
+        for row in features.chunks_exact_mut(width) {
+            for ((x, mean), deviation) in row.iter_mut().zip(&means).zip(&deviations) {
+                *x = ((f64::from(*x) - mean) / deviation) as f32;
+            }
+        }
+        let scale = 1.0 / (c * examples.weights.iter().sum::<f64>());
+        let problem = Problem { examples: Examples { features: &features, ..examples }, scale, last: RefCell::default() };
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+            .with_tolerance_grad(GRADIENT_TOLERANCE)
+            .and_then(|solver| solver.with_tolerance_cost(1e-14))
+            .map_err(|error| LogisticError::Solver(error.to_string()))?;
+        let start = vec![0.0; classes * (width + 1)];
+        let result = Executor::new(problem, solver)
+            .configure(|state| state.param(start).max_iters(max_iterations))
+            .run()
+            .map_err(|error| LogisticError::Solver(error.to_string()))?;
+        if let TerminationStatus::Terminated(argmin::core::TerminationReason::MaxItersReached) =
+            result.state().get_termination_status()
+        {
+            return Err(LogisticError::NotConverged { iterations: max_iterations });
+        }
+        let solution = result
+            .state()
+            .get_best_param()
+            .ok_or_else(|| LogisticError::Solver("it returned no solution".into()))?;
+        Ok(Self::in_raw_features(solution, &means, &deviations, classes))
+    }
+
+    /// Turns a solution over standardised features into one over the features as given.
+    fn in_raw_features(solution: &[f64], means: &[f64], deviations: &[f64], classes: usize) -> Self {
+        let width = means.len();
+        let mut weights = vec![0.0; classes * width];
+        let mut biases: Vec<f64> = solution[width * classes..].to_vec();
+        for (feature, row) in solution[..width * classes].chunks_exact(classes).enumerate() {
+            for (class, value) in row.iter().enumerate() {
+                let raw = value / deviations[feature];
+                weights[class * width + feature] = raw as f32;
+                biases[class] -= raw * means[feature];
+            }
+        }
+        Self { weights, biases: biases.into_iter().map(|b| b as f32).collect(), width }
+    }
+
+    /// Logits of one example, one a class. Features beyond [`LogisticRegression::width`] are ignored.
+    pub fn logits(&self, features: &[f32]) -> Vec<f32> {
+        self.weights
+            .chunks_exact(self.width.max(1))
+            .zip(&self.biases)
+            .map(|(row, bias)| bias + row.iter().zip(features).map(|(w, x)| w * x).sum::<f32>())
+            .collect()
+    }
+}
+
+fn check(examples: &Examples<'_>, c: f64) -> Result<(), LogisticError> {
+    let Examples { features, width, labels, weights, classes } = *examples;
+    let refuse = |why| Err(LogisticError::Examples(why));
+    if labels.is_empty() || width == 0 {
+        return refuse("there are none");
+    }
+    if features.len() != labels.len() * width || weights.len() != labels.len() {
+        return refuse("features, labels and weights have different lengths");
+    }
+    if classes < 2 || labels.iter().any(|label| *label >= classes) {
+        return refuse("a label is not one of at least two classes");
+    }
+    if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) || weights.iter().sum::<f64>() <= 0.0 {
+        return refuse("weights must be positive numbers");
+    }
+    if features.iter().any(|x| !x.is_finite()) {
+        return refuse("a feature is not a finite number");
+    }
+    if !(c.is_finite() && c > 0.0) {
+        return refuse("C must be a positive number");
+    }
+    Ok(())
+}
+
+/// Weighted mean and deviation of each feature. A constant feature has deviation 1.
+fn standardise(examples: &Examples<'_>) -> (Vec<f64>, Vec<f64>) {
+    let total: f64 = examples.weights.iter().sum();
+    let mut means = vec![0.0; examples.width];
+    for (row, weight) in examples.features.chunks_exact(examples.width).zip(examples.weights) {
+        means.iter_mut().zip(row).for_each(|(mean, x)| *mean += weight * f64::from(*x) / total);
+    }
+    let mut variances = vec![0.0; examples.width];
+    for (row, weight) in examples.features.chunks_exact(examples.width).zip(examples.weights) {
+        for ((variance, mean), x) in variances.iter_mut().zip(&means).zip(row) {
+            *variance += weight * (f64::from(*x) - mean).powi(2) / total;
+        }
+    }
+    let deviation = |(variance, mean): (&f64, &f64)| {
+        // Rounding alone gives a constant feature some variance.
+        let least = (1e-7 * mean.abs()).max(1e-12);
+        if variance.sqrt() > least { variance.sqrt() } else { 1.0 }
+    };
+    let deviations = variances.iter().zip(&means).map(deviation).collect();
+    (means, deviations)
+}
+
+/// Loss and gradient over standardised features. Parameters: `width · classes` weights, feature by
+/// feature, then one bias a class.
+struct Problem<'a> {
+    examples: Examples<'a>,
+    /// Weight of the penalty: the objective is divided by `C · Σ wᵢ`, so that tolerances do not depend
+    /// on the number of examples.
+    scale: f64,
+    /// The last parameters with their gradient: the solver asks for both.
+    last: RefCell<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Problem<'_> {
+    fn evaluate(&self, parameters: &[f64]) -> (f64, Vec<f64>) {
+        let Examples { features, width, labels, weights, .. } = self.examples;
+        let tasks: Vec<(&[f32], &[usize], &[f64])> = features
+            .chunks(ROWS_A_TASK * width)
+            .zip(labels.chunks(ROWS_A_TASK))
+            .zip(weights.chunks(ROWS_A_TASK))
+            .map(|((rows, labels), weights)| (rows, labels, weights))
+            .collect();
+        let total: f64 = weights.iter().sum();
+        #[cfg(feature = "training")]
+        let parts: Vec<(f64, Vec<f64>)> = {
+            use rayon::prelude::*;
+            tasks.par_iter().map(|task| self.part(parameters, *task)).collect()
+        };
+        #[cfg(not(feature = "training"))]
+        let parts: Vec<(f64, Vec<f64>)> = tasks.iter().map(|task| self.part(parameters, *task)).collect();
+
+        let mut loss = 0.0;
+        let mut gradient = vec![0.0; parameters.len()];
+        for (part, slope) in parts {
+            loss += part / total;
+            gradient.iter_mut().zip(slope).for_each(|(sum, g)| *sum += g / total);
+        }
+        let penalised = width * self.examples.classes;
+        for (slope, value) in gradient.iter_mut().zip(parameters).take(penalised) {
+            loss += 0.5 * self.scale * value * value;
+            *slope += self.scale * value;
+        }
+        (loss, gradient)
+    }
+
+    /// Weighted loss and gradient of some rows.
+    fn part(
+        &self,
+        parameters: &[f64],
+        (rows, labels, weights): (&[f32], &[usize], &[f64]),
+    ) -> (f64, Vec<f64>) {
+        let Examples { width, classes, .. } = self.examples;
+        let (matrix, biases) = parameters.split_at(width * classes);
+        let mut loss = 0.0;
+        let mut gradient = vec![0.0; parameters.len()];
+        let mut logits = vec![0.0; classes];
+        for ((row, &label), &weight) in rows.chunks_exact(width).zip(labels).zip(weights) {
+            logits.copy_from_slice(biases);
+            for (x, column) in row.iter().zip(matrix.chunks_exact(classes)) {
+                let x = f64::from(*x);
+                logits.iter_mut().zip(column).for_each(|(sum, w)| *sum += x * w);
+            }
+            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let log_sum = max + logits.iter().map(|l| (l - max).exp()).sum::<f64>().ln();
+            loss += weight * (log_sum - logits[label]);
+            // From here on: the slope of the loss along each logit.
+            logits.iter_mut().for_each(|l| *l = weight * (*l - log_sum).exp());
+            logits[label] -= weight;
+            let (slopes, bias_slopes) = gradient.split_at_mut(width * classes);
+            bias_slopes.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += s);
+            for (x, column) in row.iter().zip(slopes.chunks_exact_mut(classes)) {
+                let x = f64::from(*x);
+                column.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += x * s);
+            }
+        }
+        (loss, gradient)
+    }
+}
+
+impl CostFunction for Problem<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, parameters: &Self::Param) -> Result<f64, Error> {
+        let (loss, gradient) = self.evaluate(parameters);
+        *self.last.borrow_mut() = (parameters.clone(), gradient);
+        Ok(loss)
+    }
+}
+
+impl Gradient for Problem<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, parameters: &Self::Param) -> Result<Vec<f64>, Error> {
+        if self.last.borrow().0 == *parameters {
+            return Ok(self.last.borrow().1.clone());
+        }
+        Ok(self.evaluate(parameters).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Three overlapping clouds in four features, one of which is constant.
+    fn clouds(n: usize) -> (Vec<f32>, Vec<usize>) {
+        let mut state = 7_u32;
+        let mut next = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / f64::from(1 << 24) - 0.5
+        };
+        let mut features = Vec::new();
+        let mut labels = Vec::new();
+        for i in 0..n {
+            let class = i % 3;
+            let at = [[0.3, 0.0], [-0.3, 0.2], [0.0, -0.3]][class];
+            features.extend([
+                (100.0 + 40.0 * (at[0] + next())) as f32,
+                (at[1] + next()) as f32,
+                3.25,
+                (1e-3 * next()) as f32,
+            ]);
+            labels.push(class);
+        }
+        (features, labels)
+    }
+
+    #[test]
+    fn the_gradient_vanishes_at_the_solution() {
+        let (features, labels) = clouds(300);
+        let weights = vec![0.5; 300];
+        let examples = Examples { features: &features, width: 4, labels: &labels, weights: &weights, classes: 3 };
+        let fitted = LogisticRegression::fit(examples, 0.7, 500).unwrap();
+        // The slope along each bias is the difference of expected and true counts: zero.
+        let mut difference = [0.0_f64; 3];
+        for (row, label) in features.chunks_exact(4).zip(&labels) {
+            let logits = fitted.logits(row);
+            let p = crate::probabilities(&crate::log_softmax(&logits));
+            difference.iter_mut().zip(&p).for_each(|(d, p)| *d += f64::from(*p));
+            difference[*label] -= 1.0;
+        }
+        assert!(difference.iter().all(|d| d.abs() < 0.05), "{difference:?}");
+        let right = features
+            .chunks_exact(4)
+            .zip(&labels)
+            .filter(|(row, label)| crate::ensemble::likeliest(&fitted.logits(row)).0 == **label)
+            .count();
+        assert!(right > 180, "{right} of 300");
+    }
+
+    #[test]
+    fn contradictory_examples_are_refused() {
+        let fit = |features: &[f32], labels: &[usize], weights: &[f64], c| {
+            LogisticRegression::fit(Examples { features, width: 1, labels, weights, classes: 2 }, c, 10)
+        };
+        assert!(fit(&[], &[], &[], 1.0).is_err());
+        assert!(fit(&[1.0, 2.0], &[0], &[1.0], 1.0).is_err());
+        assert!(fit(&[1.0, 2.0], &[0, 2], &[1.0, 1.0], 1.0).is_err());
+        assert!(fit(&[1.0, f32::NAN], &[0, 1], &[1.0, 1.0], 1.0).is_err());
+        assert!(fit(&[1.0, 2.0], &[0, 1], &[0.0, 0.0], 1.0).is_err());
+        assert!(fit(&[1.0, 2.0], &[0, 1], &[1.0, 1.0], 0.0).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! Errors and notices.
+
+use crate::text::fill;
+use crate::trouble::{LARGEST_MEGABYTES, Notice, Reason, Trouble};
+
+super::texts! {
+    /// Errors and notices. An error says what happened and what the visitor can do.
+    Messages {
+        empty {
+            en: "This file is empty (0 bytes). Try another copy of it.",
+            de: "Diese Datei ist leer (0 Byte). Nimm eine andere Kopie.",
+        }
+        too_large {
+            en: "This file has {0} MB; a browser can decode at most {1} MB. Try a shorter or a compressed \
+                 file.",
+            de: "Diese Datei hat {0} MB; ein Browser kann höchstens {1} MB decodieren. Nimm eine kürzere oder \
+                 eine komprimierte Datei.",
+        }
+        unreadable {
+            en: "Your browser could not read this file. Was it moved or changed? Choose it again.",
+            de: "Dein Browser konnte diese Datei nicht lesen. Wurde sie verschoben oder geändert? Wähl sie \
+                 noch einmal.",
+        }
+        not_audio {
+            en: "Your browser found no audio that it can decode in this file. Try WAV, MP3, FLAC, OGG or M4A.",
+            de: "Dein Browser hat in dieser Datei keinen Ton gefunden, den er decodieren kann. Nimm WAV, MP3, \
+                 FLAC, OGG oder M4A.",
+        }
+        too_short {
+            en: "This song is too short to analyse. Try one of at least a few seconds.",
+            de: "Dieses Stück ist zu kurz für eine Analyse. Nimm eins von mindestens ein paar Sekunden.",
+        }
+        silent {
+            en: "This file is silent from start to end. Try one with music in it.",
+            de: "Diese Datei ist von Anfang bis Ende still. Nimm eine mit Musik.",
+        }
+        bad_samples {
+            en: "The audio in this file is damaged. Try another copy, or convert it to WAV.",
+            de: "Der Ton in dieser Datei ist beschädigt. Nimm eine andere Kopie, oder wandle sie in WAV um.",
+        }
+        models {
+            en: "The networks could not be loaded. Check your connection and reload the page.",
+            de: "Die Netze konnten nicht geladen werden. Prüfe die Verbindung und lade die Seite neu.",
+        }
+        device {
+            en: "The computation failed twice. Close other tabs to free memory, then try again.",
+            de: "Die Berechnung ist zweimal fehlgeschlagen. Schließ andere Tabs, um Speicher frei zu machen, \
+                 und versuch es noch einmal.",
+        }
+        mismatch {
+            en: "Parts of this page have different versions. Reload the page, then drop the song again.",
+            de: "Teile dieser Seite haben verschiedene Versionen. Lade die Seite neu und zieh das Stück noch \
+                 einmal hierher.",
+        }
+
+        cpu_restarted {
+            en: "The CPU worker stopped and was restarted.",
+            de: "Der CPU-Worker ist abgebrochen und wurde neu gestartet.",
+        }
+        gpu_stopped {
+            en: "The GPU stopped, so the CPU analyses this song again.",
+            de: "Die GPU ist ausgefallen; die CPU analysiert dieses Stück noch einmal.",
+        }
+        gpu_not_ready {
+            en: "WebGPU is not ready yet, so the CPU analyses this song.",
+            de: "WebGPU ist noch nicht bereit; die CPU analysiert dieses Stück.",
+        }
+        gpu_unusable {
+            en: "WebGPU does not work here, so the CPU analyses this song.",
+            de: "WebGPU funktioniert hier nicht; die CPU analysiert dieses Stück.",
+        }
+        no_file {
+            en: "That was not a file. Drop a song from your computer, or choose one.",
+            de: "Das war keine Datei. Zieh ein Stück von deinem Rechner hierher, oder wähl eins.",
+        }
+        no_songs {
+            en: "This folder contains no songs. Try a folder with WAV, MP3, FLAC, OGG or M4A files.",
+            de: "Dieser Ordner enthält keine Stücke. Nimm einen mit WAV, MP3, FLAC, OGG oder M4A.",
+        }
+        left_out {
+            en: "{0} other files in this folder are not songs and were skipped.",
+            de: "{0} andere Dateien in diesem Ordner sind keine Stücke und wurden übersprungen.",
+        }
+        no_microphone {
+            en: "The microphone could not be used. Allow it for this page in your browser, then try again.",
+            de: "Das Mikrofon konnte nicht benutzt werden. Erlaub es dieser Seite im Browser und versuch es \
+                 noch einmal.",
+        }
+        no_tab_sound {
+            en: "No sound was shared. Choose a tab and turn on sharing of its sound.",
+            de: "Es wurde kein Ton geteilt. Wähl einen Tab und schalte ein, dass sein Ton geteilt wird.",
+        }
+        not_kept {
+            en: "Your browser did not allow that. Try to save it as a file.",
+            de: "Dein Browser hat das nicht erlaubt. Versuch, es als Datei zu speichern.",
+        }
+        copied { en: "Copied.", de: "Kopiert." }
+        no_history {
+            en: "The history cannot be written in this browser. Export the results to keep them.",
+            de: "Der Verlauf kann in diesem Browser nicht geschrieben werden. Exportiere die Ergebnisse, um \
+                 sie zu behalten.",
+        }
+        not_explained {
+            en: "The explanation could not be computed. Try again in a moment.",
+            de: "Die Erklärung konnte nicht berechnet werden. Versuch es gleich noch einmal.",
+        }
+
+        reason_no_api { en: "this browser does not support it", de: "dieser Browser unterstützt es nicht" }
+        reason_no_adapter {
+            en: "no suitable graphics card found",
+            de: "keine passende Grafikkarte gefunden",
+        }
+        reason_lacking {
+            en: "your GPU lacks something that the networks need",
+            de: "deiner GPU fehlt etwas, das die Netze brauchen",
+        }
+        reason_mismatch {
+            en: "it computes other numbers than the reference, so it is not used",
+            de: "sie rechnet andere Zahlen als die Referenz und wird nicht benutzt",
+        }
+        reason_models { en: "the networks could not be loaded", de: "die Netze konnten nicht geladen werden" }
+        reason_protocol {
+            en: "the page and its worker have different versions: reload the page",
+            de: "die Seite und ihr Worker haben verschiedene Versionen: lade die Seite neu",
+        }
+        reason_stopped { en: "it stopped during the computation", de: "sie ist beim Rechnen ausgefallen" }
+    }
+}
+
+impl Messages {
+    /// Why a song has no result, and what the visitor can do.
+    pub fn trouble(&self, trouble: Trouble) -> String {
+        let text = match trouble {
+            Trouble::TooLarge { megabytes } => {
+                return fill(self.too_large, &[&megabytes.to_string(), &LARGEST_MEGABYTES.to_string()]);
+            }
+            Trouble::Empty => self.empty,
+            Trouble::Unreadable => self.unreadable,
+            Trouble::NotAudio => self.not_audio,
+            Trouble::TooShort => self.too_short,
+            Trouble::Silent => self.silent,
+            Trouble::BadSamples => self.bad_samples,
+            Trouble::Models => self.models,
+            Trouble::Device => self.device,
+            Trouble::Mismatch => self.mismatch,
+        };
+        text.into()
+    }
+
+    /// Something that the visitor should know.
+    pub fn notice(&self, notice: Notice) -> String {
+        let text = match notice {
+            Notice::LeftOut(n) => return fill(self.left_out, &[&n.to_string()]),
+            Notice::CpuRestarted => self.cpu_restarted,
+            Notice::GpuStopped => self.gpu_stopped,
+            Notice::GpuNotReady => self.gpu_not_ready,
+            Notice::GpuUnusable => self.gpu_unusable,
+            Notice::NoFile => self.no_file,
+            Notice::NoSongs => self.no_songs,
+            Notice::NoMicrophone => self.no_microphone,
+            Notice::NoTabSound => self.no_tab_sound,
+            Notice::NotKept => self.not_kept,
+            Notice::Copied => self.copied,
+            Notice::NoHistory => self.no_history,
+            Notice::NotExplained => self.not_explained,
+        };
+        text.into()
+    }
+
+    /// Why a device is not used.
+    pub fn reason(&self, reason: Reason) -> &'static str {
+        match reason {
+            Reason::NoApi => self.reason_no_api,
+            Reason::NoAdapter => self.reason_no_adapter,
+            Reason::Lacking => self.reason_lacking,
+            Reason::Mismatch => self.reason_mismatch,
+            Reason::Models => self.reason_models,
+            Reason::Protocol => self.reason_protocol,
+            Reason::Stopped => self.reason_stopped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Language;
+    use super::*;
+
+    #[test]
+    fn fills_in_numbers() {
+        for language in Language::ALL {
+            let messages = &language.words().trouble;
+            assert!(messages.trouble(Trouble::TooLarge { megabytes: 412 }).contains("412"));
+            assert!(messages.notice(Notice::LeftOut(7)).contains('7'));
+        }
+    }
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        let all = [
+            Trouble::Empty,
+            Trouble::TooLarge { megabytes: 400 },
+            Trouble::Unreadable,
+            Trouble::NotAudio,
+            Trouble::TooShort,
+            Trouble::Silent,
+            Trouble::BadSamples,
+            Trouble::Models,
+            Trouble::Device,
+            Trouble::Mismatch,
+        ];
+        for language in Language::ALL {
+            for trouble in all {
+                let message = language.words().trouble.trouble(trouble);
+                let sentences = message.matches(['.', '?']).count();
+                assert!(message.ends_with('.') && sentences >= 2, "{message}");
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The parts of the page, by what a visitor sees. Each reads the state and asks the engine.
+
+mod about;
+mod announcer;
+mod controls;
+mod deck;
+mod frame;
+mod hero;
+mod icons;
+mod library;
+mod player;
+mod settings;
+mod sheet;
+mod votes;
+mod why;
+
+pub use about::AboutSheet;
+pub use announcer::Announcer;
+pub use deck::Deck;
+pub use frame::{Footer, Masthead};
+pub use hero::Hero;
+pub use library::{Crate, Shelf};
+pub use player::Player;
+pub use settings::SettingsSheet;
+pub use votes::Votes;
+pub use why::Why;

@@ -1,0 +1,237 @@
+// The workers without the page: their logits against the manifest's and the native ones, and networks that were
+// changed.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+
+import { drive, drop, open, part, rows, state, until, WEBGPU } from "./browser.mjs";
+import { classify, near, run, sameProbabilities } from "./native.mjs";
+import { dist } from "./site.mjs";
+import { song } from "./song.mjs";
+
+/** Starts a worker as the page does. */
+const SHIM = new URL("../../crates/client/src/shim.js", import.meta.url);
+/** Maximum difference of a logit, relative to the largest logit of the network, or absolute below 1. */
+const LOGIT_TOLERANCE = 1e-4;
+
+/** Opens an empty page of the site, without the page's code and content security policy. */
+async function openBlank(page, site) {
+  site.overlay.set("blank.html", Buffer.from("<!doctype html><link rel=icon href=data:,><title>blank</title>"));
+  await page.goto(`${site.url}blank.html`);
+}
+
+/** Starts a worker and has it load the networks in `models`; returns its answer as `[header, logits]`. */
+async function load(page, site, name, models = "models") {
+  const script = `const base = ${JSON.stringify(site.url)}; const name = "${name}";\n${await readFile(SHIM, "utf8")}`;
+  site.overlay.set("start.js", Buffer.from(script));
+  await page.evaluate(() => {
+    window.worker?.terminate();
+    window.worker = new Worker("start.js");
+  });
+  return ask(page, { type: "load", models: `${site.url}${models}/` });
+}
+
+/** Sends a request to the worker; returns its next message as `[header, payload]`. */
+const ask = (page, request) =>
+  page.evaluate(
+    (request) =>
+      new Promise((resolve, reject) => {
+        const { worker } = window;
+        worker.onmessage = ({ data: [header, payload] }) => resolve([header, payload ? [...payload] : []]);
+        worker.onerror = ({ message }) => reject(new Error(message));
+        worker.postMessage([request]);
+      }),
+    request,
+  );
+
+/** Has the worker analyse a song; returns all its messages, each with the length of its payload. */
+async function analyse(page, site, buffer, rate) {
+  site.overlay.set("song.wav", buffer);
+  return page.evaluate(async (sampleRate) => {
+    const bytes = await (await fetch("song.wav")).arrayBuffer();
+    const audio = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytes);
+    const channels = Array.from({ length: audio.numberOfChannels }, (_, n) => audio.getChannelData(n).slice());
+    const events = [];
+    return new Promise((resolve, reject) => {
+      const { worker } = window;
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.onmessage = ({ data: [header, payload] }) => {
+        events.push({ ...header, payload: payload?.length ?? 0 });
+        if (["finished", "failed", "cancelled"].includes(header.type)) resolve(events);
+      };
+      worker.postMessage([{ type: "analyse", id: 7, sampleRate }, ...channels], channels.map(({ buffer }) => buffer));
+    });
+  }, rate);
+}
+
+const manifestOf = async (name) => JSON.parse(await readFile(dist(`models/${name}`), "utf8"));
+const largest = (values) => Math.max(...values.map(Math.abs));
+const difference = (a, b) => largest(a.map((value, at) => value - b[at]));
+
+/** Fails unless the worker has the golden logits of its networks. */
+async function sameLogits(ready, logits, manifest) {
+  const golden = (await manifestOf(manifest)).models.flatMap((model) => model.golden.logits);
+  assert.ok(golden.length > 0);
+  assert.equal(logits.length, golden.length);
+  const tolerance = ready.goldenTolerance;
+  assert.ok(tolerance > 0 && tolerance < 0.0021, `a tolerance of ${tolerance}`);
+  const found = difference(golden, logits);
+  assert.ok(found <= tolerance, `difference of ${found}: ${logits}`);
+  assert.ok(Math.abs(ready.goldenDifference - found) < 1e-5, `the worker measured ${ready.goldenDifference}, not ${found}`);
+}
+
+/** Fails unless the worker's messages about a song are complete, in order, and have the native probabilities. */
+function sameSong(events, classes, native) {
+  assert.ok(events.every(({ id }) => id === 7), "ids");
+  const of = (...types) => events.filter(({ type }) => types.includes(type));
+  const [first, last] = [events[0], events.at(-1)];
+  assert.deepEqual([first.type, last.type], ["started", "finished"]);
+
+  const rest = events.filter(({ type }) => !["started", "finished", "segment", "silent", "waveform"].includes(type));
+  assert.equal(rest.length, 1, JSON.stringify(rest));
+  const [{ character, traits }] = rest;
+  const { tempo } = character ?? traits;
+  assert.ok(tempo > 30 && tempo < 320, `a tempo of ${tempo}`);
+
+  // The waveform covers the song without gaps.
+  let slices = 0;
+  for (const wave of of("waveform")) {
+    assert.equal(wave.first, slices);
+    slices += wave.payload / 2;
+  }
+  const { step } = of("waveform").at(-1);
+  assert.ok(Math.abs(slices * step - first.seconds) <= step, `${slices} slices of ${step} s for ${first.seconds} s`);
+
+  const audible = of("segment");
+  assert.equal(first.segments, audible.length + of("silent").length);
+  assert.equal(audible.length, native.segments.length);
+  const probabilities = (event) => Object.fromEntries(classes.map((name, at) => [name, event.probabilities[at]]));
+  for (const [at, event] of audible.entries()) {
+    const expected = native.segments[at];
+    near(event.start, expected.start, 1e-3, `start of segment ${event.index}`);
+    sameProbabilities(probabilities(event), expected.probabilities, `segment ${event.index}`);
+    assert.ok(event.payload > 0);
+    assert.equal(event.payload, first.bands * first.columns, `spectrogram of segment ${event.index}`);
+  }
+  sameProbabilities(probabilities(last), native.probabilities, "song");
+}
+
+test("the CPU worker has the golden logits, and the native probabilities of every segment", () =>
+  drive({}, async ({ page, site, folder }) => {
+    await openBlank(page, site);
+    const rate = 32_000;
+    const buffer = song(6, 13, { rate, channels: 2, silentFrom: 3, silentTo: 6 });
+    const [fast, fastLogits] = await load(page, site, "worker-cpu");
+    assert.equal(fast.type, "ready", JSON.stringify(fast));
+    assert.deepEqual([fast.device, fast.set, fast.more], ["cpu", "fast", true]);
+    await sameLogits(fast, fastLogits, "manifest.json");
+    sameSong(await analyse(page, site, buffer, rate), fast.classes, await classify(folder, buffer, "manifest.json"));
+
+    const [full, fullLogits] = await ask(page, { type: "load", models: `${site.url}models/`, set: "full" });
+    assert.deepEqual([full.type, full.device, full.set], ["ready", "cpu", "full"]);
+    await sameLogits(full, fullLogits, "full.json");
+    sameSong(await analyse(page, site, buffer, rate), full.classes, await classify(folder, buffer, "full.json"));
+  }));
+
+test("the WebGPU worker has the golden logits, and the native probabilities of every segment", () =>
+  drive({ args: WEBGPU }, async ({ page, site, folder }) => {
+    await openBlank(page, site);
+    const [fast] = await load(page, site, "worker-gpu");
+    assert.equal(fast.type, "ready", JSON.stringify(fast));
+    // The full set includes the fast one.
+    const [full, logits] = await ask(page, { type: "load", models: `${site.url}models/`, set: "full" });
+    assert.deepEqual([full.type, full.device, full.set], ["ready", "web-gpu", "full"]);
+    await sameLogits(full, logits, "full.json");
+    const buffer = song(7, 6);
+    sameSong(await analyse(page, site, buffer, 22_050), full.classes, await classify(folder, buffer, "full.json"));
+  }));
+
+describe("designs with random weights have the native logits", () => {
+  let folder;
+  let manifest;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
+    await run("CRATEDIGGER_DESIGNS", folder);
+    manifest = JSON.parse(await readFile(path.join(folder, "manifest.json"), "utf8"));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  /** Compares the designs with these names. */
+  async function agree(page, site, worker, device, names) {
+    const models = manifest.models.filter(({ name }) => names.includes(name));
+    assert.equal(models.length, names.length, `${names}`);
+    site.folders.set("designs", folder);
+    site.overlay.set("designs/manifest.json", Buffer.from(JSON.stringify({ ...manifest, models })));
+    const [ready, logits] = await load(page, site, worker, "designs");
+    assert.equal(ready.type, "ready", `${names}: ${JSON.stringify(ready)}`);
+    assert.equal(ready.device, device);
+    const classes = manifest.classes.length;
+    assert.equal(logits.length, models.length * classes);
+    for (const [at, { name, golden }] of models.entries()) {
+      const found = logits.slice(at * classes, (at + 1) * classes);
+      const scale = largest(golden.logits);
+      assert.ok(scale > 0.05, `the logits of ${name} are too small to compare: ${golden.logits}`);
+      assert.ok(
+        difference(found, golden.logits) <= LOGIT_TOLERANCE * Math.max(1, scale),
+        `${worker}, ${name}: ${found}, native ${golden.logits}`,
+      );
+    }
+  }
+
+  test("every design on the CPU", () =>
+    drive({}, async ({ page, site }) => {
+      await openBlank(page, site);
+      await agree(page, site, "worker-cpu", "cpu", manifest.models.map(({ name }) => name));
+    }));
+
+  // A software GPU compiles these within a minute or two, recurrent designs in more than two minutes each.
+  test("designs of several kinds on WebGPU", () =>
+    drive({ args: WEBGPU }, async ({ page, site }) => {
+      await openBlank(page, site);
+      await agree(page, site, "worker-gpu", "web-gpu", ["mobilenet-v2", "short-chunk-cnn", "transformer"]);
+    }));
+
+  const skip = !process.env.CRATEDIGGER_ALL && "takes many minutes on a software GPU; `cargo xtask test --all` runs it";
+  test("every design but VGG19 on WebGPU", { skip }, () =>
+    drive({ args: WEBGPU, limit: 3_600_000 }, async ({ page, site }) => {
+      await openBlank(page, site);
+      // VGG19 has 140 million parameters: a software GPU needs more than seven minutes.
+      for (const { name } of manifest.models.filter(({ name }) => name !== "vgg19")) {
+        await agree(page, site, "worker-gpu", "web-gpu", [name]);
+      }
+    }));
+});
+
+test("networks that were changed are refused, by the worker and on the page", () =>
+  drive({ errors: [/./] }, async ({ page, site }) => {
+    await openBlank(page, site);
+    const manifest = await manifestOf("manifest.json");
+    const [model] = manifest.models;
+
+    // One bit of the weights.
+    const weights = await readFile(dist(`models/${model.weights}`));
+    weights[weights.length >> 1] ^= 1;
+    site.overlay.set("flipped/manifest.json", Buffer.from(JSON.stringify(manifest)));
+    site.overlay.set(`flipped/${model.weights}`, weights);
+    const [flipped] = await load(page, site, "worker-cpu", "flipped");
+    assert.deepEqual([flipped.type, flipped.kind], ["failed", "models"], JSON.stringify(flipped));
+
+    // Another input spec than the one of the training. Older manifests call it recipe.
+    const hash = model.spec_hash ?? model.recipe_hash;
+    (model.input_spec ?? model.recipe).inputs[0].top_db += 1;
+    site.overlay.set("models/manifest.json", Buffer.from(JSON.stringify(manifest)));
+    const [changed] = await load(page, site, "worker-cpu");
+    assert.deepEqual([changed.type, changed.kind], ["failed", "models"], JSON.stringify(changed));
+    const hashes = new Set(changed.detail.match(/\b[0-9a-f]{16}\b/g));
+    assert.ok(hashes.size === 2 && hashes.has(hash), `the error names both hashes: ${changed.detail}`);
+
+    await open(page, site, { ready: false });
+    await page.locator('[data-testid="device-status-cpu"][data-state="failed"]').waitFor({ state: "attached" });
+    await drop(page, [{ name: "song.wav", buffer: song(8, 3) }]);
+    await until("the failure", async () => (await rows(page))[0]?.status === "failed");
+    await state(page, "failed");
+    assert.match(await part(page, "error").innerText(), /networks/);
+  }));

@@ -1,0 +1,218 @@
+//! `cratedigger classify`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::cancelled_by_ctrl_c;
+use super::table::table;
+use crate::eval::ModelBundle;
+use crate::eval::classify::{Classification, audio_files, built_in, classify};
+use crate::format::whole_percent;
+use crate::progress::progress_bar;
+
+/// Arguments of `cratedigger classify`.
+#[derive(clap::Args)]
+pub(super) struct Command {
+    /// Audio files, and folders with audio files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Short for --format json
+    #[arg(long)]
+    json: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Lines)]
+    format: Format,
+    /// A manifest (.json) or its folder, an exported model, or a run [default: the networks built into this
+    /// program]
+    #[arg(long)]
+    model: Option<PathBuf>,
+}
+
+/// Output format of `cratedigger classify`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// One line per file, for people
+    #[default]
+    Lines,
+    /// A table, for people
+    Table,
+    /// One JSON object per file and line
+    Json,
+    /// One row per file: file, seconds, genre, the probability of each genre, error; the genre is `none` if
+    /// the confidence is below the threshold
+    Csv,
+}
+
+/// Files per thread that are classified before their results are printed, which bounds memory and keeps the
+/// order.
+const FILES_A_THREAD: usize = 4;
+
+impl Command {
+    /// Classifies files. Results are printed in the order of the files. Only files in progress are in memory
+    /// (a table also keeps its rows until the end). The exit code is 1 if a file failed.
+    #[expect(clippy::print_stderr, reason = "a command's output")]
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let cancelled = cancelled_by_ctrl_c()?;
+        let bundle = match &self.model {
+            Some(path) => ModelBundle::open(path)?,
+            None => built_in().context("the built-in networks cannot be used; name others with --model")?,
+        };
+        let classes = bundle.analyser()?.classes().to_vec();
+        let files = audio_files(&self.files)?;
+        let bar = if files.len() > 1 {
+            progress_bar(files.len() as u64, "classifying")
+        } else {
+            ProgressBar::hidden()
+        };
+        let format = if self.json { Format::Json } else { self.format };
+        let mut printer = Printer::new(format, &classes)?;
+        let (mut failures, mut done) = (0, 0);
+        for some in files.chunks(FILES_A_THREAD * rayon::current_num_threads().max(1)) {
+            if cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            let answers: Vec<Result<Classification>> = some
+                .par_iter()
+                .map_init(
+                    || bundle.analyser(),
+                    |analyser, path| {
+                        let answer = match analyser {
+                            Ok(analyser) => classify(analyser, path),
+                            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                        };
+                        bar.inc(1);
+                        answer
+                    },
+                )
+                .collect();
+            for (path, answer) in some.iter().zip(answers) {
+                done += 1;
+                failures += usize::from(answer.is_err());
+                bar.suspend(|| printer.print(path, answer))?;
+            }
+        }
+        bar.finish_and_clear();
+        printer.finish()?;
+        if done < files.len() {
+            eprintln!("stopped after {done} of {} files", files.len());
+            return Ok(ExitCode::FAILURE);
+        }
+        if failures == 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("{failures} of {} files failed", files.len());
+        Ok(ExitCode::FAILURE)
+    }
+}
+
+/// A file that failed, in JSON.
+#[derive(Serialize)]
+struct Failed {
+    file: String,
+    error: String,
+}
+
+/// Prints results one after another.
+enum Printer {
+    Lines,
+    Json,
+    Csv { writer: Box<csv::Writer<std::io::Stdout>>, columns: usize },
+    Table(Box<comfy_table::Table>),
+}
+
+impl Printer {
+    fn new(format: Format, classes: &[String]) -> Result<Self> {
+        Ok(match format {
+            Format::Lines => Self::Lines,
+            Format::Json => Self::Json,
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                let columns = ["file", "seconds", "genre"].into_iter();
+                writer.write_record(columns.chain(classes.iter().map(String::as_str)).chain(["error"]))?;
+                Self::Csv { writer: Box::new(writer), columns: classes.len() + 4 }
+            }
+            Format::Table => Self::Table(Box::new(table(&["file", "length", "genre", "", "second", ""]))),
+        })
+    }
+
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
+    fn print(&mut self, path: &Path, answer: Result<Classification>) -> Result<()> {
+        let file = path.display().to_string();
+        // The output names the file, so the message must not repeat it.
+        let answer = answer.map_err(|error| {
+            let message = format!("{error:#}");
+            message.strip_prefix(&file).map_or(message.clone(), |rest| rest.trim_start().to_owned())
+        });
+        match (self, answer) {
+            (Self::Json, Ok(result)) => println!("{}", serde_json::to_string(&result)?),
+            (Self::Json, Err(error)) => {
+                println!("{}", serde_json::to_string(&Failed { file, error })?);
+            }
+            (Self::Lines, Ok(result)) => println!("{}", as_line(&result)),
+            (Self::Lines, Err(error)) => eprintln!("{file}: {error}"),
+            (Self::Csv { writer, .. }, Ok(result)) => {
+                let genre = if result.none { "none".into() } else { result.genre };
+                let cells = [file, format!("{:.2}", result.seconds), genre];
+                let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
+                writer.write_record(cells.into_iter().chain(values).chain([String::new()]))?;
+                writer.flush()?;
+            }
+            (Self::Csv { writer, columns }, Err(error)) => {
+                // Every row has all columns: empty cells, then the error.
+                let empty = std::iter::repeat_n(String::new(), *columns - 2);
+                writer.write_record([file].into_iter().chain(empty).chain([error]))?;
+                writer.flush()?;
+            }
+            (Self::Table(table), Ok(result)) => {
+                table.add_row(table_row(file, &result));
+            }
+            (Self::Table(table), Err(error)) => {
+                eprintln!("{file}: {error}");
+                table.add_row([file, String::new(), "not usable".into()]);
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::print_stdout, reason = "a command's output")]
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Table(table) => println!("{table}"),
+            Self::Csv { mut writer, .. } => writer.flush()?,
+            Self::Lines | Self::Json => {}
+        }
+        Ok(())
+    }
+}
+
+/// File, length, and the two most probable genres with their probabilities.
+fn table_row(file: String, result: &Classification) -> Vec<String> {
+    let ranked = result.ranked();
+    let cell = |place: usize| match ranked.get(place) {
+        Some((genre, p)) if place == 0 && result.none => {
+            [format!("none ({genre})"), whole_percent(f64::from(*p))]
+        }
+        Some((genre, p)) => [genre.clone(), whole_percent(f64::from(*p))],
+        None => [String::new(), String::new()],
+    };
+    let length = format!("{}:{:02}", result.seconds as u64 / 60, result.seconds as u64 % 60);
+    [file, length].into_iter().chain(cell(0)).chain(cell(1)).collect()
+}
+
+/// File and the three most probable genres.
+fn as_line(result: &Classification) -> String {
+    let top: Vec<String> = result
+        .ranked()
+        .iter()
+        .take(3)
+        .map(|(genre, p)| format!("{genre} {}", whole_percent(f64::from(*p))))
+        .collect();
+    let none = if result.none { "none of these; nearest " } else { "" };
+    format!("{}  {none}{}", result.file, top.join(", "))
+}

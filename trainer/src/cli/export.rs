@@ -1,0 +1,38 @@
+//! `cratedigger export`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::eval::export::export;
+use crate::format::percent;
+
+/// Arguments of `cratedigger export`.
+#[derive(clap::Args)]
+pub(super) struct Command {
+    /// The run
+    run: PathBuf,
+    /// Folder of the data set, to evaluate several networks together
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The manifest (.json), or its folder
+    #[arg(long, default_value = "models")]
+    to: PathBuf,
+}
+
+impl Command {
+    #[expect(clippy::print_stderr, reason = "a command's output")]
+    pub(super) fn run(self) -> Result<()> {
+        let exported = export(&self.run, &self.to, self.data.as_deref())?;
+        let track = &exported.evaluation.track;
+        eprintln!(
+            "{}: {} bytes, {} of {} clips ({})",
+            exported.weights.display(),
+            exported.bytes,
+            percent(track.accuracy),
+            track.n,
+            exported.evaluation.protocol
+        );
+        Ok(())
+    }
+}

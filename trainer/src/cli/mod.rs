@@ -1,0 +1,110 @@
+//! The command line: arguments and output to the terminal.
+
+mod classify;
+mod combine;
+mod compare;
+mod crossval;
+mod evaluate;
+mod export;
+mod features;
+mod import;
+mod inspect;
+mod runs;
+mod split;
+mod table;
+mod train;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use crate::data::Dataset;
+
+/// Train, evaluate, export and run genre networks.
+#[derive(Parser)]
+#[command(name = "cratedigger", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a data set for broken, silent, clipped and duplicate clips
+    Inspect(inspect::Command),
+    /// Write a split as a JSON index file, which `train --index` reads
+    Split(split::Command),
+    /// Train a network from a TOML configuration
+    Train(train::Command),
+    /// Train and evaluate one network per fold
+    Crossval(crossval::Command),
+    /// Evaluate a model on the test clips of a data set
+    Evaluate(evaluate::Command),
+    /// Compare the evaluations of several models
+    Compare(compare::Command),
+    /// List the runs in folders
+    Runs(runs::Command),
+    /// Write an evaluated run's best weights with a manifest and a model card
+    Export(export::Command),
+    /// Fit the decision rule of an ensemble and the threshold of "none of these"
+    Combine(combine::Command),
+    /// Import a published network: musicnn from its wheel on PyPI, without dead channels
+    Import(import::Command),
+    /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
+    Features(features::Command),
+    /// Classify the genre of audio files (wav, au, mp3, flac, ogg)
+    Classify(classify::Command),
+}
+
+/// Runs a command. The exit code is 1 if a command finished with failures, for example a file that could not
+/// be decoded.
+///
+/// # Errors
+/// The command failed.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Inspect(command) => return command.run(),
+        Command::Features(command) => return command.run(),
+        Command::Classify(command) => return command.run(),
+        Command::Split(command) => command.run()?,
+        Command::Train(command) => command.run()?,
+        Command::Crossval(command) => command.run()?,
+        Command::Evaluate(command) => command.run()?,
+        Command::Compare(command) => command.run()?,
+        Command::Runs(command) => command.run()?,
+        Command::Export(command) => command.run()?,
+        Command::Combine(command) => command.run()?,
+        Command::Import(command) => command.run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A flag that Ctrl-C sets. Long work stops at the next safe point and keeps its results. A second Ctrl-C
+/// ends the program.
+#[expect(clippy::print_stderr, reason = "feedback for a key press")]
+fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancelled);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130); // a shell's exit code after SIGINT
+        }
+        eprintln!("\nstopping at the next safe point; press Ctrl-C again to stop at once");
+    };
+    ctrlc::set_handler(handler).context("the handler of Ctrl-C cannot be set")?;
+    Ok(cancelled)
+}
+
+/// Prints the skipped files (at most 20) and their number.
+#[expect(clippy::print_stderr, reason = "a command's output")]
+fn report_skipped(data: &Dataset) {
+    for (file, why) in data.skipped.iter().take(20) {
+        eprintln!("skipped {file}: {why}");
+    }
+    if !data.skipped.is_empty() {
+        eprintln!("{} files or clips were skipped", data.skipped.len());
+    }
+}

@@ -1,0 +1,66 @@
+//! `cratedigger split`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::data::Dataset;
+use crate::data::split::{Group, IndexFile, Protocol, Split, SplitPlan};
+use crate::files::write;
+
+/// Arguments of `cratedigger split`.
+#[derive(clap::Args)]
+pub(super) struct Command {
+    /// Folder of the data set
+    data: PathBuf,
+    /// Protocol
+    #[arg(long, value_enum, default_value_t = Protocol::Track)]
+    split: Protocol,
+    /// Seed of random protocols
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Number of folds of the track protocol
+    #[arg(long)]
+    folds: Option<usize>,
+    /// Fold that is the test part, counted from 0
+    #[arg(long, default_value_t = 0)]
+    fold: usize,
+    /// Keep all clips of an artist in one part
+    #[arg(long)]
+    by_artist: bool,
+    /// Index file to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Command {
+    #[expect(clippy::print_stderr, reason = "a command's output")]
+    pub(super) fn run(self) -> Result<()> {
+        let data = Dataset::open(&self.data)?;
+        ensure!(
+            matches!(self.split, Protocol::Track | Protocol::FaultFiltered),
+            "an index file lists whole clips; use --split track or fault-filtered"
+        );
+        ensure!(
+            self.folds.is_none_or(|folds| folds > 1 && self.fold < folds),
+            "--fold {}: folds are counted from 0",
+            self.fold
+        );
+        let plan = SplitPlan {
+            folds: self.folds.map(|folds| (folds, self.fold)),
+            group: if self.by_artist { Group::Artist } else { Group::Track },
+            ..SplitPlan::of(self.split, self.seed)
+        };
+        let parts = Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?;
+        let index = IndexFile::of(&parts, &data.clips);
+        write(&self.out, &serde_json::to_vec_pretty(&index)?)?;
+        eprintln!(
+            "{}: {} training clips, {} validation clips, {} test clips",
+            self.out.display(),
+            index.train.len(),
+            index.valid.len(),
+            index.test.len()
+        );
+        Ok(())
+    }
+}

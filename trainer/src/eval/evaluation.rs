@@ -1,0 +1,319 @@
+//! Predictions and metrics of networks on a part of a split.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, ModelEntry, log_softmax};
+
+use super::bundle::ModelBundle;
+use crate::config::Config;
+use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
+use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
+use crate::data::{Clip, Dataset, inspect, signals};
+use crate::metrics::{ScoredExample, Scores};
+use crate::store::{Evaluation, knows};
+
+/// How to evaluate.
+pub struct Measure<'a> {
+    /// The split.
+    pub plan: &'a SplitPlan,
+    /// Source of the inputs.
+    pub origin: Origin,
+    /// Called with the number of clips done and of all clips.
+    pub progress: &'a dyn Fn(usize, usize),
+}
+
+/// The split of a model's training, or that of another protocol or seed if given.
+///
+/// # Errors
+/// The manifest has no model, or this version does not know the model's protocol.
+pub fn plan_of(bundle: &ModelBundle, protocol: Option<Protocol>, seed: Option<u64>) -> Result<SplitPlan> {
+    let training = &bundle.manifest.models.first().context("the manifest has no model")?.training;
+    let seed = seed.unwrap_or(training.seed);
+    let own = Protocol::of_name(&training.protocol).with_context(|| {
+        format!("the model was trained under an unknown protocol, {:?}", training.protocol)
+    })?;
+    let protocol = protocol.unwrap_or(own);
+    // Fractions, folds and groups are those of the run, if the protocol is the run's.
+    let config = serde_json::from_value::<Config>(training.config.clone()).ok();
+    Ok(match config.filter(|_| protocol == own) {
+        Some(config) => config.data.split_plan(seed),
+        None => SplitPlan::of(protocol, seed),
+    })
+}
+
+/// Opens a data set as the networks know it: without duplicates, if a network was trained without them. A
+/// duplicate of a training clip must not be a test clip.
+///
+/// # Errors
+/// There is no data set, or the search for duplicates was cancelled.
+pub fn open_data(bundle: &ModelBundle, folder: &Path) -> Result<Dataset> {
+    let mut data = Dataset::open(folder)?;
+    let without = bundle.manifest.models.iter().any(|model| {
+        let config = serde_json::from_value::<Config>(model.training.config.clone());
+        config.is_ok_and(|config| config.data.drop_duplicates)
+    });
+    if without {
+        let cache = default_cache();
+        inspect::drop_duplicates(&mut data, cache.as_deref(), &Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(data)
+}
+
+/// Evaluates networks on the test part of a split.
+///
+/// # Errors
+/// The data do not fit the networks, the test part is empty, or a network fails.
+pub fn evaluate(bundle: &ModelBundle, data: &mut Dataset, measure: &Measure<'_>) -> Result<Evaluation> {
+    metrics_of(bundle, measure, &predict_part(bundle, data, measure, Evaluated::Test)?)
+}
+
+/// The metrics of predictions.
+pub(crate) fn metrics_of(
+    bundle: &ModelBundle,
+    measure: &Measure<'_>,
+    predictions: &Predictions,
+) -> Result<Evaluation> {
+    let scored = |rows: &[Row]| rows.iter().cloned().map(ScoredExample::from).collect::<Vec<ScoredExample>>();
+    let (segments, tracks) = (scored(&predictions.segments), scored(&predictions.tracks));
+    Ok(Evaluation {
+        source: predictions.source.clone(),
+        seen_in_training: predictions.seen,
+        skipped: predictions.skipped,
+        ..evaluation_of(bundle, measure.plan.clone(), &segments, &tracks)?
+    })
+}
+
+/// The metrics of scored segments and clips. Source and the numbers of seen and skipped clips are left
+/// empty.
+pub(crate) fn evaluation_of(
+    bundle: &ModelBundle,
+    plan: SplitPlan,
+    segments: &[ScoredExample],
+    tracks: &[ScoredExample],
+) -> Result<Evaluation> {
+    let Manifest { models, classes, .. } = &bundle.manifest;
+    Ok(Evaluation {
+        protocol: plan.protocol.name().into(),
+        split: plan,
+        source: String::new(),
+        classes: classes.clone(),
+        segment: Scores::of(classes, segments)?,
+        track: Scores::of(classes, tracks)?,
+        seen_in_training: 0,
+        skipped: 0,
+        models: models.iter().map(|m| m.name.clone()).collect(),
+        parameters: models.iter().map(|m| m.parameters).sum(),
+        bytes: models.iter().map(|m| m.bytes).sum(),
+    })
+}
+
+/// The part of a split to predict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluated {
+    /// The test part, for reported figures.
+    Test,
+    /// The validation part, for selection.
+    Valid,
+}
+
+impl Evaluated {
+    fn of(self, split: Split) -> Vec<SegmentId> {
+        match self {
+            Self::Test => split.test,
+            Self::Valid => split.valid,
+        }
+    }
+}
+
+/// Id, label (in the model's order of classes) and log-probabilities of a segment or clip.
+pub type Row = (String, usize, Vec<f32>);
+
+/// Predictions of networks for a part of a split.
+pub struct Predictions {
+    /// Predictions of segments.
+    pub segments: Vec<Row>,
+    /// Predictions of clips.
+    pub tracks: Vec<Row>,
+    /// Source of the windows.
+    pub source: String,
+    /// Number of clips that a network was trained or selected on.
+    pub seen: usize,
+    /// Number of clips that could not be evaluated.
+    pub skipped: usize,
+}
+
+/// Predicts a part of a split.
+///
+/// # Errors
+/// See [`evaluate`].
+pub fn predict_part(
+    bundle: &ModelBundle,
+    data: &mut Dataset,
+    measure: &Measure<'_>,
+    part: Evaluated,
+) -> Result<Predictions> {
+    let Manifest { models, classes, ensemble, .. } = &bundle.manifest;
+    let plan = measure.plan;
+    let labels = labels_of(data, classes)?;
+    // Segment splits depend on the number of segments of every clip. So all clips are predicted whole,
+    // once, before the segments of the part are selected.
+    let needs_all = matches!(plan.protocol, Protocol::Segment | Protocol::Index);
+    let wanted: Vec<usize> = if needs_all {
+        (0..data.clips.len()).collect()
+    } else {
+        let ones = vec![1; data.clips.len()];
+        clips_of(&part.of(Split::new(plan, &data.clips, &ones)?))
+    };
+    ensure!(!wanted.is_empty(), "the {} split has no such clips in this data set", plan.protocol.name());
+    let (predicted, sources) = predict_clips(bundle, data, measure, &wanted, needs_all)?;
+
+    let counts: Vec<usize> = (0..data.clips.len()).map(|c| predicted.get(&c).map_or(0, Vec::len)).collect();
+    let wanted_segments = part.of(Split::new(plan, &data.clips, &counts)?);
+    let mut by_clip: BTreeMap<usize, Vec<&[Vec<f32>]>> = BTreeMap::new();
+    let mut segments = Vec::new();
+    for &(clip, segment) in &wanted_segments {
+        let Some(members) = predicted.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref) else {
+            continue;
+        };
+        let Clip { id, class, .. } = &data.clips[clip];
+        let combined = ensemble.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        segments.push((format!("{id}#{segment}"), labels[*class], combined));
+        by_clip.entry(clip).or_default().push(members);
+    }
+    ensure!(!segments.is_empty(), "no clip of the {} split could be evaluated", plan.protocol.name());
+    let tracks = by_clip
+        .iter()
+        .map(|(&clip, segments)| {
+            let Clip { id, class, .. } = &data.clips[clip];
+            (id.clone(), labels[*class], ensemble.song(segments.iter().copied()))
+        })
+        .collect();
+    Ok(Predictions {
+        segments,
+        tracks,
+        source: source_of(&sources),
+        seen: seen(models, data, &wanted_segments)?,
+        skipped: wanted.len() - predicted.len(),
+    })
+}
+
+/// The model's label of each class of the data set, which can have fewer classes in another order.
+fn labels_of(data: &Dataset, classes: &[String]) -> Result<Vec<usize>> {
+    let label = |name: &String| {
+        classes.iter().position(|c| c == name).with_context(|| {
+            format!("the data set's class {name:?} is not a class of the model: {}", classes.join(", "))
+        })
+    };
+    data.classes.iter().map(label).collect()
+}
+
+/// Log-probabilities of a segment by each network.
+type Members = Vec<Vec<f32>>;
+
+/// Predictions by clip and segment, and the number of clips by source.
+type ByClip = (BTreeMap<usize, Vec<Option<Members>>>, BTreeMap<&'static str, usize>);
+
+/// Predicts all segments of clips. Clips that fail are added to [`Dataset::skipped`].
+fn predict_clips(
+    bundle: &ModelBundle,
+    data: &mut Dataset,
+    measure: &Measure<'_>,
+    wanted: &[usize],
+    keep_silent: bool,
+) -> Result<ByClip> {
+    let mut analyser = bundle.analyser()?;
+    let (mut predicted, mut sources) = ByClip::default();
+    for (done, &index) in wanted.iter().enumerate() {
+        let clip = &data.clips[index];
+        match predict(clip, &mut analyser, &bundle.manifest.models, measure.origin, keep_silent) {
+            Ok((source, segments)) => {
+                *sources.entry(source).or_default() += 1;
+                predicted.insert(index, segments);
+            }
+            // An error of a network would occur for every clip.
+            Err(error) if error.is::<cratedigger_zoo::AnalyseError>() => return Err(error),
+            Err(error) => data.skipped.push((clip.id.clone(), format!("{error:#}"))),
+        }
+        (measure.progress)(done + 1, wanted.len());
+    }
+    Ok((predicted, sources))
+}
+
+/// The number of clips of `test` that a network was trained or selected on. Under the segment protocol, a
+/// clip counts as seen if another of its segments was.
+fn seen(models: &[ModelEntry], data: &Dataset, test: &[SegmentId]) -> Result<usize> {
+    let mut seen = 0;
+    for clip in clips_of(test).into_iter().map(|index| &data.clips[index]) {
+        for model in models {
+            if knows(&model.training, clip).with_context(|| model.name.clone())? {
+                seen += 1;
+                break;
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn source_of(sources: &BTreeMap<&str, usize>) -> String {
+    if let [(source, _)] = sources.iter().collect::<Vec<_>>().as_slice() {
+        return (*source).to_string();
+    }
+    let each: Vec<String> = sources.iter().map(|(source, n)| format!("{source} ({n} clips)")).collect();
+    each.join(" and ")
+}
+
+/// The source of a clip's windows, and the log-probabilities of each segment by each network; none for
+/// silent segments.
+fn predict(
+    clip: &Clip,
+    analyser: &mut Analyser,
+    models: &[ModelEntry],
+    origin: Origin,
+    keep_silent: bool,
+) -> Result<(&'static str, Vec<Option<Members>>)> {
+    // Arrays, tables or pictures are used only if they fit all networks; otherwise audio is used.
+    if origin != Origin::Audio {
+        let origin = if origin == Origin::Both { Origin::Auto } else { origin };
+        let kept = models
+            .iter()
+            .map(|model| Loader::kept(clip, &model.input_spec, origin))
+            .collect::<Result<Option<Vec<_>>>>()?;
+        if let Some(kept) = kept
+            && let Some(first) = kept.first()
+        {
+            let mut members = Vec::new();
+            for ((model, entry), examples) in analyser.models().zip(models).zip(&kept) {
+                let version = examples.versions.first().context("a clip has no examples")?;
+                let mut windows = Vec::new();
+                for segment in 0..version.segments(&entry.input_spec) {
+                    let raw = version.segment(&entry.input_spec, segment);
+                    windows.extend(preprocessed(&entry.input_spec, &entry.preparation, &raw)?);
+                }
+                let logits = pollster::block_on(model.logits(windows))?;
+                let classes = analyser.classes().len();
+                members.push(logits.chunks_exact(classes).map(log_softmax).collect::<Vec<_>>());
+            }
+            let count = members.iter().map(Vec::len).min().unwrap_or_default();
+            let of_segment = |s: usize| Some(members.iter().filter_map(|m| m.get(s)).cloned().collect());
+            return Ok((first.origin, (0..count).map(of_segment).collect()));
+        }
+    }
+    let path = match (&clip.audio, origin) {
+        (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
+        _ => bail!("the clip has no usable source"),
+    };
+    let (signals, seconds) = signals(path, analyser.sample_rates())?;
+    ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
+    let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
+    let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
+    let mut segments: Vec<_> = predictions.into_iter().map(|p| p.map(|p| p.members)).collect();
+    if !keep_silent {
+        segments.retain(Option::is_some);
+    }
+    ensure!(segments.iter().any(Option::is_some), "the clip is silent");
+    Ok(("audio", segments))
+}

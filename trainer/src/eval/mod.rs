@@ -1,0 +1,21 @@
+//! Evaluation: networks and their weights as bundles, metrics on a split, ensembles, export, import of
+//! published networks.
+
+mod bundle;
+pub mod calibrate;
+pub mod classify;
+pub mod combine;
+pub mod crossval;
+mod evaluation;
+pub mod export;
+mod kept;
+pub mod pool;
+pub mod published;
+mod stacking;
+
+pub use bundle::{ModelBundle, Precision};
+pub(crate) use evaluation::metrics_of;
+pub use evaluation::{Evaluated, Measure, Predictions, evaluate, open_data, plan_of, predict_part};
+pub use kept::{Measured, kept_evaluation};
+
+pub use crate::store::Evaluation;

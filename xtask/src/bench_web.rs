@@ -1,0 +1,97 @@
+//! Our networks in WebAssembly beside ONNX Runtime Web, in one Chromium page.
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup::{self, Tool};
+use crate::shell::{Shell, run};
+
+/// The peer, and what drives the browser.
+const PACKAGES: [(&str, &str); 2] = [("onnxruntime-web", "1.30.0"), ("playwright-core", "1.65.1")];
+/// How often both sides take a turn.
+const ROUNDS: usize = 25;
+/// Where the page lies.
+const PAGE: &str = "crates/cpu-ops/benches/web/run.mjs";
+/// Outputs of both sides differ by at most this, relative to the largest.
+const TOLERANCE: f64 = 1e-4;
+
+/// A network's name, the largest difference between the outputs (relative to the largest output), and
+/// milliseconds an item of our side and of the peer, round by round.
+type Times = (String, f64, Vec<f64>, Vec<f64>);
+
+/// Measures and prints.
+pub fn web(shell: &Shell) -> Result<()> {
+    setup::ensure(shell, [Tool::Target, Tool::WasmBindgen, Tool::Browser])?;
+    let folder = shell.tools().join("bench-web");
+    std::fs::create_dir_all(&folder)?;
+    let installed = PACKAGES.iter().all(|(name, version)| {
+        let manifest = folder.join("node_modules").join(name).join("package.json");
+        std::fs::read_to_string(manifest)
+            .is_ok_and(|manifest| manifest.contains(&format!("\"version\": \"{version}\"")))
+    });
+    if !installed {
+        println!("setup: installing ONNX Runtime Web and Playwright (npm)");
+        let mut npm = shell.line("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
+        npm.arg(&folder).args(PACKAGES.map(|(name, version)| format!("{name}@{version}")));
+        run(&mut npm).context("the peer needs Node.js and npm")?;
+    }
+    println!("Building…");
+    run(&mut shell.line(
+        "cargo",
+        [
+            "build",
+            "--package",
+            "cratedigger-cpu-ops",
+            "--example",
+            "web",
+            "--profile",
+            "wasm",
+            "--target",
+            "wasm32-unknown-unknown",
+        ],
+    ))?;
+    let ours = folder.join("ours");
+    let module = shell.target("wasm32-unknown-unknown/wasm/examples/web.wasm");
+    run(shell.line("wasm-bindgen", ["--target", "web", "--out-dir"]).args([&ours, &module]))?;
+
+    let mut command = shell.line("node", [PAGE]);
+    command.args([&ours, &folder]).arg(ROUNDS.to_string());
+    let chromium = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| shell.find(name));
+    if let Some(chromium) = chromium.filter(|_| std::env::var_os("CHROME").is_none()) {
+        command.env("CHROME", chromium);
+    }
+    let output = command.stderr(Stdio::inherit()).output().context("node cannot be started")?;
+    if !output.status.success() {
+        bail!("the page failed ({})", output.status);
+    }
+    let results: Vec<Times> = serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    print(&results)
+}
+
+fn print(results: &[Times]) -> Result<()> {
+    println!(
+        "\nOne thread, milliseconds an item; medians of {ROUNDS} rounds, ratios with least and greatest:\n"
+    );
+    println!("| {:<12} | {:>8} | {:>8} | {:>20} |", "", "ours", "ORT Web", "ours / ORT Web");
+    println!("|{:-<14}|{:->9}:|{:->9}:|{:->21}:|", "", "", "", "");
+    for (name, difference, ours, ort) in results {
+        if difference.is_nan() || *difference > TOLERANCE {
+            bail!("{name}: the outputs differ by {difference:.1e} of the largest");
+        }
+        let ratios = sorted(ours.iter().zip(ort).map(|(ours, ort)| ours / ort));
+        let (ours, ort) = (sorted(ours.iter().copied()), sorted(ort.iter().copied()));
+        let (Some(least), Some(greatest)) = (ratios.first(), ratios.last()) else {
+            bail!("{name}: no rounds");
+        };
+        let [ours, ort, ratio] = [&ours, &ort, &ratios].map(|values| values[values.len() / 2]);
+        println!("| {name:<12} | {ours:>8.3} | {ort:>8.3} | {ratio:>6.2} ({least:.2} to {greatest:.2}) |");
+    }
+    Ok(())
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
