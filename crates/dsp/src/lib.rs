@@ -41,9 +41,9 @@
 #![forbid(unsafe_code)]
 
 pub mod augment;
-pub mod degrade;
 mod cepstrum;
 mod chroma;
+pub mod degrade;
 mod extractor;
 mod hpss;
 mod median;

@@ -16,6 +16,8 @@ mod extractor;
 mod golden;
 mod input_spec;
 mod inputs;
+#[cfg(feature = "fit")]
+mod logistic;
 mod manifest;
 mod model;
 pub mod nets;
@@ -33,6 +35,8 @@ pub use extractor::{Extractor, LogMelPlan, prepare};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};
 pub use inputs::{ColourMap, Features, Input, LogMel, Normalise, PictureInput, Sequence, Stacked};
+#[cfg(feature = "fit")]
+pub use logistic::{Examples, LogisticError, LogisticRegression};
 pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};

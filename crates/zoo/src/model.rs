@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::nets::{
-    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3, InceptionV3Config, Inverted,
-    MobileNetV2Config, Vgg19, Vgg19Config, read_record,
+    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
+    InceptionV3Config, Inverted, MobileNetV2Config, Vgg19, Vgg19Config, read_record,
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
