@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use burn::module::Module as _;
-use cratedigger_trainer::config::Config;
-use cratedigger_trainer::evaluate::{Loaded, Precision};
+use cratedigger_trainer::config::{Config, Overrides};
+use cratedigger_trainer::device::cpu;
+use cratedigger_trainer::eval::{ModelBundle, Precision};
 use cratedigger_zoo::preparation::Step;
 use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Preparation, Training, batch, golden_signal};
 
@@ -28,9 +29,8 @@ fn main() -> Result<()> {
     let folder: PathBuf = std::env::args_os().nth(1).context("usage: designs FOLDER")?.into();
     fs::create_dir_all(&folder)?;
     let mut manifest = None;
-    for (recipe, settings) in recipes()? {
-        let name = recipe.display();
-        let designs = design(&recipe, &settings).with_context(|| format!("{name} cannot be exported"))?;
+    for recipe in recipes()? {
+        let designs = design(&recipe).with_context(|| format!("{} cannot be exported", recipe.display()))?;
         for (model, weights) in designs.manifest.models.iter().zip(&designs.weights) {
             fs::write(folder.join(&model.weights), weights)?;
         }
@@ -45,32 +45,30 @@ fn main() -> Result<()> {
     Ok(fs::write(folder.join("manifest.json"), serde_json::to_vec(&manifest)?)?)
 }
 
-/// All recipe files with the settings to override. The hybrid fusion is a variant of fusion.
-fn recipes() -> Result<Vec<(PathBuf, Vec<String>)>> {
+/// All recipe files, sorted.
+fn recipes() -> Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            found.push((path, Vec::new()));
+            found.push(path);
         }
     }
-    let hybrid = ["network.preset=fusion-hybrid", "name=fusion-hybrid"].map(String::from);
-    found.push((folder.join("fusion.toml"), hybrid.into()));
     found.sort();
     Ok(found)
 }
 
 /// One design with random weights, as a set of one network.
-fn design(recipe: &Path, settings: &[String]) -> Result<Loaded> {
-    let mut config = Config::read(recipe, settings)?;
+fn design(recipe: &Path) -> Result<ModelBundle> {
+    let mut config = Config::read(recipe, &Overrides::default())?;
     config.data.window = WINDOW_SECONDS;
-    let spec = config.recipe();
+    let spec = config.input_spec();
     let classes: Vec<String> = (0..CLASSES).map(|class| format!("class {class}")).collect();
 
     let preparation = unit_scale(&spec)?;
     let shapes = spec.prepared_shapes(&preparation)?;
-    let device = cratedigger_trainer::device();
+    let device = cpu();
     device.seed(1);
     let training_device = device.autodiff();
     let network = config.network.init(&shapes, CLASSES, &training_device);
@@ -96,7 +94,7 @@ fn design(recipe: &Path, settings: &[String]) -> Result<Loaded> {
         data,
         config: serde_json::Value::Null,
     };
-    Loaded::of_network(network.valid(), config, preparation, training, classes, Precision::Half)
+    ModelBundle::of_network(network.valid(), config, preparation, training, classes, Precision::Half)
 }
 
 /// A preparation that scales features to about 1, as a fitted one does. Their scales differ by thousands.

@@ -80,7 +80,7 @@ pub fn room<R: Rng + ?Sized>(
     if !(rt60_secs > 0.0 && rt60_secs <= MAX_RT60_SECS) {
         return refuse("rt60_secs", rt60_secs, "the reverberation time must be in 0…10 s");
     }
-    if !(direct_to_reverberant_db.abs() <= 120.0) {
+    if direct_to_reverberant_db.is_nan() || direct_to_reverberant_db.abs() > 120.0 {
         return refuse("direct_to_reverberant_db", direct_to_reverberant_db, "±120 dB is the limit");
     }
     let rate = f64::from(sample_rate);
@@ -163,7 +163,7 @@ pub fn speed(signal: &[f32], sample_rate: u32, factor: f64) -> Result<Vec<f32>, 
 /// A ratio that is NaN or beyond ±120 dB, or a sample that is NaN or infinite.
 pub fn add_pink_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f64, rng: &mut R) -> Result<(), DspError> {
     check_finite(signal)?;
-    if !(snr_db.abs() <= 120.0) {
+    if snr_db.is_nan() || snr_db.abs() > 120.0 {
         return refuse("snr_db", snr_db, "±120 dB is the limit");
     }
     // Kellet's filter: white noise falls by 3 dB an octave.

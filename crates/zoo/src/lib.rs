@@ -17,6 +17,8 @@ mod golden;
 mod input_spec;
 mod inputs;
 mod log_power;
+#[cfg(feature = "fit")]
+mod logistic;
 mod manifest;
 mod model;
 pub mod nets;
@@ -36,6 +38,8 @@ pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};
 pub use inputs::{ColourMap, Features, Input, LogMel, Normalise, PictureInput, Sequence, Stacked};
 pub use log_power::{LogPowerMel, LogPowerMelPlan, loudness};
+#[cfg(feature = "fit")]
+pub use logistic::{Examples, LogisticError, LogisticRegression};
 pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};

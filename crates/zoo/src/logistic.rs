@@ -79,7 +79,11 @@ impl LogisticRegression {
             }
         }
         let scale = 1.0 / (c * examples.weights.iter().sum::<f64>());
-        let problem = Problem { examples: Examples { features: &features, ..examples }, scale, last: RefCell::default() };
+        let problem = Problem {
+            examples: Examples { features: &features, ..examples },
+            scale,
+            last: RefCell::default(),
+        };
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
             .with_tolerance_grad(GRADIENT_TOLERANCE)
             .and_then(|solver| solver.with_tolerance_cost(1e-14))
@@ -185,7 +189,7 @@ struct Problem<'a> {
 
 impl Problem<'_> {
     fn evaluate(&self, parameters: &[f64]) -> (f64, Vec<f64>) {
-        let Examples { features, width, labels, weights, .. } = self.examples;
+        let Examples { features, width, labels, weights, classes } = self.examples;
         let tasks: Vec<(&[f32], &[usize], &[f64])> = features
             .chunks(ROWS_A_TASK * width)
             .zip(labels.chunks(ROWS_A_TASK))
@@ -196,10 +200,11 @@ impl Problem<'_> {
         #[cfg(feature = "training")]
         let parts: Vec<(f64, Vec<f64>)> = {
             use rayon::prelude::*;
-            tasks.par_iter().map(|task| self.part(parameters, *task)).collect()
+            tasks.par_iter().map(|task| part(width, classes, parameters, *task)).collect()
         };
         #[cfg(not(feature = "training"))]
-        let parts: Vec<(f64, Vec<f64>)> = tasks.iter().map(|task| self.part(parameters, *task)).collect();
+        let parts: Vec<(f64, Vec<f64>)> =
+            tasks.iter().map(|task| part(width, classes, parameters, *task)).collect();
 
         let mut loss = 0.0;
         let mut gradient = vec![0.0; parameters.len()];
@@ -207,46 +212,46 @@ impl Problem<'_> {
             loss += part / total;
             gradient.iter_mut().zip(slope).for_each(|(sum, g)| *sum += g / total);
         }
-        let penalised = width * self.examples.classes;
+        let penalised = width * classes;
         for (slope, value) in gradient.iter_mut().zip(parameters).take(penalised) {
             loss += 0.5 * self.scale * value * value;
             *slope += self.scale * value;
         }
         (loss, gradient)
     }
+}
 
-    /// Weighted loss and gradient of some rows.
-    fn part(
-        &self,
-        parameters: &[f64],
-        (rows, labels, weights): (&[f32], &[usize], &[f64]),
-    ) -> (f64, Vec<f64>) {
-        let Examples { width, classes, .. } = self.examples;
-        let (matrix, biases) = parameters.split_at(width * classes);
-        let mut loss = 0.0;
-        let mut gradient = vec![0.0; parameters.len()];
-        let mut logits = vec![0.0; classes];
-        for ((row, &label), &weight) in rows.chunks_exact(width).zip(labels).zip(weights) {
-            logits.copy_from_slice(biases);
-            for (x, column) in row.iter().zip(matrix.chunks_exact(classes)) {
-                let x = f64::from(*x);
-                logits.iter_mut().zip(column).for_each(|(sum, w)| *sum += x * w);
-            }
-            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let log_sum = max + logits.iter().map(|l| (l - max).exp()).sum::<f64>().ln();
-            loss += weight * (log_sum - logits[label]);
-            // From here on: the slope of the loss along each logit.
-            logits.iter_mut().for_each(|l| *l = weight * (*l - log_sum).exp());
-            logits[label] -= weight;
-            let (slopes, bias_slopes) = gradient.split_at_mut(width * classes);
-            bias_slopes.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += s);
-            for (x, column) in row.iter().zip(slopes.chunks_exact_mut(classes)) {
-                let x = f64::from(*x);
-                column.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += x * s);
-            }
+/// Weighted loss and gradient of some rows.
+fn part(
+    width: usize,
+    classes: usize,
+    parameters: &[f64],
+    (rows, labels, weights): (&[f32], &[usize], &[f64]),
+) -> (f64, Vec<f64>) {
+    let (matrix, biases) = parameters.split_at(width * classes);
+    let mut loss = 0.0;
+    let mut gradient = vec![0.0; parameters.len()];
+    let mut logits = vec![0.0; classes];
+    for ((row, &label), &weight) in rows.chunks_exact(width).zip(labels).zip(weights) {
+        logits.copy_from_slice(biases);
+        for (x, column) in row.iter().zip(matrix.chunks_exact(classes)) {
+            let x = f64::from(*x);
+            logits.iter_mut().zip(column).for_each(|(sum, w)| *sum += x * w);
         }
-        (loss, gradient)
+        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let log_sum = max + logits.iter().map(|l| (l - max).exp()).sum::<f64>().ln();
+        loss += weight * (log_sum - logits[label]);
+        // From here on: the slope of the loss along each logit.
+        logits.iter_mut().for_each(|l| *l = weight * (*l - log_sum).exp());
+        logits[label] -= weight;
+        let (slopes, bias_slopes) = gradient.split_at_mut(width * classes);
+        bias_slopes.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += s);
+        for (x, column) in row.iter().zip(slopes.chunks_exact_mut(classes)) {
+            let x = f64::from(*x);
+            column.iter_mut().zip(&logits).for_each(|(sum, s)| *sum += x * s);
+        }
     }
+    (loss, gradient)
 }
 
 impl CostFunction for Problem<'_> {
@@ -304,7 +309,8 @@ mod tests {
     fn the_gradient_vanishes_at_the_solution() {
         let (features, labels) = clouds(300);
         let weights = vec![0.5; 300];
-        let examples = Examples { features: &features, width: 4, labels: &labels, weights: &weights, classes: 3 };
+        let examples =
+            Examples { features: &features, width: 4, labels: &labels, weights: &weights, classes: 3 };
         let fitted = LogisticRegression::fit(examples, 0.7, 500).unwrap();
         // The slope along each bias is the difference of expected and true counts: zero.
         let mut difference = [0.0_f64; 3];
@@ -318,7 +324,7 @@ mod tests {
         let right = features
             .chunks_exact(4)
             .zip(&labels)
-            .filter(|(row, label)| crate::ensemble::likeliest(&fitted.logits(row)).0 == **label)
+            .filter(|(row, label)| crate::argmax(&fitted.logits(row)) == **label)
             .count();
         assert!(right > 180, "{right} of 300");
     }

@@ -37,7 +37,8 @@ impl ModuleMapper for HighBands {
         let shape: [usize; D] = param.val().dims();
         let Some(&classes) = shape.last() else { return param };
         let first_band = (128.0 * hz_to_mel(2000.0) / hz_to_mel(RATE as f64 / 2.0)) as usize;
-        let hears = |index: usize| D == 2 && index % classes == 0 && index / classes / 39 >= first_band;
+        let hears =
+            |index: usize| D == 2 && index.is_multiple_of(classes) && index / classes / 39 >= first_band;
         let count = shape.iter().product();
         let values: Vec<f32> = (0..count).map(|index| if hears(index) { 0.002 } else { 0.0 }).collect();
         param.map(|tensor| Tensor::from_data(TensorData::new(values, shape), &tensor.device()))

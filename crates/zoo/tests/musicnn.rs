@@ -262,7 +262,7 @@ fn members_of_different_rates_hear_the_same_song() {
     let signals = Signals::resampled(&song, 44_100, analyser.sample_rates()).unwrap();
     let segments = analyser.segments(signals.at(22_050).len());
     assert_eq!(segments.len(), 2);
-    let judged = pollster::block_on(analyser.judge(&signals, &segments)).unwrap();
+    let judged = pollster::block_on(analyser.predict(&signals, &segments)).unwrap();
     for (segment, prediction) in segments.iter().zip(&judged) {
         let prediction = prediction.as_ref().unwrap();
         for (member, model) in prediction.members.iter().zip(analyser.models()) {
@@ -277,6 +277,6 @@ fn members_of_different_rates_hear_the_same_song() {
         }
     }
     let one = Signals::single(22_050, signals.at(22_050).to_vec());
-    let error = pollster::block_on(analyser.judge(&one, &segments)).unwrap_err();
+    let error = pollster::block_on(analyser.predict(&one, &segments)).unwrap_err();
     assert!(error.to_string().contains("16000 Hz"), "{error}");
 }

@@ -168,6 +168,7 @@ impl Evaluation {
     /// The metrics as a manifest stores them.
     pub fn metrics(&self) -> Vec<Metric> {
         let metric = |level: &str, n: usize, accuracy: f64| Metric {
+            condition: None,
             protocol: self.protocol.clone(),
             level: level.into(),
             n: n as u64,

@@ -120,6 +120,6 @@ impl Convolution {
 }
 
 /// TensorFlow numbers layers of a kind from the second one on.
-fn numbered(kind: &str, number: usize) -> String {
+pub(super) fn numbered(kind: &str, number: usize) -> String {
     if number == 0 { kind.into() } else { format!("{kind}_{number}") }
 }

@@ -298,13 +298,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use cratedigger_zoo::{Extractor, Input, LogPowerMel, Preparation, batch, golden_signal};
 
+    use super::super::layers::numbered;
     use super::super::tensorflow::writer;
     use super::super::{Difference, SAMPLE_RATE, compare};
     use super::*;
 
+    /// Name, shape and values of a variable.
+    type Named = (String, Vec<usize>, Vec<f32>);
+
     /// Variables of a small network of random weights, with dead channels in every layer, whose biases
     /// and normalisation are as lively as those of the others.
-    fn variables() -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    fn variables() -> Vec<Named> {
         let mut state = 1_u32;
         let mut random = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -463,7 +467,7 @@ mod tests {
 
     #[test]
     fn another_checkpoint_is_refused_by_the_name_of_what_is_wrong() {
-        let refused = |change: &dyn Fn(&mut Vec<(String, Vec<usize>, Vec<f32>)>)| {
+        let refused = |change: &dyn Fn(&mut Vec<Named>)| {
             let mut variables = variables();
             change(&mut variables);
             let (index, data) = writer::checkpoint(&variables);

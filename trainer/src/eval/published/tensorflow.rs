@@ -61,6 +61,7 @@ impl Checkpoint {
     }
 
     /// The names, in their order.
+    #[cfg(test)]
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
     }
