@@ -30,12 +30,15 @@ pub(crate) async fn explain(
     class: u32,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
-    let mut source = Source::new(job, analyser.sample_rate())?;
+    // Tiles are taken away at this rate, and the result is resampled to the others.
+    let rate = analyser.sample_rate();
+    let mut source = Source::new(job, rate, &[rate])?;
     let Some(segment) = analyser.segments(source.resampled_length()).into_iter().next() else {
         return Err(Failure::new(FailureKind::TooShort, "there is no segment to explain"));
     };
     source.read_to(segment.end)?;
-    let signal = source.signal.get(..segment.end.min(source.signal.len())).unwrap_or_default();
+    let signal = source.signal();
+    let signal = signal.get(..segment.end.min(signal.len())).unwrap_or_default();
     let proceed = async |_tiles| {
         yield_to_messages().await;
         !shared.borrow().is_cancelled()

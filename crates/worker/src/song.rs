@@ -28,7 +28,7 @@ impl From<AnalyseError> for Failure {
         let kind = match error {
             AnalyseError::Device { .. } => FailureKind::Device,
             AnalyseError::Dsp(_) => FailureKind::BadSamples,
-            AnalyseError::InputSpec(_) => FailureKind::Models,
+            AnalyseError::InputSpec(_) | AnalyseError::Rate(_) => FailureKind::Models,
         };
         Self::new(kind, error)
     }
@@ -48,7 +48,7 @@ pub(crate) async fn analyse(
 ) -> Result<bool, Failure> {
     let started = now();
     let ActiveModels { analyser, set } = models;
-    let mut source = Source::new(job, analyser.sample_rate())?;
+    let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let segments = announce(analyser, job, &source)?;
     let mut progress = Progress::new(job.id, f64::from(analyser.sample_rate()), analyser.song());
     let mut peaks = Peaks::default();
@@ -57,8 +57,8 @@ pub(crate) async fn analyse(
         let count = if progress.segments == 0 { 1 } else { batch };
         let batch = &segments[progress.segments..(progress.segments + count).min(segments.len())];
         source.read_to(batch.last().map_or(0, |s| s.end))?;
-        peaks.post(job.id, progress.rate, &source.signal, false);
-        let predictions = analyser.predict(&source.signal, batch).await?;
+        peaks.post(job.id, progress.rate, source.signal(), false);
+        let predictions = analyser.predict(&source.signals, batch).await?;
         for (segment, prediction) in batch.iter().zip(predictions) {
             progress.post(analyser, segment, prediction, started);
         }
@@ -69,11 +69,11 @@ pub(crate) async fn analyse(
     }
     // The page also draws a rest too short for a segment.
     source.read_to(usize::MAX)?;
-    peaks.post(job.id, progress.rate, &source.signal, true);
+    peaks.post(job.id, progress.rate, source.signal(), true);
     let Some(prediction) = progress.song.prediction() else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
-    if let Some(traits) = character::measure(&source.signal, analyser.sample_rate())? {
+    if let Some(traits) = character::measure(source.signal(), analyser.sample_rate())? {
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
     let to_first = progress.milliseconds_to_first.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The samples of a job, mixed to mono and resampled piece by piece.
 
 use cratedigger_dsp::{DspError, Resampler, downmix};
+use cratedigger_zoo::{Signals, place_at};
 use js_sys::Float32Array;
 
 use crate::Failure;
@@ -14,16 +15,20 @@ pub(crate) struct Source<'a> {
     channels: &'a [Float32Array],
     frames: usize,
     taken: usize,
-    resampler: Option<Resampler>,
+    /// Sample rate in Hz at which positions in the song are counted.
+    rate: u32,
+    /// One for each sample rate; none once all samples are read.
+    resamplers: Vec<(u32, Resampler)>,
     resampled_length: usize,
-    /// The samples read so far, mono, at the networks' sample rate.
-    pub(crate) signal: Vec<f32>,
+    /// The samples read so far, mono, at every sample rate that a network needs.
+    pub(crate) signals: Signals,
     blocks: Vec<Vec<f32>>,
 }
 
 impl<'a> Source<'a> {
-    /// Nothing is read yet. `rate` is the networks' sample rate in Hz.
-    pub(crate) fn new(job: &'a Job, rate: u32) -> Result<Self, Failure> {
+    /// Nothing is read yet. `rates` are the sample rates in Hz that the song is needed at; positions are
+    /// counted at `rate`, which is one of them.
+    pub(crate) fn new(job: &'a Job, rate: u32, rates: &[u32]) -> Result<Self, Failure> {
         let Some(first) = job.channels.first() else {
             return Err(DspError::NoChannels.into());
         };
@@ -34,14 +39,20 @@ impl<'a> Source<'a> {
                 return Err(DspError::UnequalChannels { channel, expected: frames, found }.into());
             }
         }
-        let resampler = Resampler::new(job.sample_rate, rate)?;
+        let resampled_length = Resampler::new(job.sample_rate, rate)?.output_length(frames as u64) as usize;
+        let signals = Signals::empty(rates);
+        let resamplers = signals
+            .rates()
+            .map(|rate| Ok((rate, Resampler::new(job.sample_rate, rate)?)))
+            .collect::<Result<_, DspError>>()?;
         Ok(Self {
             channels: &job.channels,
             frames,
             taken: 0,
-            resampled_length: resampler.output_length(frames as u64) as usize,
-            resampler: Some(resampler),
-            signal: Vec::new(),
+            rate,
+            resamplers,
+            resampled_length,
+            signals,
             blocks: vec![Vec::new(); job.channels.len()],
         })
     }
@@ -56,13 +67,25 @@ impl<'a> Source<'a> {
         self.resampled_length
     }
 
-    /// Reads until `signal` holds `samples` samples, or all of them.
+    /// The samples read so far, mono, at the rate at which positions are counted.
+    pub(crate) fn signal(&self) -> &[f32] {
+        self.signals.at(self.rate)
+    }
+
+    /// Whether the song is read up to sample `samples`, at every sample rate.
+    fn is_read_to(&self, samples: usize) -> bool {
+        self.signals.rates().all(|rate| self.signals.at(rate).len() >= place_at(samples, self.rate, rate))
+    }
+
+    /// Reads until [`Source::signal`] holds `samples` samples, or all of them.
     pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
-        while self.signal.len() < samples {
-            let Some(resampler) = self.resampler.as_mut() else { break };
+        while !self.resamplers.is_empty() && !self.is_read_to(samples) {
             if self.taken == self.frames {
-                resampler.finish(&mut self.signal)?;
-                self.resampler = None;
+                for (rate, mut resampler) in self.resamplers.drain(..) {
+                    if let Some(signal) = self.signals.at_mut(rate) {
+                        resampler.finish(signal)?;
+                    }
+                }
                 break;
             }
             let end = (self.taken + BLOCK).min(self.frames);
@@ -71,7 +94,12 @@ impl<'a> Source<'a> {
                 channel.subarray(self.taken as u32, end as u32).copy_to(block);
             }
             let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
-            resampler.push(&downmix(&views)?, &mut self.signal)?;
+            let mixed = downmix(&views)?;
+            for (rate, resampler) in &mut self.resamplers {
+                if let Some(signal) = self.signals.at_mut(*rate) {
+                    resampler.push(&mixed, signal)?;
+                }
+            }
             self.taken = end;
         }
         Ok(())

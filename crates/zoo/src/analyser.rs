@@ -7,7 +7,7 @@ use cratedigger_dsp::DspError;
 
 use crate::{
     EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, SILENCE, SongAccumulator, SongPrediction, golden_signal, log_softmax,
+    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, golden_signal, log_softmax, place_at,
 };
 
 /// Why a prediction failed.
@@ -27,6 +27,9 @@ pub enum AnalyseError {
     /// An error of an input spec.
     #[error(transparent)]
     InputSpec(#[from] InputSpecError),
+    /// The signals do not contain a sample rate that a network needs.
+    #[error("the song is also needed at {0} Hz")]
+    Rate(u32),
 }
 
 /// The spectrogram of a segment, for drawing.
@@ -54,7 +57,9 @@ pub struct Prediction {
 /// All networks of a manifest on one device, with the plans of their inputs.
 pub struct Analyser {
     classes: Vec<String>,
+    /// Defines the sample rate of segment ranges and the spectrogram for drawing.
     input_spec: InputSpec,
+    rates: Vec<u32>,
     members: Vec<Member>,
     rule: EnsembleRule,
     /// One for each distinct input, so that networks with the same input share its windows.
@@ -94,12 +99,23 @@ impl Analyser {
             members.push(Member { model, extractor });
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
-        let mel = manifest.models.iter().find_map(|m| m.input_spec.log_mel()).cloned().unwrap_or_default();
-        let drawing = LogMelPlan::new(&mel, first.input_spec.sample_rate)
+        let drawn = manifest.models.iter().map(|m| &m.input_spec).find(|spec| spec.log_mel().is_some());
+        // Without a network on log-mel, the spectrogram for drawing keeps its usual shape.
+        let input_spec = drawn.cloned().unwrap_or_else(|| InputSpec {
+            segment_seconds: first.input_spec.segment_seconds,
+            ..InputSpec::log_mel_3s()
+        });
+        let mel = input_spec.log_mel().cloned().unwrap_or_default();
+        let drawing = LogMelPlan::new(&mel, input_spec.sample_rate)
             .map_err(|e| LoadError::InputSpec { model: first.name.clone(), source: e.into() })?;
+        let mut rates = vec![input_spec.sample_rate];
+        rates.extend(manifest.models.iter().map(|m| m.input_spec.sample_rate));
+        rates.sort_unstable();
+        rates.dedup();
         Ok(Self {
             classes: manifest.classes.clone(),
-            input_spec: first.input_spec.clone(),
+            input_spec,
+            rates,
             members,
             rule: manifest.ensemble.clone(),
             extractors,
@@ -117,9 +133,16 @@ impl Analyser {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// Sample rate in Hz that songs must have.
+    /// Sample rate in Hz at which segments are counted and spectrograms are drawn; one of
+    /// [`Analyser::sample_rates`].
     pub fn sample_rate(&self) -> u32 {
         self.input_spec.sample_rate
+    }
+
+    /// All sample rates in Hz that songs are needed at, the lowest first: those of the networks, and that
+    /// of the spectrogram.
+    pub fn sample_rates(&self) -> &[u32] {
+        &self.rates
     }
 
     /// Bands and columns of [`Prediction::spectra`].
@@ -128,21 +151,27 @@ impl Analyser {
         (*n_mels, *columns)
     }
 
-    /// The segments of a song as ranges of samples; see [`InputSpec::segments`].
+    /// The segments of a song with `samples` samples at [`Analyser::sample_rate`], as ranges of samples; see
+    /// [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         self.input_spec.segments(samples)
     }
 
-    /// Predicts some segments of a mono signal in one batch; `None` for a silent segment. Samples after
-    /// a segment's end are not read, so the signal may still be growing.
+    /// Predicts some segments of a song in one batch; `None` for a silent segment. Segments are ranges of
+    /// samples at [`Analyser::sample_rate`]; at other rates they begin at the nearest sample. Samples after
+    /// a segment's end are not read, so the signals may still be growing.
     ///
     /// # Errors
-    /// The device failed.
+    /// The signals lack one of [`Analyser::sample_rates`], or the device failed.
     pub async fn predict(
         &mut self,
-        signal: &[f32],
+        signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
+        if let Some(missing) = self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
+            return Err(AnalyseError::Rate(*missing));
+        }
+        let signal = signals.at(self.sample_rate());
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
         let mut predictions: Vec<Prediction> = Vec::with_capacity(audible.len());
         for segment in &audible {
@@ -150,7 +179,7 @@ impl Analyser {
             predictions.push(Prediction { members: Vec::new(), ensemble: Vec::new(), spectra });
         }
         if !audible.is_empty() {
-            self.run_members(signal, &audible, &mut predictions).await?;
+            self.run_members(signals, &audible, &mut predictions).await?;
         }
         for prediction in &mut predictions {
             let members: Vec<&[f32]> = prediction.members.iter().map(Vec::as_slice).collect();
@@ -170,15 +199,19 @@ impl Analyser {
     /// Appends the log-probabilities of each network to the predictions for `segments`.
     async fn run_members(
         &mut self,
-        signal: &[f32],
+        signals: &Signals,
         segments: &[&Range<usize>],
         predictions: &mut [Prediction],
     ) -> Result<(), AnalyseError> {
+        let rate = self.sample_rate();
         let mut inputs = Vec::with_capacity(self.extractors.len());
         for extractor in &mut self.extractors {
             let mut windows = Vec::with_capacity(extractor.values() * segments.len());
+            let own = extractor.input_spec().sample_rate;
+            let signal = signals.at(own);
             for segment in segments {
-                extractor.window(&signal[..segment.end.min(signal.len())], segment.start, &mut windows)?;
+                let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
+                extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
             }
             inputs.push(windows);
         }

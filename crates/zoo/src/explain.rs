@@ -6,7 +6,7 @@
 
 use cratedigger_dsp::{Complex32, DspError, Istft, Stft, hz_to_mel, mel_to_hz};
 
-use crate::{AnalyseError, Analyser};
+use crate::{AnalyseError, Analyser, Signals};
 
 // More tiles would show more detail and take longer.
 const ROWS: usize = Explanation::ROWS;
@@ -50,7 +50,8 @@ pub enum ExplainError {
     Analyse(#[from] AnalyseError),
 }
 
-/// Explains one segment of a mono signal at [`Analyser::sample_rate`] for a class.
+/// Explains one segment of a mono signal at [`Analyser::sample_rate`] for a class. For networks with
+/// another sample rate, the segment and its variants are resampled.
 ///
 /// Tiles are predicted `batch` at a time. After each batch, `proceed` is called with the number of
 /// finished tiles; `None` is returned if it says no.
@@ -67,11 +68,13 @@ pub async fn explain(
     if class >= analyser.classes().len() {
         return Err(ExplainError::NoClass(class));
     }
-    let whole = analyser.predict(segment, std::slice::from_ref(&(0..segment.len()))).await?;
+    let rate = analyser.sample_rate();
+    let signals = Signals::resampled(segment, rate, analyser.sample_rates())?;
+    let whole = analyser.predict(&signals, std::slice::from_ref(&(0..segment.len()))).await?;
     let Some(whole) = whole.first().and_then(Option::as_ref) else { return Err(ExplainError::Silent) };
     let whole = whole.ensemble.get(class).copied().unwrap_or_default();
 
-    let spectra = Spectra::new(segment, analyser.sample_rate())?;
+    let spectra = Spectra::new(segment, rate)?;
     let mut drops = Vec::with_capacity(ROWS * COLUMNS);
     while drops.len() < ROWS * COLUMNS {
         let tiles = drops.len()..(drops.len() + batch.max(1)).min(ROWS * COLUMNS);
@@ -84,6 +87,7 @@ pub async fn explain(
             variants.extend(spectra.without(tile / COLUMNS, tile % COLUMNS)?);
         }
         let ranges: Vec<_> = (0..tiles.len()).map(|n| n * distance..n * distance + segment.len()).collect();
+        let variants = Signals::resampled(&variants, rate, analyser.sample_rates())?;
         for prediction in analyser.predict(&variants, &ranges).await? {
             // If nothing audible is left, the class has lost all its probability.
             let without = prediction.and_then(|prediction| prediction.ensemble.get(class).copied());

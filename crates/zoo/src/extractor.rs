@@ -5,7 +5,7 @@ use cratedigger_dsp::{
     DspError, FeatureExtractor, FeatureParams, MelSpectrogram, Spectrogram, TABLE_COLUMNS,
 };
 
-use crate::{Input, InputSpec, InputSpecError, LogMel, PictureInput, Preparation};
+use crate::{Input, InputSpec, InputSpecError, LogMel, LogPowerMelPlan, PictureInput, Preparation};
 
 /// Powers below this count as this (librosa's `amin`).
 const AMIN: f32 = 1e-10;
@@ -60,6 +60,7 @@ enum Plan {
     Features { extractor: Box<FeatureExtractor>, steps: usize },
     Stacked { extractor: Box<FeatureExtractor>, columns: usize },
     Picture { extractor: Box<FeatureExtractor>, input: PictureInput },
+    LogPowerMel(Box<LogPowerMelPlan>),
 }
 
 impl Plan {
@@ -82,6 +83,7 @@ impl Plan {
             Input::Picture(p) => {
                 Self::Picture { extractor: extractor(FeatureParams::default())?, input: p.clone() }
             }
+            Input::LogPowerMel(mel) => Self::LogPowerMel(Box::new(LogPowerMelPlan::new(mel, sample_rate)?)),
         })
     }
 
@@ -96,6 +98,7 @@ impl Plan {
         let end = start.saturating_add(length).min(signal.len());
         let segment = signal.get(start..end).unwrap_or_default();
         match self {
+            Self::LogPowerMel(plan) => plan.window(signal, start, length, out)?,
             Self::LogMel { plan, db } => {
                 plan.decibels(signal, start, db)?;
                 let from = out.len();

@@ -4,7 +4,7 @@ use cratedigger_dsp::picture::{Colours, Enhancement, Picture, PictureParams, Res
 use cratedigger_dsp::{DspError, FeatureParams, MelParams, MelSpectrogram, STACKED_PARTS, TABLE_COLUMNS};
 use serde::{Deserialize, Serialize};
 
-use crate::{InputSpec, InputSpecError};
+use crate::{InputSpec, InputSpecError, LogPowerMel};
 
 /// One part of a network's input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub enum Input {
     Stacked(Stacked),
     /// A picture of the mel spectrogram: `[3, size, size]`.
     Picture(PictureInput),
+    /// The logarithm of mel power: `[1, n_mels, columns]`.
+    LogPowerMel(LogPowerMel),
 }
 
 /// A log-mel spectrogram of a window.
@@ -267,6 +269,7 @@ impl Input {
             Self::Sequence(sequence) => [1, sequence.steps, TABLE_COLUMNS.len()],
             Self::Stacked(stacked) => [1, STACKED_PARTS.iter().sum(), stacked.columns],
             Self::Picture(picture) => [3, picture.size, picture.size],
+            Self::LogPowerMel(mel) => [1, mel.n_mels, mel.columns],
         }
     }
 
@@ -284,6 +287,7 @@ impl Input {
             Self::Sequence(_) => "sequence",
             Self::Stacked(_) => "stacked",
             Self::Picture(_) => "picture",
+            Self::LogPowerMel(_) => "log-power-mel",
         }
     }
 
@@ -295,12 +299,16 @@ impl Input {
             Self::Sequence(s) => format!("{} × {} features", s.steps, TABLE_COLUMNS.len()),
             Self::Stacked(s) => format!("mel, MFCC, chroma and contrast, 187 rows × {} columns", s.columns),
             Self::Picture(p) => format!("a picture of {0} × {0} pixels", p.size),
+            Self::LogPowerMel(mel) => {
+                format!("logarithm of mel power, {} bands × {} columns", mel.n_mels, mel.columns)
+            }
         }
     }
 
     pub(crate) fn validate(&self, input_spec: &InputSpec) -> Result<(), InputSpecError> {
         match self {
             Self::LogMel(mel) => mel.validate(input_spec),
+            Self::LogPowerMel(mel) => mel.validate(input_spec),
             Self::Features(_) => {
                 if input_spec.sample_rate == FeatureParams::default().sample_rate {
                     Ok(())

@@ -16,12 +16,14 @@ mod extractor;
 mod golden;
 mod input_spec;
 mod inputs;
+mod log_power;
 #[cfg(feature = "fit")]
 mod logistic;
 mod manifest;
 mod model;
 pub mod nets;
 pub mod preparation;
+mod signals;
 mod song;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
@@ -35,11 +37,13 @@ pub use extractor::{Extractor, LogMelPlan, prepare};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};
 pub use inputs::{ColourMap, Features, Input, LogMel, Normalise, PictureInput, Sequence, Stacked};
+pub use log_power::{LogPowerMel, LogPowerMelPlan, loudness};
 #[cfg(feature = "fit")]
 pub use logistic::{Examples, LogisticError, LogisticRegression};
 pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
+pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction};
 
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.

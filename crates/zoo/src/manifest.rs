@@ -160,14 +160,9 @@ impl Manifest {
                     model.name
                 ));
             }
-            // All members share samples and segments; only their windows differ.
-            if model.input_spec.sample_rate != first.input_spec.sample_rate
-                || model.input_spec.segment_seconds != first.input_spec.segment_seconds
-            {
-                return inconsistent(format!(
-                    "{} and {} differ in sample rate or segment length",
-                    model.name, first.name
-                ));
+            // All members share the segments; sample rates and windows differ.
+            if model.input_spec.segment_seconds != first.input_spec.segment_seconds {
+                return inconsistent(format!("{} and {} differ in segment length", model.name, first.name));
             }
         }
         if manifest.full.as_ref().is_some_and(|name| name.contains(['/', '\\']) || !name.ends_with(".json")) {

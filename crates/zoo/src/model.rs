@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::nets::{
     Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
-    InceptionV3Config, Inverted, MobileNetV2Config, Vgg19, Vgg19Config, read_record,
+    InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, Vgg19, Vgg19Config, read_record,
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
@@ -57,6 +57,7 @@ macro_rules! kinds {
 
         /// A network of any design.
         #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "one value for each network, and boxes are no modules")]
         pub enum Network {
             $($(#[$doc])* $kind($network),)*
         }
@@ -99,6 +100,8 @@ kinds! {
     "efficientnet-b0" EfficientNetB0: EfficientNetB0Config => Inverted,
     /// Inception v3 (Szegedy et al. 2016).
     "inception-v3" InceptionV3: InceptionV3Config => InceptionV3,
+    /// musicnn (Pons and Serra 2019).
+    "musicnn" Musicnn: MusicnnConfig => Musicnn,
 }
 
 impl Architecture {
@@ -110,7 +113,7 @@ impl Architecture {
             Self::MobileNetV2(config) => config.torchvision_names(),
             Self::EfficientNetB0(config) => config.torchvision_names(),
             Self::InceptionV3(config) => config.torchvision_names(),
-            Self::Branched(_) => Vec::new(),
+            Self::Branched(_) | Self::Musicnn(_) => Vec::new(),
         }
     }
 
@@ -253,6 +256,11 @@ impl Model {
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|e| refuse(e.to_string()))?;
         Ok(Self { entry: entry.clone(), classes, shapes, network, device: device.clone() })
+    }
+
+    /// The network, for outputs other than logits.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Its entry in the manifest.

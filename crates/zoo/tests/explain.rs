@@ -4,7 +4,7 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use cratedigger_dsp::{Complex32, Istft, Stft, hz_to_mel, mel_to_hz};
-use cratedigger_zoo::{Analyser, ExplainError, Explanation, argmax, explain};
+use cratedigger_zoo::{Analyser, ExplainError, Explanation, Signals, argmax, explain};
 
 mod common;
 
@@ -37,7 +37,8 @@ impl ModuleMapper for HighBands {
         let shape: [usize; D] = param.val().dims();
         let Some(&classes) = shape.last() else { return param };
         let first_band = (128.0 * hz_to_mel(2000.0) / hz_to_mel(RATE as f64 / 2.0)) as usize;
-        let hears = |index: usize| D == 2 && index.is_multiple_of(classes) && index / classes / 39 >= first_band;
+        let hears =
+            |index: usize| D == 2 && index.is_multiple_of(classes) && index / classes / 39 >= first_band;
         let count = shape.iter().product();
         let values: Vec<f32> = (0..count).map(|index| if hears(index) { 0.002 } else { 0.0 }).collect();
         param.map(|tensor| Tensor::from_data(TensorData::new(values, shape), &tensor.device()))
@@ -115,7 +116,8 @@ fn a_tile_equals_the_difference_computed_by_hand() {
     istft.finish(&mut without).unwrap();
     let mut predict = |signal: &[f32]| {
         let segment = 0..signal.len();
-        pollster::block_on(analyser.predict(signal, &[segment])).unwrap().remove(0).unwrap().ensemble[class]
+        let signals = Signals::single(RATE as u32, signal.to_vec());
+        pollster::block_on(analyser.predict(&signals, &[segment])).unwrap().remove(0).unwrap().ensemble[class]
     };
     let expected = predict(&signal) - predict(&without);
     let Explanation { drops } = explained(&mut analyser, &signal, class, 4);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use cratedigger_zoo::{Analyser, EnsembleRule, LoadError, Manifest, Model, SILENCE, golden_signal};
+use cratedigger_zoo::{Analyser, EnsembleRule, LoadError, Manifest, Model, SILENCE, Signals, golden_signal};
 
 fn shipped() -> (Manifest, Vec<Vec<u8>>) {
     // Asked for when it runs: a test that was built in another checkout must not read that one's.
@@ -76,12 +76,14 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
     song.extend(golden_signal(rate, 3.0).iter().rev().copied().collect::<Vec<f32>>());
     let segments = analyser.segments(song.len());
     assert_eq!(segments.len(), 3);
-    let together = pollster::block_on(analyser.predict(&song, &segments)).unwrap();
+    let signals = |end| Signals::single(rate, song[..end].to_vec());
+    let together = pollster::block_on(analyser.predict(&signals(song.len()), &segments)).unwrap();
     assert!(together[1].is_none() && together[0].is_some() && together[2].is_some());
     for (segment, expected) in segments.iter().zip(&together) {
         // One by one, and with nothing after the segment yet, as a stream has it.
-        let alone = pollster::block_on(analyser.predict(&song[..segment.end], std::slice::from_ref(segment)))
-            .unwrap();
+        let alone =
+            pollster::block_on(analyser.predict(&signals(segment.end), std::slice::from_ref(segment)))
+                .unwrap();
         match (&alone[0], expected) {
             (None, None) => {}
             (Some(a), Some(b)) => {
@@ -111,6 +113,7 @@ fn a_manifest_says_how_its_networks_decide() {
     let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
     let song = golden_signal(analyser.sample_rate(), manifest.models[0].input_spec.segment_seconds);
     let segments = analyser.segments(song.len());
+    let song = Signals::single(analyser.sample_rate(), song);
     let judged = pollster::block_on(analyser.predict(&song, &segments)).unwrap();
     let song_prediction = analyser.song_prediction(judged.iter().flatten()).unwrap();
     // At 50 degrees nothing is sure.

@@ -7,6 +7,7 @@ mod crossval;
 mod evaluate;
 mod export;
 mod features;
+mod import;
 mod inspect;
 mod runs;
 mod split;
@@ -50,6 +51,8 @@ enum Command {
     Export(export::Command),
     /// Fit the decision rule of an ensemble and the threshold of "none of these"
     Combine(combine::Command),
+    /// Import a published network: musicnn from its wheel on PyPI, without dead channels
+    Import(import::Command),
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features(features::Command),
     /// Classify the genre of audio files (wav, au, mp3, flac, ogg)
@@ -74,6 +77,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Runs(command) => command.run()?,
         Command::Export(command) => command.run()?,
         Command::Combine(command) => command.run()?,
+        Command::Import(command) => command.run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -62,6 +62,9 @@ fn one() -> u64 {
 pub struct DataConfig {
     /// Length of a window in seconds. Published work uses 3 or 30.
     pub window: f64,
+    /// Sample rate in Hz of the networks' input. All published work on GTZAN uses 22050. Arrays, tables and
+    /// pictures exist at that rate only.
+    pub sample_rate: u32,
     /// Source of the inputs if a data set has several.
     pub source: Origin,
     /// Split protocol.
@@ -97,6 +100,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             window: 3.0,
+            sample_rate: 22_050,
             source: Origin::Auto,
             split: Protocol::FaultFiltered,
             index: None,
@@ -262,7 +266,10 @@ impl Config {
 
     /// The specification of the network's input.
     pub fn input_spec(&self) -> InputSpec {
-        InputSpec::new(self.data.window, self.inputs.clone())
+        InputSpec {
+            sample_rate: self.data.sample_rate,
+            ..InputSpec::new(self.data.window, self.inputs.clone())
+        }
     }
 
     fn validate(&self) -> Result<()> {

@@ -151,6 +151,8 @@ pub fn augment_window(
             Input::LogMel(mel) => augment_log_mel(part, mel, how, rng)?,
             // Stacked features have mean 0.
             Input::Stacked(stacked) => mask(part, stacked.columns, 0.0, how, rng)?,
+            // 0 is silence.
+            Input::LogPowerMel(mel) => mask(part, mel.columns, 0.0, how, rng)?,
             Input::Picture(_) => add_noise(part, how.noise, rng),
             Input::Features(_) | Input::Sequence(_) => {}
         }

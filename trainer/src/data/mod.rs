@@ -16,6 +16,7 @@ pub mod split;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use cratedigger_zoo::Signals;
 use walkdir::WalkDir;
 
 pub use dataset::{Clip, Dataset, TableRow};
@@ -50,6 +51,17 @@ pub fn audio_below(path: &Path) -> impl Iterator<Item = walkdir::Result<PathBuf>
 /// The file cannot be decoded, or a sample is not finite.
 pub fn mono(path: &Path, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
     mono_of(&audio::read(path)?, sample_rate)
+}
+
+/// The samples of a file, mixed to mono and resampled to each of `sample_rates` (Hz), and its length in
+/// seconds.
+///
+/// # Errors
+/// The file cannot be decoded, or a sample is not finite.
+pub fn signals(path: &Path, sample_rates: &[u32]) -> Result<(Signals, f64)> {
+    let audio = audio::read(path)?;
+    let (mixed, seconds) = mono_of(&audio, audio.sample_rate)?;
+    Ok((Signals::resampled(&mixed, audio.sample_rate, sample_rates)?, seconds))
 }
 
 /// Decoded audio, mixed to mono and resampled to `sample_rate` (Hz), and its length in seconds.

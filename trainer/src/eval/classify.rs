@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use super::bundle::ModelBundle;
-use crate::data::{audio_below, mono};
+use crate::data::{audio_below, signals};
 
 /// Segments per batch, which bounds the memory for a long file.
 const BATCH: usize = 16;
@@ -72,14 +72,14 @@ impl Classification {
 /// The file cannot be decoded, is too short or silent, or a network fails.
 pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> {
     let rate = analyser.sample_rate();
-    let (signal, seconds) = mono(path, rate)?;
+    let (signals, seconds) = signals(path, analyser.sample_rates())?;
     ensure!(seconds >= MIN_SECONDS, "it is {seconds:.2} s long; the minimum is {MIN_SECONDS} s");
     let by_genre =
         |values: Vec<f32>, classes: &[String]| Probabilities(classes.iter().cloned().zip(values).collect());
     let mut predictions: Vec<Prediction> = Vec::new();
     let mut segments = Vec::new();
-    for batch in analyser.segments(signal.len()).chunks(BATCH) {
-        let answers = pollster::block_on(analyser.predict(&signal, batch))?;
+    for batch in analyser.segments(signals.at(rate).len()).chunks(BATCH) {
+        let answers = pollster::block_on(analyser.predict(&signals, batch))?;
         for (segment, answer) in batch.iter().zip(answers) {
             let Some(mut prediction) = answer else { continue };
             segments.push(SegmentClassification {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{EnsembleRule, Manifest, argmax};
+use cratedigger_zoo::{EnsembleRule, Manifest, Signals, argmax};
 use serde::Serialize;
 
 use super::bundle::ModelBundle;
@@ -345,12 +345,14 @@ fn confidences_of_non_music(
     seed: u64,
 ) -> Result<(Vec<&'static str>, Vec<f32>)> {
     let mut analyser = bundle.analyser()?;
-    let sounds = non_music::sounds(analyser.sample_rate(), NON_MUSIC_SECONDS, NON_MUSIC_EACH, seed);
+    let rate = analyser.sample_rate();
+    let sounds = non_music::sounds(rate, NON_MUSIC_SECONDS, NON_MUSIC_EACH, seed);
     let bar = progress_bar(sounds.len() as u64, "non-music sounds");
     let (mut kinds, mut confidences) = (Vec::new(), Vec::new());
     for sound in sounds {
         let segments = analyser.segments(sound.samples.len());
-        let predictions = pollster::block_on(analyser.predict(&sound.samples, &segments))?;
+        let signals = Signals::resampled(&sound.samples, rate, analyser.sample_rates())?;
+        let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
         let members: Vec<Vec<Vec<f32>>> = predictions.into_iter().flatten().map(|p| p.members).collect();
         bar.inc(1);
         if members.is_empty() {

@@ -12,7 +12,7 @@ use super::bundle::ModelBundle;
 use crate::config::Config;
 use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
-use crate::data::{Clip, Dataset, inspect, mono};
+use crate::data::{Clip, Dataset, inspect, signals};
 use crate::metrics::{ScoredExample, Scores};
 use crate::store::{Evaluation, knows};
 
@@ -306,10 +306,10 @@ fn predict(
         (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
         _ => bail!("the clip has no usable source"),
     };
-    let (signal, seconds) = mono(path, analyser.sample_rate())?;
+    let (signals, seconds) = signals(path, analyser.sample_rates())?;
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
-    let segments = analyser.segments(signal.len());
-    let predictions = pollster::block_on(analyser.predict(&signal, &segments))?;
+    let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
+    let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
     let mut segments: Vec<_> = predictions.into_iter().map(|p| p.map(|p| p.members)).collect();
     if !keep_silent {
         segments.retain(Option::is_some);

@@ -1,4 +1,5 @@
-//! Evaluation: networks and their weights as bundles, metrics on a split, ensembles, export.
+//! Evaluation: networks and their weights as bundles, metrics on a split, ensembles, export, import of
+//! published networks.
 
 mod bundle;
 pub mod calibrate;
@@ -9,6 +10,7 @@ mod evaluation;
 pub mod export;
 mod kept;
 pub mod pool;
+pub mod published;
 mod stacking;
 
 pub use bundle::{ModelBundle, Precision};

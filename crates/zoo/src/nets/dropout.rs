@@ -2,7 +2,7 @@
 
 use super::{
     BranchConfig, BranchedConfig, ConvConfig, DenseConfig, EfficientNetB0Config, InceptionV3Config,
-    MobileNetV2Config, RecurrentConfig, TransformerConfig, Vgg19Config,
+    MobileNetV2Config, MusicnnConfig, RecurrentConfig, TransformerConfig, Vgg19Config,
 };
 
 /// A configuration with dropout rates.
@@ -25,6 +25,7 @@ one_rate!(
     EfficientNetB0Config,
     InceptionV3Config,
     MobileNetV2Config,
+    MusicnnConfig,
     RecurrentConfig,
     TransformerConfig,
     Vgg19Config

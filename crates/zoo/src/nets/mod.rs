@@ -5,11 +5,12 @@
 //! a sequence of them `[batch, 1, steps, features]`, a picture `[batch, 3, rows, columns]`. The
 //! output are logits, `[batch, classes]`.
 //!
-//! Two families cover all designs. [`Branched`] has one body for each part of its input (convolutions,
+//! Three families cover all designs. [`Branched`] has one body for each part of its input (convolutions,
 //! dense layers, a recurrent network, a transformer or fixed statistics), concatenates their outputs and
 //! applies a dense head; the networks usually trained on GTZAN from scratch are settings of it.
 //! [`Vgg19`], [`Inverted`] (MobileNetV2 and EfficientNet-B0) and [`InceptionV3`] are made for
-//! photographs and equal torchvision's networks layer by layer, so that its weights fit.
+//! photographs and equal torchvision's networks layer by layer, so that its weights fit. [`Musicnn`] equals
+//! a network that was trained to tag music.
 //!
 //! Every configuration is checked against its input before anything is built, because it may come from
 //! an untrusted manifest.
@@ -23,6 +24,7 @@ mod inception;
 mod inverted;
 mod layers;
 mod legacy;
+mod musicnn;
 mod presets;
 mod recurrent;
 mod shape_check;
@@ -40,6 +42,7 @@ pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
 pub use layers::parameter_count;
 pub(crate) use legacy::LegacyCnn;
 pub use legacy::{read_record, renamed_tensor};
+pub use musicnn::{Musicnn, MusicnnConfig, MusicnnHead, MusicnnOutput};
 pub use recurrent::{Cell, Gru, Lstm, RecurrentBody, RecurrentConfig, Summary};
 pub use texture::{TextureBody, TextureConfig};
 pub use transformer::{TransformerBody, TransformerConfig};

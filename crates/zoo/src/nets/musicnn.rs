@@ -1,0 +1,529 @@
+//! musicnn (Pons and Serra 2019, "musicnn: pre-trained convolutional neural networks for music audio
+//! tagging"): filters as high as timbres and as long as rhythms, a few layers over time, and what is
+//! heard at most and on average.
+//!
+//! Three changes keep its output and save most of its cost:
+//!
+//! * **The maximum over bands comes first**, before ReLU and scale, so that both run on one value a frame
+//!   and filter in place of one a band. A negative scale would turn the maximum into the minimum: such a
+//!   filter is kept negated, and its sign is taken back after the maximum.
+//! * **The front-end's batch normalisation is a scale and a shift.** It keeps the statistics that the
+//!   published network was trained to.
+//! * **Dead channels are one input.** A channel whose weights are 0 says the same at every frame. All such
+//!   channels before a layer over time are together one input that is 1 at every frame and 0 in the
+//!   padding, which keeps their effect exact at the window's edges, too.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+#[cfg(feature = "cpu")]
+use cratedigger_cpu_ops::fused;
+use serde::{Deserialize, Serialize};
+
+use super::freeze::{Freeze, Freezer};
+use super::layers::{Start, Window, conv, convolve, linear, normalise};
+use super::shape_check::{ShapeCheck, check_dropout};
+
+/// Frames that a timbral filter and a layer over time look at.
+const FRAMES: usize = 7;
+/// Frames that the temporal filters look at.
+const TEMPORAL: [usize; 3] = [128, 64, 32];
+/// The small number beside the variance, as TensorFlow has it.
+const EPSILON: f64 = 1e-3;
+/// Blocks before the head: the front-end, three layers over time, the dense layer.
+const BLOCKS: usize = 5;
+
+/// Which values the classes are told from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MusicnnHead {
+    /// The tags are the classes: no further layer.
+    #[default]
+    Tags,
+    /// A linear layer on the embedding.
+    Embedding,
+    /// A linear layer on maximum and mean of every channel.
+    Pooled,
+}
+
+/// What defines a [`Musicnn`]. The defaults are the channels of MSD_musicnn that are alive, and no tags.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MusicnnConfig {
+    /// Timbral filters, 2/5 and 7/10 of the bands high and 7 frames long.
+    pub timbral: [usize; 2],
+    /// Temporal filters, one band high and 128, 64 and 32 frames long.
+    pub temporal: [usize; 3],
+    /// Channels of the three layers over time. Each layer adds the one before to its own first channels,
+    /// so no layer has fewer than the one before.
+    pub middle: [usize; 3],
+    /// Values of the embedding.
+    pub embedding: usize,
+    /// Names of the tags; none if the network has no layer for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Which values the classes are told from.
+    pub head: MusicnnHead,
+    /// Share of the head's input dropped while training.
+    pub dropout: f64,
+}
+
+impl Default for MusicnnConfig {
+    fn default() -> Self {
+        Self {
+            timbral: [23, 14],
+            temporal: [3, 7, 17],
+            middle: [20, 64, 64],
+            embedding: 200,
+            tags: Vec::new(),
+            head: MusicnnHead::Embedding,
+            dropout: 0.5,
+        }
+    }
+}
+
+/// One filter bank of the front-end.
+struct Bank {
+    name: &'static str,
+    filters: usize,
+    /// Bands and frames.
+    kernel: [usize; 2],
+}
+
+impl Bank {
+    fn init(&self, device: &Device) -> FilterBank {
+        let [_, frames] = self.kernel;
+        let mut conv = conv([1, self.filters], Window::new(self.kernel), 1, true, Start::FanIn, device);
+        // "same" along time as TensorFlow has it: an even length pads one frame more behind than before.
+        conv.padding = PaddingConfig2d::Explicit(0, (frames - 1) / 2, 0, frames / 2);
+        FilterBank { conv, affine: Affine::new(self.filters, device) }
+    }
+}
+
+impl MusicnnConfig {
+    /// As published: all channels, dead ones included.
+    pub fn published(tags: Vec<String>) -> Self {
+        Self {
+            timbral: [204, 204],
+            temporal: [51, 51, 51],
+            middle: [64, 64, 64],
+            tags,
+            head: MusicnnHead::Tags,
+            ..Self::default()
+        }
+    }
+
+    fn banks(&self, bands: usize) -> [Bank; 5] {
+        let timbral =
+            |name, filters, share: usize| Bank { name, filters, kernel: [bands * share / 10, FRAMES] };
+        let temporal =
+            |name, place: usize| Bank { name, filters: self.temporal[place], kernel: [1, TEMPORAL[place]] };
+        [
+            timbral("the low timbral filters", self.timbral[0], 4),
+            timbral("the high timbral filters", self.timbral[1], 7),
+            temporal("the long temporal filters", 0),
+            temporal("the middle temporal filters", 1),
+            temporal("the short temporal filters", 2),
+        ]
+    }
+
+    /// Channels of the front-end.
+    pub fn front_channels(&self) -> usize {
+        self.timbral.iter().chain(&self.temporal).sum()
+    }
+
+    /// Values of [`Musicnn::pooled`]: maximum and mean of every channel of front-end and layers.
+    pub fn pooled_values(&self) -> usize {
+        2 * (self.front_channels() + self.middle.iter().sum::<usize>())
+    }
+
+    /// Multiplications that a window of this shape, `[1, bands, frames]`, takes, without those of batch
+    /// normalisation.
+    pub fn multiplications(&self, [_, bands, frames]: [usize; 3]) -> u64 {
+        let product = |factors: &[usize]| factors.iter().map(|n| *n as u64).product::<u64>();
+        let front: u64 = self
+            .banks(bands)
+            .iter()
+            .map(|Bank { filters, kernel: [high, long], .. }| {
+                product(&[*filters, *high, *long, bands.saturating_sub(*high) + 1, frames])
+            })
+            .sum();
+        let mut inputs = self.front_channels();
+        let mut middle = 0;
+        for channels in self.middle {
+            middle += product(&[inputs + 1, channels, FRAMES, frames]);
+            inputs = channels;
+        }
+        front + middle + product(&[self.embedding, self.pooled_values() + self.tags.len()])
+    }
+
+    /// Whether the network fits its input: one part of one channel, whose rows are bands and whose columns
+    /// are frames.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        check_dropout(self.dropout)?;
+        let &[part] = parts else {
+            return Err(format!("the network takes one input, and not {} parts", parts.len()));
+        };
+        let mut trace = ShapeCheck::default();
+        trace.enter(part)?;
+        let [channels, bands, frames] = part;
+        if channels != 1 || bands < 10 {
+            return Err(format!(
+                "the network takes one channel of 10 bands or more, not {channels} of {bands}"
+            ));
+        }
+        let check = |name: &str, channels: usize| match channels {
+            1..=4096 => Ok(()),
+            _ => Err(format!("{name}: {channels} channels, where 1 to 4096 can be")),
+        };
+        for Bank { name, filters, kernel: [high, long] } in self.banks(bands) {
+            check(name, filters)?;
+            trace.spend(name, &[filters, high, long])?;
+            trace.enter([filters, bands + 1 - high, frames])?;
+        }
+        let mut inputs = self.front_channels();
+        let mut before = 0;
+        for (place, channels) in self.middle.into_iter().enumerate() {
+            let name = format!("layer {place} over time");
+            check(&name, channels)?;
+            if channels < before {
+                return Err(format!("{name} has {channels} channels, fewer than the one before"));
+            }
+            trace.spend(&name, &[channels, inputs + 1, FRAMES])?;
+            (inputs, before) = (channels, channels);
+        }
+        trace.linear("the dense layer", self.pooled_values(), self.embedding)?;
+        if !self.tags.is_empty() {
+            trace.linear("the tags", self.embedding, self.tags.len())?;
+        }
+        if self.tags.is_empty() && self.head == MusicnnHead::Tags {
+            return Err("the tags are the classes, but there are no tags".into());
+        }
+        Ok(())
+    }
+
+    /// A few words for people.
+    pub fn summary(&self) -> String {
+        format!("musicnn of {} filters", self.front_channels())
+    }
+
+    /// Builds the network with random weights on a device (seed it first), for an input that
+    /// [`MusicnnConfig::validate`] accepts. Where the tags are the classes, `classes` has no effect.
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Musicnn {
+        let bands = parts.first().map_or(1, |&[_, bands, _]| bands);
+        let norm = |channels| BatchNormConfig::new(channels).with_epsilon(EPSILON).init(device);
+        let mut inputs = self.front_channels();
+        let pooled = self.pooled_values();
+        let head = |values| Head {
+            norm: norm(values),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            linear: linear(values, classes, Start::Glorot, device),
+        };
+        Musicnn {
+            input: Affine::new(1, device),
+            banks: self.banks(bands).iter().map(|bank| bank.init(device)).collect(),
+            middle: self
+                .middle
+                .iter()
+                .map(|&channels| {
+                    let window = Window::new([1, FRAMES]).same();
+                    let conv = conv([inputs + 1, channels], window, 1, true, Start::FanIn, device);
+                    inputs = channels;
+                    Layer { conv, norm: norm(channels) }
+                })
+                .collect(),
+            pooled_norm: norm(pooled),
+            dense: linear(pooled, self.embedding, Start::FanIn, device),
+            embedding_norm: norm(self.embedding),
+            tags: (!self.tags.is_empty())
+                .then(|| linear(self.embedding, self.tags.len(), Start::Glorot, device)),
+            head: match self.head {
+                MusicnnHead::Tags => None,
+                MusicnnHead::Embedding => Some(head(self.embedding)),
+                MusicnnHead::Pooled => Some(head(pooled)),
+            },
+            on_pooled: self.head == MusicnnHead::Pooled,
+        }
+    }
+}
+
+/// A scale and a shift of each channel.
+#[derive(Module, Debug)]
+struct Affine {
+    scale: Param<Tensor<1>>,
+    shift: Param<Tensor<1>>,
+}
+
+impl Affine {
+    fn new(channels: usize, device: &Device) -> Self {
+        Self {
+            scale: Initializer::Ones.init([channels], device),
+            shift: Initializer::Zeros.init([channels], device),
+        }
+    }
+
+    fn scale(&self) -> Tensor<4> {
+        Self::spread(&self.scale)
+    }
+
+    fn shift(&self) -> Tensor<4> {
+        Self::spread(&self.shift)
+    }
+
+    fn spread(values: &Param<Tensor<1>>) -> Tensor<4> {
+        let values = values.val();
+        let [channels] = values.dims();
+        values.reshape([1, channels, 1, 1])
+    }
+}
+
+/// Filters of one size, each with its largest value over all bands. Filters with a negative scale are
+/// kept negated.
+#[derive(Module, Debug)]
+struct FilterBank {
+    conv: Conv2d,
+    affine: Affine,
+}
+
+impl FilterBank {
+    /// # Shapes
+    /// `[batch, 1, bands, frames]` → `[batch, filters, 1, frames]`
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let scale = self.affine.scale();
+        relu(self.loudest(x) * scale.clone().sign()) * scale + self.affine.shift()
+    }
+
+    /// The largest value over all bands.
+    fn loudest(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "cpu")]
+        if let Some(y) = fused::Block::new(&self.conv).with_pool(fused::Pool::Rows).forward(&x) {
+            return y;
+        }
+        convolve(&self.conv, x).max_dim(2)
+    }
+}
+
+/// A layer over time. Its last input is 1 at every frame.
+#[derive(Module, Debug)]
+struct Layer {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+impl Layer {
+    /// # Shapes
+    /// `[batch, inputs, 1, frames]` → `[batch, channels, 1, frames]`
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, _, rows, frames] = x.dims();
+        let one = Tensor::ones([batch, 1, rows, frames], &x.device());
+        let x = Tensor::cat(vec![x, one], 1);
+        #[cfg(feature = "cpu")]
+        if let Some(y) =
+            fused::Block::new(&self.conv).with_relu().with_norm_after(Some(&self.norm)).forward(&x)
+        {
+            return y;
+        }
+        normalise(&self.norm, relu(convolve(&self.conv, x)))
+    }
+}
+
+/// What names the classes.
+#[derive(Module, Debug)]
+struct Head {
+    norm: BatchNorm,
+    dropout: Dropout,
+    linear: Linear,
+}
+
+/// All that [`Musicnn`] says of a batch, from one pass.
+#[derive(Clone, Debug)]
+pub struct MusicnnOutput {
+    /// Logits of the classes: `[batch, classes]`.
+    pub logits: Tensor<2>,
+    /// The embedding: `[batch, 200]`.
+    pub embedding: Tensor<2>,
+    /// Logits of the tags, if the network has a layer for them: `[batch, tags]`. Each tag is judged by
+    /// itself: its probability is the sigmoid.
+    pub tags: Option<Tensor<2>>,
+}
+
+/// The network. See [`MusicnnConfig`].
+#[derive(Module, Debug)]
+pub struct Musicnn {
+    input: Affine,
+    banks: Vec<FilterBank>,
+    middle: Vec<Layer>,
+    pooled_norm: BatchNorm,
+    dense: Linear,
+    embedding_norm: BatchNorm,
+    tags: Option<Linear>,
+    head: Option<Head>,
+    /// Whether the head is on the pooled values and not on the embedding.
+    on_pooled: bool,
+}
+
+impl Musicnn {
+    /// Logits of a batch of windows.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, classes]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        let pooled = self.pooled(parts);
+        match &self.head {
+            Some(head) if self.on_pooled => head.forward(pooled),
+            _ => {
+                let embedding = self.embedding_of(pooled);
+                self.classes_of(embedding)
+            }
+        }
+    }
+
+    /// Logits, embedding and tags from one pass.
+    ///
+    /// # Panics
+    /// No part.
+    pub fn outputs(&self, parts: &[Tensor<4>]) -> MusicnnOutput {
+        let pooled = self.pooled(parts);
+        let embedding = self.embedding_of(pooled.clone());
+        let tags = self.tags.as_ref().map(|tags| tags.forward(embedding.clone()));
+        let logits = match (&self.head, &tags) {
+            (Some(head), _) if self.on_pooled => head.forward(pooled),
+            (None, Some(tags)) => tags.clone(),
+            _ => self.classes_of(embedding.clone()),
+        };
+        MusicnnOutput { logits, embedding, tags }
+    }
+
+    /// The embedding of a batch of windows.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, 200]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn embedding(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        self.embedding_of(self.pooled(parts))
+    }
+
+    /// Logits of the tags, each to be judged by its sigmoid; `None` if the network has no layer for them.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, tags]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn tags(&self, parts: &[Tensor<4>]) -> Option<Tensor<2>> {
+        self.tags.as_ref().map(|tags| tags.forward(self.embedding(parts)))
+    }
+
+    /// Maximum and mean of every channel over time: first all maxima, then all means, each of the
+    /// front-end's channels and then of every layer's.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, values]`, [`MusicnnConfig::pooled_values`] of them
+    ///
+    /// # Panics
+    /// No part.
+    pub fn pooled(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        self.pooled_of_front(self.front(parts))
+    }
+
+    /// The front-end alone: what can be kept of a window while only the rest learns.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, filters, 1, frames]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn front(&self, parts: &[Tensor<4>]) -> Tensor<4> {
+        let x = parts[0].clone() * self.input.scale() + self.input.shift();
+        Tensor::cat(self.banks.iter().map(|bank| bank.forward(x.clone())).collect(), 1)
+    }
+
+    /// [`Musicnn::pooled`] from what [`Musicnn::front`] gave.
+    ///
+    /// # Shapes
+    /// `[batch, filters, 1, frames]` → `[batch, values]`
+    pub fn pooled_of_front(&self, front: Tensor<4>) -> Tensor<2> {
+        let mut layers = vec![front.clone()];
+        let mut x = front;
+        for (place, layer) in self.middle.iter().enumerate() {
+            let y = layer.forward(x.clone());
+            x = if place == 0 { y } else { add_first(y, x) };
+            layers.push(x.clone());
+        }
+        let all = Tensor::cat(layers, 1);
+        let [batch, channels, ..] = all.dims();
+        let flat = |x: Tensor<4>| x.reshape([batch, channels]);
+        Tensor::cat(vec![flat(all.clone().max_dim(3)), flat(all.mean_dim(3))], 1)
+    }
+
+    /// # Shapes
+    /// `[batch, values]` → `[batch, 200]`
+    fn embedding_of(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.embedding_norm.forward(relu(self.dense.forward(self.pooled_norm.forward(pooled))))
+    }
+
+    /// # Shapes
+    /// `[batch, 200]` → `[batch, classes]`
+    fn classes_of(&self, embedding: Tensor<2>) -> Tensor<2> {
+        match (&self.head, &self.tags) {
+            (Some(head), _) => head.forward(embedding),
+            (None, Some(tags)) => tags.forward(embedding),
+            (None, None) => embedding, // `validate` refuses it
+        }
+    }
+
+    /// Freezes a part of the network; see [`Freeze`]. The front-end is the first block, each layer over
+    /// time is one, and the dense layer with its normalisations is the fifth.
+    ///
+    /// The layer of the tags is frozen with the dense layer. It is not on the way to the classes of a
+    /// head: where blocks before it learn, the tags are no longer those that it was trained to name.
+    ///
+    /// # Errors
+    /// There are not so many blocks.
+    pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
+        let mut freezer = Freezer(what.of(BLOCKS)?);
+        if freezer.0 > 0 {
+            self.input = self.input.freeze();
+            self.banks = self.banks.into_iter().map(Module::freeze).collect();
+            freezer.0 -= 1;
+        }
+        self.middle = freezer.all(self.middle);
+        if freezer.0 > 0 {
+            self.pooled_norm = self.pooled_norm.freeze();
+            self.dense = self.dense.freeze();
+            self.embedding_norm = self.embedding_norm.freeze();
+            // Without a head, the tags are the head.
+            if self.head.is_some() {
+                self.tags = self.tags.map(Module::freeze);
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Head {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.linear.forward(self.dropout.forward(self.norm.forward(x)))
+    }
+}
+
+/// `y` with `x` added to its first channels.
+fn add_first(y: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+    let ([batch, channels, rows, frames], [_, first, ..]) = (y.dims(), x.dims());
+    let wide = if first < channels {
+        Tensor::cat(vec![x, Tensor::zeros([batch, channels - first, rows, frames], &y.device())], 1)
+    } else {
+        x
+    };
+    y + wide
+}

@@ -1,0 +1,84 @@
+//! The wheel of musicnn 0.1.0 from PyPI.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_zoo::sha256_hex;
+
+use super::tensorflow::Checkpoint;
+
+/// The parts of the wheel that are needed.
+pub(super) struct Wheel {
+    pub(super) checkpoint: Checkpoint,
+    /// Of the checkpoint's data.
+    pub(super) sha256: String,
+    pub(super) tags: Vec<String>,
+    pub(super) license: String,
+}
+
+impl Wheel {
+    pub(super) fn read(path: &Path, model: &str) -> Result<Self> {
+        let shown = path.display();
+        let file = File::open(path).with_context(|| format!("{shown} cannot be read"))?;
+        let mut archive = zip::ZipArchive::new(file).with_context(|| format!("{shown} is no wheel"))?;
+        let names: Vec<String> = archive
+            .file_names()
+            .map(|name| Ok(name?.into_owned()))
+            .collect::<Result<_>>()
+            .with_context(|| format!("{shown} is damaged"))?;
+        let index = format!("musicnn/{model}/.index");
+        if !names.contains(&index) {
+            let models: Vec<&str> = names
+                .iter()
+                .filter_map(|name| name.strip_prefix("musicnn/")?.strip_suffix("/.index"))
+                .filter(|name| name.ends_with("_musicnn"))
+                .collect();
+            bail!("{shown} has no network {model}; it has: {}", models.join(", "));
+        }
+        let mut bytes = |name: &str| -> Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let mut entry = archive.by_name(name).with_context(|| format!("{shown} has no {name}"))?;
+            entry.read_to_end(&mut bytes).with_context(|| format!("{name} of {shown} is damaged"))?;
+            Ok(bytes)
+        };
+        let data = bytes(&format!("musicnn/{model}/.data-00000-of-00001"))?;
+        let checkpoint = Checkpoint::read(&bytes(&index)?, &data)
+            .with_context(|| format!("the checkpoint of {model} in {shown}"))?;
+        let configuration = String::from_utf8_lossy(&bytes("musicnn/configuration.py")?).into_owned();
+        let set = model.split('_').next().unwrap_or_default();
+        let tags = labels(&configuration, &format!("{set}_LABELS"));
+        ensure!(!tags.is_empty(), "{shown} does not name the tags of {model}");
+        let license = names.iter().find(|name| name.ends_with(".dist-info/LICENSE.md"));
+        let license = bytes(license.with_context(|| format!("{shown} has no licence"))?)?;
+        Ok(Self {
+            checkpoint,
+            sha256: sha256_hex(&data),
+            tags,
+            license: String::from_utf8_lossy(&license).into_owned(),
+        })
+    }
+}
+
+/// The strings of a list in Python: `NAME = ['a', 'b']`.
+fn labels(python: &str, name: &str) -> Vec<String> {
+    let list = python
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('='))
+        .find_map(|rest| rest.trim().strip_prefix('[')?.strip_suffix(']'));
+    // Every second piece stands between quotes.
+    list.unwrap_or_default().split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+
+    #[test]
+    fn names_are_read_from_python() {
+        let python = "A_LABELS = ['x']\n\nB_LABELS = ['one', 'two words','3']\n";
+        assert_eq!(labels(python, "B_LABELS"), ["one", "two words", "3"]);
+        assert!(labels(python, "C_LABELS").is_empty());
+    }
+}
