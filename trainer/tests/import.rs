@@ -138,7 +138,7 @@ fn files_of_something_else_are_refused_in_words() {
     refused(&architecture, "none.safetensors", "cannot be read");
     refused(&architecture, "all.zip", ".safetensors");
     safetensors(&file("lacking.safetensors"), &theirs[..theirs.len() - 9]);
-    refused(&architecture, "lacking.safetensors", "has no");
+    refused(&architecture, "lacking.safetensors", "is missing");
     safetensors(&file("other.safetensors"), &theirs[3..]);
     refused(&architecture, "other.safetensors", "features.0.0.weight");
     let mut misshapen = theirs.clone();
