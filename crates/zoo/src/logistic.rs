@@ -48,23 +48,24 @@ pub enum LogisticError {
     },
 }
 
-/// A fitted linear layer: logits are `weights · features + biases`.
+/// A fitted layer: logits are `weights · (features − means) / deviations + biases`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticRegression {
-    /// One row a class, `classes · width` values.
+    /// Weighted mean of each feature.
+    pub means: Vec<f32>,
+    /// Weighted standard deviation of each feature; 1 for a constant feature.
+    pub deviations: Vec<f32>,
+    /// One row a class over standardised features, `classes · width` values.
     pub weights: Vec<f32>,
     /// One value a class.
     pub biases: Vec<f32>,
-    /// Features of one example.
-    pub width: usize,
 }
 
 impl LogisticRegression {
     /// Fits the regression: minimises `C · Σ wᵢ · lossᵢ + ½ ‖W‖²` over standardised features, the
     /// objective of scikit-learn's `LogisticRegression(C=c)`. Biases are not regularised.
     ///
-    /// Features are standardised by their weighted mean and deviation; the result is expressed in the
-    /// features as given, so the caller need not keep either.
+    /// Features are standardised by their weighted mean and deviation, which are part of the result.
     ///
     /// # Errors
     /// The examples are empty or contradict themselves, or the solver does not converge.
@@ -102,30 +103,31 @@ impl LogisticRegression {
             .state()
             .get_best_param()
             .ok_or_else(|| LogisticError::Solver("it returned no solution".into()))?;
-        Ok(Self::in_raw_features(solution, &means, &deviations, classes))
+        let (weights, biases) = solution.split_at(width * classes);
+        let transposed =
+            (0..classes).flat_map(|class| (0..width).map(move |x| weights[x * classes + class] as f32));
+        Ok(Self {
+            means: means.into_iter().map(|mean| mean as f32).collect(),
+            deviations: deviations.into_iter().map(|deviation| deviation as f32).collect(),
+            weights: transposed.collect(),
+            biases: biases.iter().map(|bias| *bias as f32).collect(),
+        })
     }
 
-    /// Turns a solution over standardised features into one over the features as given.
-    fn in_raw_features(solution: &[f64], means: &[f64], deviations: &[f64], classes: usize) -> Self {
-        let width = means.len();
-        let mut weights = vec![0.0; classes * width];
-        let mut biases: Vec<f64> = solution[width * classes..].to_vec();
-        for (feature, row) in solution[..width * classes].chunks_exact(classes).enumerate() {
-            for (class, value) in row.iter().enumerate() {
-                let raw = value / deviations[feature];
-                weights[class * width + feature] = raw as f32;
-                biases[class] -= raw * means[feature];
-            }
-        }
-        Self { weights, biases: biases.into_iter().map(|b| b as f32).collect(), width }
+    /// Number of features.
+    pub fn width(&self) -> usize {
+        self.means.len()
     }
 
     /// Logits of one example, one a class. Features beyond [`LogisticRegression::width`] are ignored.
     pub fn logits(&self, features: &[f32]) -> Vec<f32> {
+        let standardised: Vec<f32> = (features.iter().zip(&self.means).zip(&self.deviations))
+            .map(|((x, mean), deviation)| (x - mean) / deviation)
+            .collect();
         self.weights
-            .chunks_exact(self.width.max(1))
+            .chunks_exact(self.width().max(1))
             .zip(&self.biases)
-            .map(|(row, bias)| bias + row.iter().zip(features).map(|(w, x)| w * x).sum::<f32>())
+            .map(|(row, bias)| bias + row.iter().zip(&standardised).map(|(w, x)| w * x).sum::<f32>())
             .collect()
     }
 }

@@ -142,6 +142,32 @@ impl Architecture {
 }
 
 impl Network {
+    /// Input of the head for a batch, if the design has a head that can be fitted by itself.
+    ///
+    /// # Shapes
+    /// For each part of the input `[batch, channels, rows, columns]` → `[batch, values]`
+    ///
+    /// # Panics
+    /// As [`Network::forward`].
+    pub fn head_input(&self, parts: &[Tensor<4>]) -> Option<Tensor<2>> {
+        match self {
+            Self::Musicnn(network) => network.head_input(parts),
+            _ => None,
+        }
+    }
+
+    /// Replaces the head by a fitted one.
+    ///
+    /// # Errors
+    /// The design has no such head, or the head has other sizes.
+    #[cfg(feature = "fit")]
+    pub fn with_head(self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
+        match self {
+            Self::Musicnn(network) => network.with_head(fitted).map(Self::Musicnn),
+            _ => Err("only musicnn has a head that can be fitted by itself".into()),
+        }
+    }
+
     /// Logits of a batch and, if the network has a layer for tags, their logits, from one pass.
     ///
     /// # Shapes

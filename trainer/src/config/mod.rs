@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use network::presets;
 pub use overrides::{Overrides, Setting};
-pub use training::{Optimiser, Schedule, Statistics, TrainingConfig};
+pub use training::{Method, Optimiser, Schedule, Statistics, TrainingConfig};
 
 pub use crate::data::augment::{AudioAugmentation, Augmentation};
 use crate::data::examples::Origin;
@@ -94,6 +94,34 @@ pub struct DataConfig {
     pub drop_duplicates: bool,
     /// Treatment of class imbalance.
     pub balance: Balance,
+    /// Sounds that are no music, which the network predicts as classes of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub non_music: Option<NonMusicConfig>,
+}
+
+/// The `[data.non_music]` table: a folder with one folder for each kind of sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NonMusicConfig {
+    /// The folder. Its folders are the kinds of sounds.
+    pub folder: PathBuf,
+    /// Kinds whose names begin with one of these are speech; all others are other sounds.
+    #[serde(default = "speech_prefixes")]
+    pub speech: Vec<String>,
+    /// Kinds to leave out: they can then measure how well unknown kinds are rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
+}
+
+impl NonMusicConfig {
+    /// The folder with the default prefixes.
+    pub fn of(folder: PathBuf) -> Self {
+        Self { folder, speech: speech_prefixes(), leave_out: Vec::new() }
+    }
+}
+
+fn speech_prefixes() -> Vec<String> {
+    ["speech", "voice", "letter"].map(String::from).into()
 }
 
 impl Default for DataConfig {
@@ -112,6 +140,7 @@ impl Default for DataConfig {
             learn_from_validation: false,
             drop_duplicates: false,
             balance: Balance::None,
+            non_music: None,
         }
     }
 }

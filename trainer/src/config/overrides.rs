@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Config;
+use super::{Config, NonMusicConfig};
 use crate::data::examples::Origin;
 use crate::data::split::Protocol;
 
@@ -33,6 +33,9 @@ pub struct Overrides {
     /// Short for --source audio
     #[arg(long)]
     pub audio: bool,
+    /// Folder of sounds that are no music, with one folder a kind, to be predicted as classes of their own
+    #[arg(long = "other", value_name = "DIR")]
+    pub non_music: Option<PathBuf>,
     /// Number of folds of a cross-validation.
     #[arg(skip)]
     pub folds: Option<usize>,
@@ -66,6 +69,12 @@ impl Overrides {
         data.source = self.source().unwrap_or(data.source);
         if self.index.is_some() {
             data.index.clone_from(&self.index);
+        }
+        if let Some(folder) = &self.non_music {
+            data.non_music = Some(match data.non_music.take() {
+                Some(config) => NonMusicConfig { folder: folder.clone(), ..config },
+                None => NonMusicConfig::of(folder.clone()),
+            });
         }
         data.folds = self.folds.or(data.folds);
     }

@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
+    /// How weights are found: `"gradient"` trains by gradient descent, `"logistic"` fits only the head of
+    /// a network whose body has initial weights.
+    #[serde(skip_serializing_if = "is_default")]
+    pub method: Method,
+    /// Inverse regularisation strength C of `method = "logistic"`, as scikit-learn's; smaller values
+    /// regularise more.
+    #[serde(skip_serializing_if = "is_default_c")]
+    pub inverse_regularisation: f64,
     /// Maximum number of epochs, and the length of the cosine schedule.
     pub epochs: usize,
     /// Early stopping: number of epochs without a better validation accuracy.
@@ -57,6 +65,8 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
+            method: Method::Gradient,
+            inverse_regularisation: DEFAULT_C,
             epochs: 100,
             patience: 15,
             batch_size: 32,
@@ -80,6 +90,14 @@ impl Default for TrainingConfig {
 
 impl TrainingConfig {
     pub(super) fn validate(&self) -> Result<()> {
+        ensure!(
+            self.inverse_regularisation > 0.0 && self.inverse_regularisation.is_finite(),
+            "inverse_regularisation must be positive"
+        );
+        ensure!(
+            self.method == Method::Gradient || self.weights.is_some(),
+            "method = \"logistic\" fits the head of a trained body; name its file as training.weights"
+        );
         ensure!(self.epochs > 0 && self.patience > 0, "epochs and patience must be at least 1");
         ensure!(
             self.batch_size > 1,
@@ -97,6 +115,25 @@ impl TrainingConfig {
         );
         Ok(())
     }
+}
+
+/// C of a logistic head if the configuration has none.
+const DEFAULT_C: f64 = 0.01;
+
+fn is_default_c(value: &f64) -> bool {
+    *value == DEFAULT_C
+}
+
+/// How weights are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Gradient descent on all weights that are not frozen.
+    #[default]
+    Gradient,
+    /// Multinomial logistic regression on the input of the head, solved to convergence; every clip has the
+    /// same weight, and the body keeps its initial weights.
+    Logistic,
 }
 
 /// Optimiser.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use cratedigger_dsp::augment::{self, Fill, MAX_MASKS, SpecAugment, Vacancy};
+use cratedigger_dsp::degrade;
 use cratedigger_zoo::{Input, InputSpec, LogMel};
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
@@ -88,6 +89,45 @@ pub struct AudioAugmentation {
     pub stretch: f64,
     /// Maximum change of pitch in semitones, up or down.
     pub semitones: f64,
+    /// Maximum relative change of speed (tempo and pitch together).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub speed: f64,
+    /// Whether recording conditions vary: room, band limits, pink noise and clipping, each in about half of
+    /// the versions. Their ranges are in [`degrade`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conditions: bool,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// Applies random recording conditions: a room (reverberation time 0.2 to 0.9 s, direct-to-reverberant
+/// ratio −3 to 9 dB), band limits (50 to 400 Hz below, 2.5 to 7 kHz above), pink noise (10 to 30 dB below
+/// the signal) and clipping (0 to 10 dB above the RMS).
+///
+/// # Errors
+/// A sample is not finite, or the signal is empty.
+pub fn degrade<R: Rng + ?Sized>(signal: &mut Vec<f32>, rate: u32, rng: &mut R) -> Result<()> {
+    if rng.random_bool(0.5) {
+        let response = degrade::room(rate, rng.random_range(0.2..0.9), rng.random_range(-3.0..9.0), rng)?;
+        *signal = degrade::convolve(signal, &response)?;
+    }
+    if rng.random_bool(0.4) {
+        degrade::band_limit(signal, rate, rng.random_range(50.0..400.0), rng.random_range(2500.0..7000.0))?;
+    }
+    if rng.random_bool(0.5) {
+        degrade::add_pink_noise(signal, rng.random_range(10.0..30.0), rng)?;
+    }
+    if rng.random_bool(0.4) {
+        let power: f64 =
+            signal.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / signal.len().max(1) as f64;
+        let limit = (power.sqrt() * 10_f64.powf(rng.random_range(0.0..10.0) / 20.0)) as f32;
+        if limit > 0.0 {
+            signal.iter_mut().for_each(|s| *s = s.clamp(-limit, limit));
+        }
+    }
+    Ok(())
 }
 
 impl AudioAugmentation {
@@ -101,6 +141,7 @@ impl AudioAugmentation {
         ensure!((0.0..=600.0).contains(&self.shift_seconds), "shift_seconds must be 0 to 600");
         ensure!((0.0..=0.5).contains(&self.stretch), "stretch must be 0 to 0.5");
         ensure!((0.0..=12.0).contains(&self.semitones), "semitones must be 0 to 12");
+        ensure!((0.0..=0.5).contains(&self.speed), "speed must be 0 to 0.5");
         Ok(())
     }
 
@@ -124,6 +165,12 @@ impl AudioAugmentation {
                 rng.random_range(-(most as i64)..=most as i64) as isize,
                 Vacancy::Wrap,
             )?;
+        }
+        if self.speed > 0.0 {
+            signal = degrade::speed(&signal, rate, 1.0 + rng.random_range(-self.speed..=self.speed))?;
+        }
+        if self.conditions {
+            degrade(&mut signal, rate, rng)?;
         }
         if let Some(snr) = self.noise_snr_db {
             augment::add_noise(&mut signal, rng.random_range(snr..=snr + 30.0), rng)?;

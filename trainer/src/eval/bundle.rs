@@ -76,15 +76,26 @@ impl ModelBundle {
     /// The run is incomplete or damaged.
     pub fn of_run(run: &RunFolder, precision: Precision) -> Result<Self> {
         let config = run.config()?;
-        let classes = run.record()?.classes;
+        let record = run.record()?;
         let preparation = run.preparation()?;
         let shapes = config.input_spec().prepared_shapes(&preparation)?;
         let network = config
             .network
-            .init(&shapes, classes.len(), &cpu())
+            .init(&shapes, record.classes.len() + record.non_music.len(), &cpu())
             .try_load_record(run.best_weights()?)
             .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
-        Self::of_network(network, config, preparation, run.training()?, classes, precision)
+        let mut bundle = Self::of_outputs(
+            network,
+            config,
+            preparation,
+            run.training()?,
+            (record.classes, record.non_music),
+            precision,
+        )?;
+        for entry in &mut bundle.manifest.models {
+            entry.licence.clone_from(&record.licence);
+        }
+        Ok(bundle)
     }
 
     /// A network of a configuration, without metrics.
@@ -97,6 +108,18 @@ impl ModelBundle {
         preparation: Preparation,
         training: Training,
         classes: Vec<String>,
+        precision: Precision,
+    ) -> Result<Self> {
+        Self::of_outputs(network, config, preparation, training, (classes, Vec::new()), precision)
+    }
+
+    /// A network that predicts classes and, after them, kinds of non-music.
+    fn of_outputs(
+        network: Network,
+        config: Config,
+        preparation: Preparation,
+        training: Training,
+        (classes, non_music): (Vec<String>, Vec<String>),
         precision: Precision,
     ) -> Result<Self> {
         let spec = config.input_spec();
@@ -120,13 +143,13 @@ impl ModelBundle {
             architecture: config.network,
             input_spec: spec,
             preparation,
-            non_music: false,
+            non_music: !non_music.is_empty(),
             licence: None,
             training,
             metrics: Vec::new(),
             golden: Golden { logits: Vec::new() },
         };
-        let model = Model::load(&entry, classes.len(), weights.clone(), &cpu())?;
+        let model = Model::load(&entry, classes.len() + non_music.len(), weights.clone(), &cpu())?;
         let mut extractor = Extractor::new(&entry.input_spec, &entry.preparation)?;
         let signal = golden_signal(entry.input_spec.sample_rate, entry.input_spec.segment_seconds);
         let mut window = Vec::new();
@@ -135,7 +158,7 @@ impl ModelBundle {
         let manifest = Manifest {
             format: cratedigger_zoo::FORMAT,
             classes,
-            non_music: Vec::new(),
+            non_music,
             tags_above: None,
             metrics: Vec::new(),
             ensemble: EnsembleRule::default(),

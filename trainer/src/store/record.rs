@@ -19,6 +19,12 @@ pub struct RunRecord {
     pub command: String,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// Kinds of non-music that the network predicts after the classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub non_music: Vec<String>,
+    /// Licence notice of the initial weights, which goes with every copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// The data.
     pub data: DataRecord,
 }

@@ -12,6 +12,7 @@
 mod batches;
 mod checkpoint;
 mod epoch;
+mod head;
 pub mod import;
 mod initial;
 mod options;
@@ -30,10 +31,12 @@ pub use options::Options;
 
 use self::checkpoint::{advance, begin, log, resumed, save, summary_line};
 use self::epoch::run_epoch;
+use self::head::fit_head;
 use self::import::import;
 use self::session::prepare_session;
 use self::step::{Learner, optimizer};
 use self::validation::{network_to_validate, validate};
+use crate::config::Method;
 use crate::data::Dataset;
 use crate::progress::Display;
 pub use crate::store::{EpochMetrics, RunFolder, RunRecord, State};
@@ -51,7 +54,8 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     let (session, record) = prepare_session(options, data)?;
     device.seed(config.seed);
     let training_device = device.clone().autodiff();
-    let network = config.network.init(&session.shapes, session.classes.len(), &training_device);
+    let outputs = session.classes.len() + session.kinds.len();
+    let network = config.network.init(&session.shapes, outputs, &training_device);
     let mut learner = Learner { network };
     let mut optimizer = optimizer(config);
     let mut state = State::default();
@@ -69,7 +73,7 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
         }
         // Also if the run was stopped in its first epoch.
         (None, Some(path)) => {
-            learner.network = import(&config.network, learner.network, session.classes.len(), path)?.0;
+            learner.network = import(&config.network, learner.network, outputs, path)?.0;
         }
         (None, None) => {}
     }
@@ -84,10 +88,15 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
     while !state.finished && state.epochs_done < config.training.epochs.min(pause_at) {
         let epoch = state.epochs_done + 1;
         let started = Instant::now();
-        let stats;
-        (learner, stats) =
-            run_epoch(learner, &mut optimizer, &session, &state, epoch, &options.devices, &mut display)?;
-        let network = network_to_validate(&learner.network, &session, epoch, &training_device, &mut display)?;
+        let (stats, network);
+        if config.training.method == Method::Logistic {
+            (network, stats) = fit_head(learner.network.valid(), &session, device)?;
+            learner.network = network.clone().train();
+        } else {
+            (learner, stats) =
+                run_epoch(learner, &mut optimizer, &session, &state, epoch, &options.devices, &mut display)?;
+            network = network_to_validate(&learner.network, &session, epoch, &training_device, &mut display)?;
+        }
         let valid = validate(&network, &session, device, &mut display)?;
         let metrics = EpochMetrics {
             epoch,
@@ -100,6 +109,8 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
             seconds: started.elapsed().as_secs_f64(),
         };
         let better = advance(&mut state, &metrics, &session);
+        // A fit has no next epoch.
+        state.finished |= config.training.method == Method::Logistic;
         save(&folder, &learner, better.then_some(network), &optimizer, &state, &metrics)?;
         let line = summary_line(&metrics, config, better);
         display.end_epoch(metrics.valid_loss, metrics.valid_track_accuracy, &line);

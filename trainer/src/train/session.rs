@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Preparation};
+use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Manifest, Preparation};
 
 use super::initial::{Known, known_to, warn_of_learned};
 use super::options::Options;
-use crate::config::{Balance, Config};
+use crate::config::{Balance, Config, Method};
 use crate::data::examples::{Examples, Loader, part_ranges};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Dataset, inspect, non_music, preprocess};
 use crate::progress::progress_bar;
-use crate::store::{RunFolder, RunRecord};
+use crate::store::{RunFolder, RunRecord, manifest_of};
+
+/// Real sounds that are no music, each with the index of its kind.
+type Sounds = Vec<(usize, Examples)>;
 
 /// Everything that a run trains and validates on, in memory.
 pub(super) struct Session<'a> {
@@ -35,6 +38,10 @@ pub(super) struct Session<'a> {
     pub(super) class_weights: Vec<f32>,
     /// Raw windows of non-music sounds.
     pub(super) non_music: Vec<Vec<f32>>,
+    /// Kinds of non-music that the network predicts after the classes.
+    pub(super) kinds: Vec<String>,
+    /// Sounds of these kinds.
+    pub(super) sounds: Sounds,
     pub(super) folder: RunFolder,
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -76,7 +83,15 @@ pub(super) fn prepare_session<'a>(
         Balance::Weights => preprocess::class_weights(&labels, classes.len())?,
         Balance::None | Balance::Oversample => vec![1.0; classes.len()],
     };
+    ensure!(
+        config.data.non_music.is_none() || config.training.method == Method::Logistic,
+        "data.non_music needs method = \"logistic\"; gradient descent uses training.non_music"
+    );
+    let (kinds, sounds) = sounds(&loader, config)?;
+    let licence = config.training.weights.as_deref().and_then(licence_of);
     let record = RunRecord {
+        non_music: kinds.clone(),
+        licence,
         seed: config.seed,
         command: options.command.clone(),
         classes: classes.clone(),
@@ -97,6 +112,8 @@ pub(super) fn prepare_session<'a>(
         clips_apart,
         class_weights,
         non_music,
+        kinds,
+        sounds,
         folder: RunFolder::new(&options.folder),
         cancelled: Arc::clone(&options.cancelled),
     };
@@ -231,6 +248,40 @@ fn fit(
     }
     preprocess::fit(&config.preparation.steps(), &rows, &labels)
         .context("fitting the preprocessing to the training clips")
+}
+
+/// Kinds of non-music that a network predicts, as manifests name them.
+const KINDS: [&str; 2] = ["speech", "other-sounds"];
+
+/// The kinds of the configured sounds, and the sounds with their augmented versions. Both are empty without
+/// a folder of sounds.
+fn sounds(loader: &Loader<'_>, config: &Config) -> Result<(Vec<String>, Sounds)> {
+    let Some(settings) = &config.data.non_music else { return Ok((Vec::new(), Vec::new())) };
+    let mut data = Dataset::open(&settings.folder)
+        .with_context(|| format!("the sounds in {} cannot be read", settings.folder.display()))?;
+    let left_out = |class: usize| settings.leave_out.contains(&data.classes[class]);
+    let wanted: Vec<usize> =
+        (0..data.clips.len()).filter(|&clip| !left_out(data.clips[clip].class)).collect();
+    ensure!(!wanted.is_empty(), "{} has no sounds to train on", settings.folder.display());
+    let bar = progress_bar(wanted.len() as u64, "reading sounds");
+    let mut examples = loader.load(&mut data, &wanted, |done| bar.set_position(done as u64))?;
+    let augmentation = config.augmentation.audio.as_ref().map(|how| (how, config.seed));
+    loader
+        .augment(&data, &mut examples, &wanted, true, augmentation, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let kind = |class: usize| {
+        let name = data.classes[class].to_lowercase();
+        usize::from(!settings.speech.iter().any(|prefix| name.starts_with(prefix.as_str())))
+    };
+    let sounds = examples.into_iter().map(|(clip, e)| (kind(data.clips[clip].class), e)).collect();
+    Ok((KINDS.map(String::from).into(), sounds))
+}
+
+/// The licence notice of initial weights, from the manifest beside them.
+fn licence_of(weights: &std::path::Path) -> Option<String> {
+    let json = std::fs::read(manifest_of(weights)).ok()?;
+    let file = weights.file_name()?.to_str()?;
+    Manifest::parse(&json).ok()?.models.into_iter().find(|model| model.weights == file)?.licence
 }
 
 /// Non-music sounds per kind, and windows per sound.

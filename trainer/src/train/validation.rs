@@ -37,6 +37,7 @@ pub(super) fn validate(
     let mut by_clip: BTreeMap<usize, Vec<Vec<f32>>> = BTreeMap::new();
     let mut correct = 0;
     let segments = &session.split.valid;
+    let outputs = session.classes.len() + session.kinds.len();
     let batches = segments.chunks(VALIDATION_BATCH);
     display.begin_phase("validating", batches.len());
     for (done, ids) in batches.enumerate() {
@@ -48,8 +49,10 @@ pub(super) fn validate(
         }
         let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();
         let logits = logits.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        for (&(clip, _), logits) in ids.iter().zip(logits.chunks_exact(session.classes.len())) {
-            let log_probabilities = cratedigger_zoo::log_softmax(logits);
+        for (&(clip, _), logits) in ids.iter().zip(logits.chunks_exact(outputs)) {
+            // Of the classes alone: a validation clip is music.
+            let of_classes = logits.get(..session.classes.len()).unwrap_or_default();
+            let log_probabilities = cratedigger_zoo::log_softmax(of_classes);
             correct += usize::from(argmax(&log_probabilities) == session.class_of[&clip]);
             by_clip.entry(clip).or_default().push(log_probabilities);
         }

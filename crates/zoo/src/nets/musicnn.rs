@@ -13,9 +13,13 @@
 //!   channels before a layer over time are together one input that is 1 at every frame and 0 in the
 //!   padding, which keeps their effect exact at the window's edges, too.
 
+#[cfg(feature = "fit")]
+use burn::module::RunningState;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, PaddingConfig2d};
+#[cfg(feature = "fit")]
+use burn::tensor::TensorData;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 #[cfg(feature = "cpu")]
@@ -480,6 +484,49 @@ impl Musicnn {
             (None, Some(tags)) => tags.forward(embedding),
             (None, None) => embedding, // `validate` refuses it
         }
+    }
+
+    /// Input of the head: the pooled values or the embedding. `None` if the tags are the classes.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, values]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn head_input(&self, parts: &[Tensor<4>]) -> Option<Tensor<2>> {
+        self.head.as_ref()?;
+        Some(if self.on_pooled { self.pooled(parts) } else { self.embedding(parts) })
+    }
+
+    /// Replaces the head by a fitted one. Its normalisation holds the standardisation in single precision,
+    /// so half-precision weights stay in a small range.
+    ///
+    /// # Errors
+    /// The network has no head, or the head has other sizes.
+    #[cfg(feature = "fit")]
+    pub fn with_head(mut self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
+        let head = self.head.as_mut().ok_or("the network has no head")?;
+        let [inputs, outputs] = head.linear.weight.dims();
+        if fitted.width() != inputs || fitted.biases.len() != outputs {
+            return Err(format!(
+                "the head has {inputs} inputs and {outputs} outputs, the fit {} and {}",
+                fitted.width(),
+                fitted.biases.len()
+            ));
+        }
+        let device = head.linear.weight.device();
+        let vector = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
+        // The normalisation divides by √(variance + ε).
+        let epsilon = head.norm.epsilon as f32;
+        let gains = fitted.deviations.iter().map(|d| (d * d + epsilon).sqrt() / d).collect();
+        head.norm.running_mean = RunningState::new(vector(fitted.means.clone()));
+        head.norm.running_var = RunningState::new(vector(fitted.deviations.iter().map(|d| d * d).collect()));
+        head.norm.gamma = Param::from_tensor(vector(gains));
+        head.norm.beta = Param::from_tensor(vector(vec![0.0; inputs]));
+        let rows = TensorData::new(fitted.weights.clone(), [outputs, inputs]);
+        head.linear.weight = Param::from_tensor(Tensor::<2>::from_data(rows, &device).transpose());
+        head.linear.bias = Some(Param::from_tensor(vector(fitted.biases.clone())));
+        Ok(self)
     }
 
     /// Freezes a part of the network; see [`Freeze`]. The front-end is the first block, each layer over
