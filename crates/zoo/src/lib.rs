@@ -10,6 +10,7 @@
 
 mod analyser;
 pub mod character;
+pub mod condition;
 mod ensemble;
 mod explain;
 mod extractor;
