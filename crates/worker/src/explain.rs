@@ -6,7 +6,7 @@ use cratedigger_protocol::{Event, FailureKind};
 use cratedigger_zoo::{Analyser, ExplainError, Explanation};
 
 use crate::queue::{Job, Shared};
-use crate::song::yield_to_messages;
+use crate::song::is_cancelled;
 use crate::source::Source;
 use crate::{Failure, wire};
 
@@ -39,10 +39,7 @@ pub(crate) async fn explain(
     source.read_to(segment.end)?;
     let signal = source.signal();
     let signal = signal.get(..segment.end.min(signal.len())).unwrap_or_default();
-    let proceed = async |_tiles| {
-        yield_to_messages().await;
-        !shared.borrow().is_cancelled()
-    };
+    let proceed = async |_tiles| !is_cancelled(shared).await;
     let explanation = cratedigger_zoo::explain(analyser, signal, class as usize, batch, proceed).await?;
     let Some(explanation) = explanation else { return Ok(false) };
     let (rows, columns) = (Explanation::ROWS as u32, Explanation::COLUMNS as u32);

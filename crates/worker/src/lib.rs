@@ -130,12 +130,18 @@ fn with_rule(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
     if fitted.combination == combination {
         return fitted.clone();
     }
-    EnsembleRule { combination, temperatures: fitted.temperatures.clone(), ..EnsembleRule::default() }
+    EnsembleRule {
+        combination,
+        temperatures: fitted.temperatures.clone(),
+        // It does not depend on how classes are combined.
+        non_music_above: fitted.non_music_above,
+        ..EnsembleRule::default()
+    }
 }
 
 /// The golden logits of this device, and their largest difference from the manifest's.
 async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failure> {
-    let logits = analyser.golden_logits(1).await?;
+    let logits = analyser.golden_logits().await?;
     let expected = analyser.expected_golden_logits();
     // Logits are finite here; others are an error of `golden_logits`.
     let difference = logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -147,15 +153,17 @@ async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failur
     Ok((logits, difference))
 }
 
-/// Milliseconds per segment: the best of up to three runs of one batch within half a second, after a
-/// first run that compiles the shaders of this batch size.
+/// Milliseconds that the networks take per segment: the best of up to three runs of one batch within half
+/// a second, after a first run that compiles the shaders of this batch size. The batch is prepared before,
+/// because features take the same time on every device.
 async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError> {
+    let windows = analyser.golden_windows(batch)?;
     let begin = song::now();
-    analyser.golden_logits(batch).await?;
+    analyser.logits(&windows).await?;
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let start = song::now();
-        analyser.golden_logits(batch).await?;
+        analyser.logits(&windows).await?;
         best = best.min(song::now() - start);
         if song::now() - begin > 500.0 {
             break;
@@ -173,7 +181,7 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
         parameters: model.parameters,
         bytes: model.bytes,
         metrics: metrics.clone(),
-        licence: None,
+        licence: model.licence.clone(),
     }
 }
 

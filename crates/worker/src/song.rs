@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use cratedigger_dsp::DspError;
-use cratedigger_protocol::{Event, FailureKind, MemberOutput, ModelSet};
+use cratedigger_protocol::{Condition, Event, FailureKind, MemberOutput, ModelSet};
+use cratedigger_zoo::condition::conditions;
 use cratedigger_zoo::{
     AnalyseError, Analyser, MIN_SECONDS, Prediction, SongAccumulator, SongPrediction, character,
-    probabilities,
+    probabilities, spread_order,
 };
 use js_sys::Promise;
 use wasm_bindgen_futures::JsFuture;
@@ -29,6 +30,7 @@ impl From<AnalyseError> for Failure {
             AnalyseError::Device { .. } => FailureKind::Device,
             AnalyseError::Dsp(_) => FailureKind::BadSamples,
             AnalyseError::InputSpec(_) | AnalyseError::Rate(_) => FailureKind::Models,
+            AnalyseError::NoEmbedding => FailureKind::BadRequest,
         };
         Self::new(kind, error)
     }
@@ -39,7 +41,14 @@ pub(crate) fn now() -> f64 {
     wire::scope().performance().map_or(0.0, |p| p.now())
 }
 
+/// Seconds of a song that are read between two turns of the event loop.
+const SECONDS_A_TURN: f64 = 12.0;
+
 /// Analyses one song and posts its events; false if it was cancelled.
+///
+/// The first audible segment comes first and alone, so that the page shows a result early. Then the rest of
+/// the song is read, and its segments are predicted in an order that spreads over the song, so that the
+/// answer settles early.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
     batch: usize,
@@ -50,44 +59,64 @@ pub(crate) async fn analyse(
     let ActiveModels { analyser, set } = models;
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let segments = announce(analyser, job, &source)?;
-    let mut progress = Progress::new(job.id, f64::from(analyser.sample_rate()), analyser.song());
+    let mut progress = Progress::new(job.id, analyser, segments, started);
     let mut peaks = Peaks::default();
-    while progress.segments < segments.len() {
-        // The first segment alone, so that the page shows a result early; the others in batches.
-        let count = if progress.segments == 0 { 1 } else { batch };
-        let batch = &segments[progress.segments..(progress.segments + count).min(segments.len())];
-        source.read_to(batch.last().map_or(0, |s| s.end))?;
+    let mut first = 0;
+    while first < progress.segments.len() && progress.milliseconds_to_first.is_none() {
+        source.read_to(progress.segments.get(first).map_or(0, |segment| segment.end))?;
         peaks.post(job.id, progress.rate, source.signal(), false);
-        let predictions = analyser.predict(&source.signals, batch).await?;
-        for (segment, prediction) in batch.iter().zip(predictions) {
-            progress.post(analyser, segment, prediction, started);
-        }
-        yield_to_messages().await;
-        if shared.borrow().is_cancelled() {
+        progress.predict(analyser, &source, &[first]).await?;
+        first += 1;
+        if is_cancelled(shared).await {
             return Ok(false);
         }
     }
-    // The page also draws a rest too short for a segment.
-    source.read_to(usize::MAX)?;
-    peaks.post(job.id, progress.rate, source.signal(), true);
+    let step = (SECONDS_A_TURN * progress.rate) as usize;
+    while !source.is_finished() {
+        source.read_to(source.signal().len() + step)?;
+        peaks.post(job.id, progress.rate, source.signal(), source.is_finished());
+        if is_cancelled(shared).await {
+            return Ok(false);
+        }
+    }
+    let rest: Vec<usize> =
+        spread_order(progress.segments.len()).into_iter().filter(|index| *index >= first).collect();
+    for indices in rest.chunks(batch.max(1)) {
+        progress.predict(analyser, &source, indices).await?;
+        if is_cancelled(shared).await {
+            return Ok(false);
+        }
+    }
     let Some(prediction) = progress.song.prediction() else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
     if let Some(traits) = character::measure(source.signal(), analyser.sample_rate())? {
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
-    let to_first = progress.milliseconds_to_first.unwrap_or_default();
-    wire::post(&finished(analyser, *set, job.id, prediction, now() - started, to_first), None);
+    let conditions = conditions(source.signal(), analyser.sample_rate(), source.clipping())?;
+    wire::post(&progress.finished(analyser, *set, prediction, conditions), None);
     Ok(true)
 }
 
-/// Posts [`Event::Started`] and returns the song's segments.
-fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<Range<usize>>, Failure> {
+/// Waits for one turn of the event loop; whether the job was cancelled until then.
+pub(crate) async fn is_cancelled(shared: &RefCell<Shared>) -> bool {
+    yield_to_messages().await;
+    shared.borrow().is_cancelled()
+}
+
+/// Refuses a song that is too short, and returns its length in seconds.
+pub(crate) fn check_length(job: &Job, source: &Source<'_>) -> Result<f64, Failure> {
     let seconds = source.frames() as f64 / f64::from(job.sample_rate);
     if seconds < MIN_SECONDS {
         let detail = format!("{seconds:.3} s is less than {MIN_SECONDS} s");
         return Err(Failure::new(FailureKind::TooShort, detail));
     }
+    Ok(seconds)
+}
+
+/// Posts [`Event::Started`] and returns the song's segments.
+fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<Range<usize>>, Failure> {
+    let seconds = check_length(job, source)?;
     let segments = analyser.segments(source.resampled_length());
     let (bands, columns) = analyser.spectra_shape();
     let event = Event::Started {
@@ -101,60 +130,65 @@ fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<R
     Ok(segments)
 }
 
-fn finished(
-    analyser: &Analyser,
-    set: ModelSet,
-    id: u32,
-    song: SongPrediction,
-    milliseconds: f64,
-    milliseconds_to_first: f64,
-) -> Event {
-    Event::Finished {
-        id,
-        probabilities: song.ensemble,
-        none: song.decision.none,
-        non_music: None,
-        tags: Vec::new(),
-        conditions: Vec::new(),
-        set,
-        members: members(analyser, song.members),
-        milliseconds,
-        milliseconds_to_first,
-    }
-}
-
 /// The predictions of a song so far.
 struct Progress {
     id: u32,
-    /// The networks' sample rate in Hz.
+    /// Sample rate in Hz at which segments are counted.
     rate: f64,
+    segments: Vec<Range<usize>>,
     /// Segments posted, the silent ones included.
-    segments: usize,
+    posted: usize,
     song: SongAccumulator,
+    /// When the job began, in milliseconds.
+    started: f64,
     milliseconds_to_first: Option<f64>,
 }
 
 impl Progress {
-    fn new(id: u32, rate: f64, song: SongAccumulator) -> Self {
-        Self { id, rate, segments: 0, song, milliseconds_to_first: None }
+    fn new(id: u32, analyser: &Analyser, segments: Vec<Range<usize>>, started: f64) -> Self {
+        Self {
+            id,
+            rate: f64::from(analyser.sample_rate()),
+            segments,
+            posted: 0,
+            song: analyser.song(),
+            started,
+            milliseconds_to_first: None,
+        }
     }
 
-    /// Posts the next segment; no prediction if it is silent.
+    /// Predicts the segments with these indices in one batch, and posts them.
+    async fn predict(
+        &mut self,
+        analyser: &mut Analyser,
+        source: &Source<'_>,
+        indices: &[usize],
+    ) -> Result<(), Failure> {
+        let batch: Vec<Range<usize>> =
+            indices.iter().filter_map(|index| self.segments.get(*index)).cloned().collect();
+        let predictions = analyser.predict(&source.signals, &batch).await?;
+        for ((index, segment), prediction) in indices.iter().zip(&batch).zip(predictions) {
+            self.post(analyser, *index, segment, prediction);
+        }
+        Ok(())
+    }
+
+    /// Posts a segment; no prediction if it is silent.
     fn post(
         &mut self,
         analyser: &Analyser,
+        index: usize,
         segment: &Range<usize>,
         prediction: Option<Prediction>,
-        started: f64,
     ) {
         let (start, end) = (segment.start as f64 / self.rate, segment.end as f64 / self.rate);
-        let (id, index) = (self.id, self.segments as u32);
-        self.segments += 1;
+        let (id, index) = (self.id, index as u32);
+        self.posted += 1;
         let Some(prediction) = prediction else {
             wire::post(&Event::Silent { id, index, start, end }, None);
             return;
         };
-        self.milliseconds_to_first.get_or_insert_with(|| now() - started);
+        self.milliseconds_to_first.get_or_insert_with(|| now() - self.started);
         self.song.add(&prediction);
         let song = self.song.prediction();
         let event = Event::Segment {
@@ -163,14 +197,35 @@ impl Progress {
             start,
             end,
             probabilities: probabilities(&prediction.ensemble),
-            members: members(analyser, prediction.members.iter().map(|m| probabilities(m)).collect()),
+            members: members(analyser, prediction.class_probabilities()),
             none: song.as_ref().is_some_and(|song| song.decision.none),
-            non_music: None,
-            song_non_music: None,
-            settled: false,
+            non_music: analyser.non_music(&prediction.non_music),
+            song_non_music: song.as_ref().and_then(|song| analyser.non_music(&song.non_music)),
+            settled: self.song.settled(self.segments.len().saturating_sub(self.posted)),
             song: song.map(|song| song.ensemble).unwrap_or_default(),
         };
         wire::post(&event, Some(&prediction.spectra.db));
+    }
+
+    fn finished(
+        &self,
+        analyser: &Analyser,
+        set: ModelSet,
+        song: SongPrediction,
+        conditions: Vec<Condition>,
+    ) -> Event {
+        Event::Finished {
+            id: self.id,
+            probabilities: song.ensemble,
+            none: song.decision.none,
+            non_music: analyser.non_music(&song.non_music),
+            tags: analyser.tags(&song.tags),
+            conditions,
+            set,
+            members: members(analyser, song.members),
+            milliseconds: now() - self.started,
+            milliseconds_to_first: self.milliseconds_to_first.unwrap_or_default(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The samples of a job, mixed to mono and resampled piece by piece.
 
 use cratedigger_dsp::{DspError, Resampler, downmix};
+use cratedigger_zoo::condition::ClippingMeter;
 use cratedigger_zoo::{Signals, place_at};
 use js_sys::Float32Array;
 
@@ -23,6 +24,7 @@ pub(crate) struct Source<'a> {
     /// The samples read so far, mono, at every sample rate that a network needs.
     pub(crate) signals: Signals,
     blocks: Vec<Vec<f32>>,
+    clipping: ClippingMeter,
 }
 
 impl<'a> Source<'a> {
@@ -54,6 +56,7 @@ impl<'a> Source<'a> {
             resampled_length,
             signals,
             blocks: vec![Vec::new(); job.channels.len()],
+            clipping: ClippingMeter::default(),
         })
     }
 
@@ -70,6 +73,16 @@ impl<'a> Source<'a> {
     /// The samples read so far, mono, at the rate at which positions are counted.
     pub(crate) fn signal(&self) -> &[f32] {
         self.signals.at(self.rate)
+    }
+
+    /// Whether all samples are read.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.resamplers.is_empty()
+    }
+
+    /// Counts the clipped samples read so far.
+    pub(crate) fn clipping(&self) -> &ClippingMeter {
+        &self.clipping
     }
 
     /// Whether the song is read up to sample `samples`, at every sample rate.
@@ -94,6 +107,7 @@ impl<'a> Source<'a> {
                 channel.subarray(self.taken as u32, end as u32).copy_to(block);
             }
             let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
+            self.clipping.push(views.iter().copied());
             let mixed = downmix(&views)?;
             for (rate, resampler) in &mut self.resamplers {
                 if let Some(signal) = self.signals.at_mut(*rate) {

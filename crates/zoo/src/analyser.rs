@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
+use cratedigger_protocol::{NonMusic, Tag};
 
 use crate::{
     EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, golden_signal, log_softmax, place_at,
+    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, argmax, golden_signal, log_softmax,
+    non_music, of_classes, place_at, probabilities,
 };
 
 /// Why a prediction failed.
@@ -30,6 +32,9 @@ pub enum AnalyseError {
     /// The signals do not contain a sample rate that a network needs.
     #[error("the song is also needed at {0} Hz")]
     Rate(u32),
+    /// No network has an embedding.
+    #[error("no network of this set has an embedding")]
+    NoEmbedding,
 }
 
 /// The spectrogram of a segment, for drawing.
@@ -46,17 +51,41 @@ pub struct Spectra {
 /// The prediction for one segment.
 #[derive(Clone, Debug)]
 pub struct Prediction {
-    /// Log-probabilities of each network, in the order of [`Analyser::models`].
+    /// Log-probabilities of each network, in the order of [`Analyser::models`]: of the classes and, for a
+    /// network that predicts them, of the kinds of non-music.
     pub members: Vec<Vec<f32>>,
-    /// Log-probabilities of the ensemble.
+    /// Log-probabilities of the ensemble, for the classes.
     pub ensemble: Vec<f32>,
+    /// Probability of each kind of non-music; empty if no network predicts kinds.
+    pub non_music: Vec<f32>,
+    /// Strength of each tag, 0…1; empty if no network predicts tags.
+    pub tags: Vec<f32>,
     /// The spectrogram for drawing.
     pub spectra: Spectra,
 }
 
+impl Prediction {
+    /// Probabilities of the classes of each network, in the order of [`Analyser::models`].
+    pub fn class_probabilities(&self) -> Vec<Vec<f32>> {
+        let classes = self.ensemble.len();
+        self.members.iter().map(|member| probabilities(&of_classes(member, classes))).collect()
+    }
+}
+
+/// Strength above which a song has a tag, if the manifest says nothing else.
+const TAGS_ABOVE: f32 = 0.1;
+/// The largest number of tags of a song.
+const MOST_TAGS: usize = 6;
+
 /// All networks of a manifest on one device, with the plans of their inputs.
 pub struct Analyser {
     classes: Vec<String>,
+    /// Kinds of non-music.
+    kinds: Vec<String>,
+    /// Strength above which a song has a tag.
+    tags_above: f32,
+    /// The first network with tags.
+    tagger: Option<usize>,
     /// Defines the sample rate of segment ranges and the spectrogram for drawing.
     input_spec: InputSpec,
     rates: Vec<u32>,
@@ -83,7 +112,7 @@ impl Analyser {
         let mut extractors = Vec::new();
         let mut members = Vec::new();
         for (entry, bytes) in manifest.models.iter().zip(weights) {
-            let model = Model::load(entry, manifest.classes.len(), bytes, device)?;
+            let model = Model::load(entry, manifest.outputs_of(entry), bytes, device)?;
             let same = |other: &&ModelEntry| {
                 other.input_spec == entry.input_spec && other.preparation == entry.preparation
             };
@@ -114,6 +143,9 @@ impl Analyser {
         rates.dedup();
         Ok(Self {
             classes: manifest.classes.clone(),
+            kinds: manifest.non_music.clone(),
+            tags_above: manifest.tags_above.unwrap_or(TAGS_ABOVE),
+            tagger: manifest.models.iter().position(|model| !model.architecture.tags().is_empty()),
             input_spec,
             rates,
             members,
@@ -168,22 +200,23 @@ impl Analyser {
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
-        if let Some(missing) = self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
-            return Err(AnalyseError::Rate(*missing));
-        }
+        self.check_rates(signals)?;
         let signal = signals.at(self.sample_rate());
         let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
         let mut predictions: Vec<Prediction> = Vec::with_capacity(audible.len());
         for segment in &audible {
             let spectra = self.spectra(signal, segment.start)?;
-            predictions.push(Prediction { members: Vec::new(), ensemble: Vec::new(), spectra });
+            let (members, ensemble, non_music, tags) = Default::default();
+            predictions.push(Prediction { members, ensemble, non_music, tags, spectra });
         }
         if !audible.is_empty() {
             self.run_members(signals, &audible, &mut predictions).await?;
         }
+        let classes = self.classes.len();
         for prediction in &mut predictions {
-            let members: Vec<&[f32]> = prediction.members.iter().map(Vec::as_slice).collect();
-            prediction.ensemble = self.rule.combine(&members);
+            let members: Vec<_> = prediction.members.iter().map(|m| of_classes(m, classes)).collect();
+            prediction.ensemble = self.rule.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            prediction.non_music = non_music(prediction.members.iter().map(Vec::as_slice), classes);
         }
         let mut predictions = predictions.into_iter();
         Ok(segments.iter().map(|s| if is_audible(signal, s) { predictions.next() } else { None }).collect())
@@ -196,41 +229,131 @@ impl Analyser {
         Ok(Spectra { bands, columns, db })
     }
 
-    /// Appends the log-probabilities of each network to the predictions for `segments`.
+    fn check_rates(&self, signals: &Signals) -> Result<(), AnalyseError> {
+        match self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
+            Some(missing) => Err(AnalyseError::Rate(*missing)),
+            None => Ok(()),
+        }
+    }
+
+    /// The windows of `segments` for one extractor, one after the other.
+    fn windows(
+        &mut self,
+        extractor: usize,
+        signals: &Signals,
+        segments: &[&Range<usize>],
+    ) -> Result<Vec<f32>, AnalyseError> {
+        let rate = self.sample_rate();
+        let extractor = &mut self.extractors[extractor];
+        let mut windows = Vec::with_capacity(extractor.values() * segments.len());
+        let own = extractor.input_spec().sample_rate;
+        let signal = signals.at(own);
+        for segment in segments {
+            let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
+            extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
+        }
+        Ok(windows)
+    }
+
+    /// Appends the log-probabilities of each network, and sets the tags of the predictions for `segments`.
     async fn run_members(
         &mut self,
         signals: &Signals,
         segments: &[&Range<usize>],
         predictions: &mut [Prediction],
     ) -> Result<(), AnalyseError> {
-        let rate = self.sample_rate();
         let mut inputs = Vec::with_capacity(self.extractors.len());
-        for extractor in &mut self.extractors {
-            let mut windows = Vec::with_capacity(extractor.values() * segments.len());
-            let own = extractor.input_spec().sample_rate;
-            let signal = signals.at(own);
-            for segment in segments {
-                let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
-                extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
-            }
-            inputs.push(windows);
+        for extractor in 0..self.extractors.len() {
+            inputs.push(self.windows(extractor, signals, segments)?);
         }
         for (index, Member { model, extractor }) in self.members.iter().enumerate() {
             // The last network with this input takes the windows, the others copy them.
             let last = self.members[index + 1..].iter().all(|other| other.extractor != *extractor);
             let input = &mut inputs[*extractor];
             let windows = if last { std::mem::take(input) } else { input.clone() };
-            let logits = model.logits(windows).await?;
-            for (prediction, logits) in predictions.iter_mut().zip(logits.chunks_exact(self.classes.len())) {
+            let logits = if self.tagger == Some(index) {
+                let (logits, tags) = model.logits_and_tags(windows).await?;
+                let width = model.entry().architecture.tags().len().max(1);
+                for (prediction, tags) in predictions.iter_mut().zip(tags.chunks_exact(width)) {
+                    prediction.tags = tags.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
+                }
+                logits
+            } else {
+                model.logits(windows).await?
+            };
+            for (prediction, logits) in predictions.iter_mut().zip(logits.chunks_exact(model.outputs())) {
                 prediction.members.push(log_softmax(logits));
             }
         }
         Ok(())
     }
 
+    /// Number of values of [`Analyser::embedding`]; `None` if no network has an embedding.
+    pub fn embedding_width(&self) -> Option<usize> {
+        self.models().find_map(|model| model.entry().architecture.embedding_width())
+    }
+
+    /// The embedding of some segments of a song, by the first network that has one; `None` for a silent
+    /// segment. Segments are as for [`Analyser::predict`].
+    ///
+    /// # Errors
+    /// No network has an embedding, the signals lack one of [`Analyser::sample_rates`], or the device
+    /// failed.
+    pub async fn embedding(
+        &mut self,
+        signals: &Signals,
+        segments: &[Range<usize>],
+    ) -> Result<Vec<Option<Vec<f32>>>, AnalyseError> {
+        self.check_rates(signals)?;
+        let width = |member: &Member| member.model.entry().architecture.embedding_width();
+        let Some((index, width)) =
+            self.members.iter().enumerate().find_map(|(index, member)| Some((index, width(member)?)))
+        else {
+            return Err(AnalyseError::NoEmbedding);
+        };
+        let signal = signals.at(self.sample_rate());
+        let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        if audible.is_empty() {
+            return Ok(vec![None; segments.len()]);
+        }
+        let windows = self.windows(self.members[index].extractor, signals, &audible)?;
+        let values = self.members[index].model.embedding(windows).await?;
+        let mut rows = values.chunks_exact(width.max(1));
+        let row = |segment| if is_audible(signal, segment) { rows.next().map(<[f32]>::to_vec) } else { None };
+        Ok(segments.iter().map(row).collect())
+    }
+
+    /// What the probabilities of the kinds of non-music come to; `None` if no network predicts kinds.
+    pub fn non_music(&self, probabilities: &[f32]) -> Option<NonMusic> {
+        if probabilities.is_empty() {
+            return None;
+        }
+        Some(NonMusic {
+            kind: self.kinds.get(argmax(probabilities))?.clone(),
+            probability: probabilities.iter().sum::<f32>().min(1.0),
+            rejected: self.rule.rejects(probabilities),
+        })
+    }
+
+    /// The tags with these strengths, the strongest first: at most six, and only those above the manifest's
+    /// level.
+    pub fn tags(&self, strengths: &[f32]) -> Vec<Tag> {
+        let names = self.tagger.and_then(|index| self.members.get(index));
+        let names = names.map_or(&[] as &[String], |member| member.model.entry().architecture.tags());
+        let mut tags: Vec<Tag> = names
+            .iter()
+            .zip(strengths)
+            .filter(|(_, strength)| **strength >= self.tags_above)
+            .map(|(name, &strength)| Tag { name: name.clone(), strength })
+            .collect();
+        tags.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        tags.truncate(MOST_TAGS);
+        tags
+    }
+
     /// An empty accumulator of the segments of one song.
     pub fn song(&self) -> SongAccumulator {
-        SongAccumulator::new(self.rule.clone())
+        SongAccumulator::new(self.rule.clone(), self.classes.len())
     }
 
     /// The prediction for a song from the predictions for its segments; `None` if there are none.
@@ -243,22 +366,41 @@ impl Analyser {
         song.prediction()
     }
 
-    /// Logits of every network for the golden input, network after network. The batch has `copies` copies
-    /// of it, to time a device; only the logits of the first copy are returned.
+    /// The input of every network for the golden signal, in batches of `copies` equal windows.
     ///
     /// # Errors
-    /// The device failed.
-    pub async fn golden_logits(&mut self, copies: usize) -> Result<Vec<f32>, AnalyseError> {
-        let mut all = Vec::with_capacity(self.members.len() * self.classes.len());
-        for Member { model, extractor } in &self.members {
-            let extractor = &mut self.extractors[*extractor];
+    /// None that a loaded manifest can reach.
+    pub fn golden_windows(&mut self, copies: usize) -> Result<Vec<Vec<f32>>, AnalyseError> {
+        let windows = |extractor: &mut Extractor| -> Result<Vec<f32>, AnalyseError> {
             let InputSpec { sample_rate, segment_seconds, .. } = *extractor.input_spec();
             let mut window = Vec::new();
             extractor.window(&golden_signal(sample_rate, segment_seconds), 0, &mut window)?;
-            let logits = model.logits(window.repeat(copies.max(1))).await?;
-            all.extend(logits.into_iter().take(self.classes.len()));
+            Ok(window.repeat(copies.max(1)))
+        };
+        let windows: Vec<_> = self.extractors.iter_mut().map(windows).collect::<Result<_, _>>()?;
+        Ok(self.members.iter().filter_map(|member| windows.get(member.extractor).cloned()).collect())
+    }
+
+    /// Logits of the first of each network's windows, network after network. The networks compute all
+    /// windows, so this is also what a device is timed with.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn logits(&self, windows: &[Vec<f32>]) -> Result<Vec<f32>, AnalyseError> {
+        let mut all = Vec::new();
+        for (Member { model, .. }, windows) in self.members.iter().zip(windows) {
+            all.extend(model.logits(windows.clone()).await?.into_iter().take(model.outputs()));
         }
         Ok(all)
+    }
+
+    /// Logits of every network for the golden input, network after network.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn golden_logits(&mut self) -> Result<Vec<f32>, AnalyseError> {
+        let windows = self.golden_windows(1)?;
+        self.logits(&windows).await
     }
 
     /// The manifest's golden logits, in the order of [`Analyser::golden_logits`].

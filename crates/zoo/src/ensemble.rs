@@ -47,6 +47,32 @@ pub fn at_temperature(log_probabilities: &[f32], temperature: f32) -> Vec<f32> {
     log_softmax(&scaled)
 }
 
+/// The part of a network's log-probabilities that belongs to the classes, normalised. A network that also
+/// predicts kinds of non-music has their values after those of the classes; without them, nothing changes.
+pub fn of_classes(log_probabilities: &[f32], classes: usize) -> Vec<f32> {
+    match log_probabilities.get(..classes) {
+        Some(part) if log_probabilities.len() > classes => log_softmax(part),
+        _ => log_probabilities.to_vec(),
+    }
+}
+
+/// Probability of each kind of non-music: the mean over the networks that predict kinds, from
+/// log-probabilities of all their outputs. Empty if no network does.
+pub fn non_music<'a>(members: impl IntoIterator<Item = &'a [f32]>, classes: usize) -> Vec<f32> {
+    let mut sum: Vec<f32> = Vec::new();
+    let mut count = 0_u32;
+    for kinds in members.into_iter().filter_map(|member| member.get(classes..)) {
+        if kinds.is_empty() {
+            continue;
+        }
+        sum.resize(kinds.len(), 0.0);
+        sum.iter_mut().zip(kinds).for_each(|(sum, p)| *sum += p.exp());
+        count += 1;
+    }
+    sum.iter_mut().for_each(|sum| *sum /= count as f32);
+    sum
+}
+
 /// How the members' distributions are combined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -92,6 +118,10 @@ pub struct EnsembleRule {
     /// Threshold of the confidence below which the answer is none of the classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none_below: Option<f32>,
+    /// Threshold of the probability of all kinds of non-music together above which the answer is none of
+    /// the classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub non_music_above: Option<f32>,
 }
 
 impl Default for EnsembleRule {
@@ -102,6 +132,7 @@ impl Default for EnsembleRule {
             temperatures: Vec::new(),
             temperature: 1.0,
             none_below: None,
+            non_music_above: None,
         }
     }
 }
@@ -113,9 +144,11 @@ pub struct Decision {
     pub class: usize,
     /// Its probability.
     pub confidence: f32,
-    /// Whether the confidence is below the threshold, as for speech, noise or other music: the answer is
-    /// none of the classes.
+    /// Whether the answer is none of the classes: the confidence is below its threshold, as for noise or
+    /// other music, or the sound is no music.
     pub none: bool,
+    /// The likeliest kind of non-music, if the probability of all kinds is above its threshold.
+    pub non_music: Option<usize>,
 }
 
 impl EnsembleRule {
@@ -137,8 +170,11 @@ impl EnsembleRule {
         if !self.temperatures.iter().chain([&self.temperature]).all(|t| (0.01..=100.0).contains(t)) {
             return Err("the ensemble's temperatures must be 0.01 to 100".into());
         }
-        if self.none_below.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
-            return Err("the ensemble's none_below must be a probability".into());
+        for (what, threshold) in [("none_below", self.none_below), ("non_music_above", self.non_music_above)]
+        {
+            if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+                return Err(format!("the ensemble's {what} must be a probability"));
+            }
         }
         if let Combination::Stack(Stacking { weights, biases }) = &self.combination {
             if weights.len() != classes
@@ -156,7 +192,8 @@ impl EnsembleRule {
         Ok(())
     }
 
-    /// Combines the members' log-probabilities to those of the ensemble. Empty for no members.
+    /// Combines the members' log-probabilities of the classes ([`of_classes`]) to those of the ensemble.
+    /// Empty for no members.
     pub fn combine(&self, members: &[&[f32]]) -> Vec<f32> {
         let Some(classes) = members.first().map(|first| first.len()) else {
             return Vec::new();
@@ -216,10 +253,23 @@ impl EnsembleRule {
         self.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
-    /// The decision for these log-probabilities of the ensemble.
+    /// The decision for these log-probabilities of the ensemble, without kinds of non-music.
     pub fn decide(&self, log_probabilities: &[f32]) -> Decision {
+        self.decide_with(log_probabilities, &[])
+    }
+
+    /// The decision for these log-probabilities of the ensemble and probabilities of kinds of non-music.
+    pub fn decide_with(&self, log_probabilities: &[f32], non_music: &[f32]) -> Decision {
         let (class, confidence) = most_probable(log_probabilities);
-        Decision { class, confidence, none: self.none_below.is_some_and(|least| confidence < least) }
+        let non_music = self.rejects(non_music).then(|| argmax(non_music));
+        let unsure = self.none_below.is_some_and(|least| confidence < least);
+        Decision { class, confidence, none: unsure || non_music.is_some(), non_music }
+    }
+
+    /// Whether the probability of all kinds of non-music together is above its threshold.
+    pub(crate) fn rejects(&self, non_music: &[f32]) -> bool {
+        let total: f32 = non_music.iter().sum();
+        !non_music.is_empty() && self.non_music_above.is_some_and(|most| total > most)
     }
 }
 
@@ -387,6 +437,31 @@ mod tests {
     }
 
     #[test]
+    fn kinds_of_non_music_are_apart_from_the_classes() {
+        // Two classes and two kinds; the second member has no kinds.
+        let members = logs(&[&[0.3, 0.1, 0.5, 0.1], &[0.8, 0.2], &[0.2, 0.2, 0.0, 0.6]]);
+        assert_close(&probabilities(&of_classes(&members[0], 2)), &[0.75, 0.25]);
+        assert_eq!(of_classes(&members[1], 2), members[1]);
+        assert_close(&non_music(members.iter().map(Vec::as_slice), 2), &[0.25, 0.35]);
+        assert!(non_music([members[1].as_slice()], 2).is_empty());
+    }
+
+    #[test]
+    fn non_music_above_its_threshold_is_none_of_the_classes() {
+        let rule = EnsembleRule { non_music_above: Some(0.5), ..Default::default() };
+        let classes = logs(&[&[0.1, 0.9]]).remove(0);
+        let rejected = rule.decide_with(&classes, &[0.2, 0.35]);
+        assert_eq!((rejected.class, rejected.none, rejected.non_music), (1, true, Some(1)));
+        for accepted in [rule.decide_with(&classes, &[0.2, 0.3]), rule.decide(&classes)] {
+            assert_eq!((accepted.class, accepted.none, accepted.non_music), (1, false, None));
+        }
+        assert_eq!(EnsembleRule::default().decide_with(&classes, &[1.0]).non_music, None);
+        // Doubt alone is no kind of non-music.
+        let doubt = EnsembleRule { none_below: Some(0.95), ..rule }.decide_with(&classes, &[0.1, 0.1]);
+        assert_eq!((doubt.none, doubt.non_music), (true, None));
+    }
+
+    #[test]
     fn invalid_rules_are_rejected() {
         let default = EnsembleRule::default;
         let stack = |weights, biases| Combination::Stack(Stacking { weights, biases });
@@ -397,6 +472,7 @@ mod tests {
             EnsembleRule { temperatures: vec![1.0, f32::NAN], ..default() },
             EnsembleRule { temperature: 0.0, ..default() },
             EnsembleRule { none_below: Some(1.5), ..default() },
+            EnsembleRule { non_music_above: Some(-0.1), ..default() },
             rule(stack(vec![vec![1.0; 4]; 2], vec![0.0]), &[]),
             rule(stack(vec![vec![1.0; 3]; 2], vec![0.0; 2]), &[]),
             rule(stack(vec![vec![f32::INFINITY; 4]; 2], vec![0.0; 2]), &[]),

@@ -3,7 +3,8 @@
 //! Trainer and web workers use this crate, so that a network runs as it was trained. An [`InputSpec`]
 //! defines a network's input, an [`Architecture`] builds the network, a [`Manifest`] ties both to a file
 //! of weights by hashes, and an [`Analyser`] predicts songs with all networks. [`explain()`] tells which
-//! parts of the sound speak for a class, and [`character`] describes a song by plain features. No back
+//! parts of the sound speak for a class, [`character`] describes a song by plain features, and [`condition`]
+//! tells recordings under which the networks are worse. No back
 //! end is named here: functions take bytes and a burn `Device`, which the binary chooses.
 
 #![forbid(unsafe_code)]
@@ -30,8 +31,8 @@ mod song;
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
 pub use cratedigger_protocol::Metric;
 pub use ensemble::{
-    Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax,
-    probabilities,
+    Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax, non_music,
+    of_classes, probabilities,
 };
 pub use explain::{ExplainError, Explanation, explain};
 pub use extractor::{Extractor, LogMelPlan, prepare};
@@ -45,7 +46,7 @@ pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEnt
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
 pub use signals::{Signals, place_at};
-pub use song::{SongAccumulator, SongPrediction};
+pub use song::{SongAccumulator, SongPrediction, spread_order};
 
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =

@@ -1,5 +1,7 @@
 //! The manifest beside the weights: everything needed to check, run and reproduce networks.
 
+use std::collections::BTreeSet;
+
 use cratedigger_protocol::{Descriptor, Metric, Quantiles, TypicalCharacter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +19,13 @@ pub struct Manifest {
     pub format: u32,
     /// The genres, in the order of all logits.
     pub classes: Vec<String>,
+    /// Kinds of sounds that are no music, as `speech`. A network with [`ModelEntry::non_music`] has one more
+    /// logit for each kind, after those of the classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub non_music: Vec<String>,
+    /// Strength above which a song has a tag; 0.1 if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags_above: Option<f32>,
     /// Measured accuracies of the ensemble.
     #[serde(default)]
     pub metrics: Vec<Metric>,
@@ -58,6 +67,12 @@ pub struct ModelEntry {
     /// [`ModelEntry::hash_of`] these settings, written when the weights were exported.
     #[serde(rename = "recipe_hash")]
     pub spec_hash: String,
+    /// Whether it also predicts [`Manifest::non_music`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub non_music: bool,
+    /// Licence notice of weights that come from elsewhere. It must go with every copy, so it is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// How it was trained.
     pub training: Training,
     /// Measured accuracies.
@@ -102,7 +117,8 @@ pub struct DataRecord {
 /// The result for [`crate::golden_signal`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Golden {
-    /// Logits of the first window, one for each class.
+    /// Logits of the first window, one for each class, then one for each kind of non-music that the network
+    /// predicts.
     pub logits: Vec<f32>,
 }
 
@@ -122,6 +138,10 @@ pub enum ManifestError {
 
 fn is_plain(rule: &EnsembleRule) -> bool {
     *rule == EnsembleRule::default()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_identity(preparation: &Preparation) -> bool {
@@ -154,9 +174,15 @@ impl Manifest {
             if manifest.models[..index].iter().any(|m| m.name == model.name) {
                 return inconsistent(format!("two models have the name {}", model.name));
             }
-            if model.golden.logits.len() != manifest.classes.len() {
+            if model.golden.logits.len() != manifest.outputs_of(model) {
                 return inconsistent(format!(
                     "{} has golden logits for another number of classes",
+                    model.name
+                ));
+            }
+            if model.non_music && manifest.non_music.is_empty() {
+                return inconsistent(format!(
+                    "{} predicts kinds of non-music that are not listed",
                     model.name
                 ));
             }
@@ -171,11 +197,36 @@ impl Manifest {
         if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
             return inconsistent(reason);
         }
+        if let Some(reason) = manifest.non_music_fault() {
+            return inconsistent(reason.into());
+        }
         if let Some(reason) = manifest.character.as_ref().and_then(|c| character_fault(c, &manifest.classes))
         {
             return inconsistent(reason.into());
         }
         Ok(manifest)
+    }
+
+    /// Number of logits of a network: one for each class, and one for each kind of non-music that it
+    /// predicts.
+    pub fn outputs_of(&self, model: &ModelEntry) -> usize {
+        self.classes.len() + if model.non_music { self.non_music.len() } else { 0 }
+    }
+
+    /// What is wrong with kinds of non-music and tags, if anything is.
+    fn non_music_fault(&self) -> Option<&'static str> {
+        let predicted = self.models.iter().any(|model| model.non_music);
+        if self.ensemble.non_music_above.is_some() && !predicted {
+            return Some("the ensemble has `non_music_above`, but no network predicts `non_music`");
+        }
+        let distinct: BTreeSet<&String> = self.non_music.iter().chain(&self.classes).collect();
+        if distinct.len() < self.non_music.len() + self.classes.len() {
+            return Some("classes and kinds of non-music must have different names");
+        }
+        if self.tags_above.is_some_and(|level| !(0.0..=1.0).contains(&level)) {
+            return Some("`tags_above` must be in 0…1");
+        }
+        None
     }
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::nets::{
     Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
-    InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, Vgg19, Vgg19Config, read_record,
+    InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, MusicnnOutput, Vgg19,
+    Vgg19Config, read_record,
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
@@ -117,10 +118,45 @@ impl Architecture {
         }
     }
 
+    /// Names of the tags that the network predicts beside the classes; none for most designs.
+    pub fn tags(&self) -> &[String] {
+        match self {
+            Self::Musicnn(config) => &config.tags,
+            _ => &[],
+        }
+    }
+
+    /// Number of values of the embedding, if the design has one.
+    pub fn embedding_width(&self) -> Option<usize> {
+        match self {
+            Self::Musicnn(config) => Some(config.embedding),
+            _ => None,
+        }
+    }
+
     /// One line that describes the design and the input.
     pub fn summary(&self, input_spec: &InputSpec) -> String {
         let inputs: Vec<String> = input_spec.inputs.iter().map(Input::summary).collect();
         format!("{} on {} s of {}", self.describe(), input_spec.segment_seconds, inputs.join(" and "))
+    }
+}
+
+impl Network {
+    /// Logits of a batch and, if the network has a layer for tags, their logits, from one pass.
+    ///
+    /// # Shapes
+    /// For each part of the input `[batch, channels, rows, columns]` → `[batch, classes]`, `[batch, tags]`
+    ///
+    /// # Panics
+    /// As [`Network::forward`].
+    pub fn forward_with_tags(&self, parts: &[Tensor<4>]) -> (Tensor<2>, Option<Tensor<2>>) {
+        match self {
+            Self::Musicnn(network) => {
+                let MusicnnOutput { logits, tags, .. } = network.outputs(parts);
+                (logits, tags)
+            }
+            other => (other.forward(parts), None),
+        }
     }
 }
 
@@ -212,7 +248,7 @@ pub enum LoadError {
 /// A network with its weights on a device.
 pub struct Model {
     entry: ModelEntry,
-    classes: usize,
+    outputs: usize,
     shapes: Vec<[usize; 3]>,
     network: Network,
     device: Device,
@@ -220,13 +256,13 @@ pub struct Model {
 
 impl Model {
     /// Loads a network from the bytes of its burnpack file. Half-precision weights are converted to single
-    /// precision.
+    /// precision. `outputs` is [`crate::Manifest::outputs_of`] this entry.
     ///
     /// # Errors
     /// The entry is inconsistent, or the bytes do not match it.
     pub fn load(
         entry: &ModelEntry,
-        classes: usize,
+        outputs: usize,
         weights: Vec<u8>,
         device: &Device,
     ) -> Result<Self, LoadError> {
@@ -252,10 +288,10 @@ impl Model {
         let record = read_record(weights).map_err(|e| refuse(e.to_string()))?;
         let network = entry
             .architecture
-            .init(&shapes, classes, device)
+            .init(&shapes, outputs, device)
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|e| refuse(e.to_string()))?;
-        Ok(Self { entry: entry.clone(), classes, shapes, network, device: device.clone() })
+        Ok(Self { entry: entry.clone(), outputs, shapes, network, device: device.clone() })
     }
 
     /// The network, for outputs other than logits.
@@ -268,20 +304,67 @@ impl Model {
         &self.entry
     }
 
-    /// Logits of consecutive windows from [`crate::Extractor::window`]: `windows · classes` values.
+    /// Number of logits for each window.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Logits of consecutive windows from [`crate::Extractor::window`]: `windows · outputs` values.
     ///
     /// # Errors
     /// The device failed.
     pub async fn logits(&self, windows: Vec<f32>) -> Result<Vec<f32>, AnalyseError> {
+        self.read(windows, self.outputs, |network, parts| network.forward(parts)).await
+    }
+
+    /// For consecutive windows, the logits, and the logits of the tags if the network has a layer for
+    /// them, both from one pass: `windows · outputs` and `windows · tags` values.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn logits_and_tags(&self, windows: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), AnalyseError> {
+        let tags = self.entry.architecture.tags().len();
+        // One tensor, because reading from a GPU takes longer than the layer.
+        let both = |network: &Network, parts: &[Tensor<4>]| match network.forward_with_tags(parts) {
+            (logits, Some(tags)) => Tensor::cat(vec![logits, tags], 1),
+            (logits, None) => logits,
+        };
+        let values = self.read(windows, self.outputs + tags, both).await?;
+        let rows = values.chunks_exact(self.outputs + tags);
+        let (logits, tags): (Vec<_>, Vec<_>) = rows.map(|row| row.split_at(self.outputs)).unzip();
+        Ok((logits.concat(), tags.concat()))
+    }
+
+    /// Embeddings of consecutive windows: `windows · width` values, with the width of
+    /// [`Architecture::embedding_width`].
+    ///
+    /// # Errors
+    /// The network has no embedding, or the device failed.
+    pub async fn embedding(&self, windows: Vec<f32>) -> Result<Vec<f32>, AnalyseError> {
+        let (Network::Musicnn(network), Some(width)) =
+            (&self.network, self.entry.architecture.embedding_width())
+        else {
+            return Err(AnalyseError::NoEmbedding);
+        };
+        self.read(windows, width, |_, parts| network.embedding(parts)).await
+    }
+
+    /// Runs the network and reads `width` finite values for each window.
+    async fn read(
+        &self,
+        windows: Vec<f32>,
+        width: usize,
+        run: impl FnOnce(&Network, &[Tensor<4>]) -> Tensor<2>,
+    ) -> Result<Vec<f32>, AnalyseError> {
         let length: usize = self.shapes.iter().map(|s| s.iter().product::<usize>()).sum();
         let count = windows.len() / length.max(1);
-        let output = self.network.forward(&batch(windows, &self.shapes, &self.device));
+        let output = run(&self.network, &batch(windows, &self.shapes, &self.device));
         let failed = |e: String| AnalyseError::Device { model: self.entry.name.clone(), reason: e };
         let data = output.into_data_async().await.map_err(|e| failed(format!("{e:?}")))?;
-        let logits = data.as_slice::<f32>().map_err(|e| failed(format!("{e:?}")))?.to_vec();
-        if logits.len() != count * self.classes || logits.iter().any(|l| !l.is_finite()) {
-            return Err(failed("its logits are not finite numbers".into()));
+        let values = data.as_slice::<f32>().map_err(|e| failed(format!("{e:?}")))?.to_vec();
+        if values.len() != count * width || values.iter().any(|value| !value.is_finite()) {
+            return Err(failed("its outputs are not finite numbers".into()));
         }
-        Ok(logits)
+        Ok(values)
     }
 }

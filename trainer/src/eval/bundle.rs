@@ -120,6 +120,8 @@ impl ModelBundle {
             architecture: config.network,
             input_spec: spec,
             preparation,
+            non_music: false,
+            licence: None,
             training,
             metrics: Vec::new(),
             golden: Golden { logits: Vec::new() },
@@ -133,6 +135,8 @@ impl ModelBundle {
         let manifest = Manifest {
             format: cratedigger_zoo::FORMAT,
             classes,
+            non_music: Vec::new(),
+            tags_above: None,
             metrics: Vec::new(),
             ensemble: EnsembleRule::default(),
             full: None,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{EnsembleRule, Manifest, Signals, argmax};
+use cratedigger_zoo::{EnsembleRule, Manifest, Prediction, Signals, argmax, of_classes};
 use serde::Serialize;
 
 use super::bundle::ModelBundle;
@@ -345,7 +345,7 @@ fn confidences_of_non_music(
     seed: u64,
 ) -> Result<(Vec<&'static str>, Vec<f32>)> {
     let mut analyser = bundle.analyser()?;
-    let rate = analyser.sample_rate();
+    let (rate, classes) = (analyser.sample_rate(), analyser.classes().len());
     let sounds = non_music::sounds(rate, NON_MUSIC_SECONDS, NON_MUSIC_EACH, seed);
     let bar = progress_bar(sounds.len() as u64, "non-music sounds");
     let (mut kinds, mut confidences) = (Vec::new(), Vec::new());
@@ -353,7 +353,8 @@ fn confidences_of_non_music(
         let segments = analyser.segments(sound.samples.len());
         let signals = Signals::resampled(&sound.samples, rate, analyser.sample_rates())?;
         let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
-        let members: Vec<Vec<Vec<f32>>> = predictions.into_iter().flatten().map(|p| p.members).collect();
+        let of_segment = |p: Prediction| p.members.iter().map(|m| of_classes(m, classes)).collect();
+        let members: Vec<Vec<Vec<f32>>> = predictions.into_iter().flatten().map(of_segment).collect();
         bar.inc(1);
         if members.is_empty() {
             continue; // silence, which is refused without a network

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, ModelEntry, log_softmax};
+use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, ModelEntry, Prediction, log_softmax, of_classes};
 
 use super::bundle::ModelBundle;
 use crate::config::Config;
@@ -266,7 +266,7 @@ fn source_of(sources: &BTreeMap<&str, usize>) -> String {
     each.join(" and ")
 }
 
-/// The source of a clip's windows, and the log-probabilities of each segment by each network; none for
+/// The source of a clip's windows, and the log-probabilities of the classes of each segment by each network; none for
 /// silent segments.
 fn predict(
     clip: &Clip,
@@ -275,6 +275,7 @@ fn predict(
     origin: Origin,
     keep_silent: bool,
 ) -> Result<(&'static str, Vec<Option<Members>>)> {
+    let classes = analyser.classes().len();
     // Arrays, tables or pictures are used only if they fit all networks; otherwise audio is used.
     if origin != Origin::Audio {
         let origin = if origin == Origin::Both { Origin::Auto } else { origin };
@@ -294,8 +295,8 @@ fn predict(
                     windows.extend(preprocessed(&entry.input_spec, &entry.preparation, &raw)?);
                 }
                 let logits = pollster::block_on(model.logits(windows))?;
-                let classes = analyser.classes().len();
-                members.push(logits.chunks_exact(classes).map(log_softmax).collect::<Vec<_>>());
+                let rows = logits.chunks_exact(model.outputs());
+                members.push(rows.map(|row| of_classes(&log_softmax(row), classes)).collect::<Vec<_>>());
             }
             let count = members.iter().map(Vec::len).min().unwrap_or_default();
             let of_segment = |s: usize| Some(members.iter().filter_map(|m| m.get(s)).cloned().collect());
@@ -310,7 +311,8 @@ fn predict(
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
     let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
     let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
-    let mut segments: Vec<_> = predictions.into_iter().map(|p| p.map(|p| p.members)).collect();
+    let of_segment = |p: Prediction| p.members.iter().map(|m| of_classes(m, classes)).collect();
+    let mut segments: Vec<Option<Members>> = predictions.into_iter().map(|p| p.map(of_segment)).collect();
     if !keep_silent {
         segments.retain(Option::is_some);
     }

