@@ -120,6 +120,15 @@ pub enum Request {
         /// Index of the genre in [`Event::Ready::classes`].
         class: u32,
     },
+    /// Compute the embedding of a song and of its segments: values by which songs can be compared. Payload
+    /// as for [`Request::Analyse`]. Answered by [`Event::Embedded`], or by [`Event::Failed`] with
+    /// [`FailureKind::BadRequest`] if no loaded network has an embedding; queued and cancelled like a song.
+    Embed {
+        /// Chosen by the page, as for a song.
+        id: u32,
+        /// Sample rate in Hz.
+        sample_rate: u32,
+    },
     /// Cancel a song, running or queued. Answered by [`Event::Cancelled`] unless the song is already
     /// finished.
     Cancel {
@@ -443,6 +452,17 @@ pub enum Event {
         rows: u32,
         /// Number of time ranges.
         columns: u32,
+    },
+    /// The embedding of a song. Payload: one `Float32Array` of (`segments` + 1) × `width` values, row after
+    /// row. The first row is the mean over the audible segments, the others are the segments in order of
+    /// time. The row of a silent segment is 0.
+    Embedded {
+        /// The request.
+        id: u32,
+        /// Number of values of an embedding.
+        width: u32,
+        /// Number of segments, silent ones included.
+        segments: u32,
     },
     /// The song is finished.
     Finished {

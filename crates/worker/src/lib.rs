@@ -9,6 +9,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod device;
+mod embed;
 mod explain;
 mod queue;
 mod song;

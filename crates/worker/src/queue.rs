@@ -11,13 +11,14 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{ActiveModels, Backend, Failure, explain, song, wire};
+use crate::{ActiveModels, Backend, Failure, embed, explain, song, wire};
 
 /// The work that a job asks for.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
     Explain { class: u32 },
+    Embed,
 }
 
 /// A song or a segment, waiting or running.
@@ -107,6 +108,9 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
         Request::Explain { id, sample_rate, class } => {
             enqueue(shared, backend, Job { id, task: Task::Explain { class }, sample_rate, channels });
         }
+        Request::Embed { id, sample_rate } => {
+            enqueue(shared, backend, Job { id, task: Task::Embed, sample_rate, channels });
+        }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
             if let Some((_, cancelled)) = state.current.as_mut().filter(|(current, _)| *current == id) {
@@ -145,6 +149,7 @@ async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
             Task::Explain { class } => {
                 explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }
+            Task::Embed => embed::embed(&mut models.analyser, batch, &job, shared).await,
         };
         shared.borrow_mut().current = None;
         match result {

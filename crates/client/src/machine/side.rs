@@ -20,7 +20,11 @@ pub(super) struct Explaining {
 pub(super) fn ends(event: &Event) -> bool {
     matches!(
         event,
-        Event::Finished { .. } | Event::Cancelled { .. } | Event::Failed { .. } | Event::Explained { .. }
+        Event::Finished { .. }
+            | Event::Cancelled { .. }
+            | Event::Failed { .. }
+            | Event::Explained { .. }
+            | Event::Embedded { .. }
     )
 }
 

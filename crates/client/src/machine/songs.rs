@@ -193,7 +193,7 @@ impl<S> Machine<S> {
                 self.warn(format!("song refused: {detail}"));
                 self.end(Status::Failed(failure.into()));
             }
-            Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } => {}
+            Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Embedded { .. } => {}
             event => {
                 let finished = matches!(event, Event::Finished { .. });
                 self.tell(song, SongUpdate::Output { device: kind, event, payload });

@@ -283,6 +283,7 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::Silent { id, .. }
         | Event::Character { id, .. }
         | Event::Explained { id, .. }
+        | Event::Embedded { id, .. }
         | Event::Finished { id, .. }
         | Event::Cancelled { id } => Some(*id),
     }
