@@ -247,7 +247,11 @@ impl Song {
             }
             Event::Character { traits, .. } => self.character.set(Some(traits)),
             Event::Cancelled { .. } => self.status.set(Status::Cancelled),
-            Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Failed { .. } => {}
+            Event::Ready { .. }
+            | Event::Kept { .. }
+            | Event::Explained { .. }
+            | Event::Embedded { .. }
+            | Event::Failed { .. } => {}
         }
     }
 

@@ -15,7 +15,8 @@ const TOLERANCE: f32 = 1e-5;
 const CLIPPED: f64 = 0.01;
 
 /// Counts clipped samples: runs of at least three samples at the extreme value of the recording, which is
-/// known only at the end. Works on the original samples, because resampling removes the plateaus.
+/// known only at the end. It needs the original samples, because resampling removes the plateaus; so does a
+/// lossy codec after the clipping, which stays unnoticed.
 #[derive(Clone, Debug, Default)]
 pub struct ClippingMeter {
     channels: Vec<Channel>,
@@ -114,6 +115,9 @@ impl BandLevels {
         if f64::from(sample_rate) / 2.0 < UPPER[1][1] || signal.len() < N_FFT {
             return Ok(None);
         }
+        if let Some(index) = signal.iter().position(|sample| !sample.is_finite()) {
+            return Err(DspError::NonFinite { index, value: signal[index] });
+        }
         let mut stft = Stft::new(N_FFT)?;
         let mut frame = vec![0.0; stft.bins()];
         let mut sum = vec![0.0; stft.bins()];
@@ -146,11 +150,15 @@ impl BandLevels {
     }
 
     /// Whether only a telephone's band is there.
+    ///
+    /// The thresholds are between recordings as they are and the same recordings behind a filter of 300 to
+    /// 3400 Hz with 24 dB an octave: of 316 clips of GTZAN and of sounds that are no music, none is above
+    /// all four as it is, and 299 are behind the filter.
     pub fn is_telephone(&self) -> bool {
         self.energy_below > 20.0
-            && self.energy_above > 40.0
-            && self.step_below > 20.0
-            && self.step_above > 25.0
+            && self.energy_above > 28.0
+            && self.step_below > 18.0
+            && self.step_above > 30.0
     }
 }
 

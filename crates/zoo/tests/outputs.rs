@@ -40,11 +40,15 @@ fn load(manifest: &Manifest, weights: Vec<Vec<u8>>) -> Analyser {
 
 /// Two segments of sound with a silent one between them.
 fn song(analyser: &Analyser) -> Signals {
-    let mut song = golden_signal(44_100, 3.0);
-    let end: Vec<f32> = song.iter().rev().map(|s| 0.3 * s).collect();
-    song.extend(vec![0.0; song.len()]);
-    song.extend(end);
-    Signals::resampled(&song, 44_100, analyser.sample_rates()).unwrap()
+    let mut signals = Signals::empty(analyser.sample_rates());
+    for rate in analyser.sample_rates() {
+        let sound = golden_signal(*rate, 3.0);
+        let track = signals.at_mut(*rate).unwrap();
+        track.extend(&sound);
+        track.extend(vec![0.0; sound.len()]);
+        track.extend(sound.iter().rev().map(|s| 0.3 * s));
+    }
+    signals
 }
 
 fn assert_close(found: &[f32], expected: &[f32]) {

@@ -197,12 +197,17 @@ pub fn manifest_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Protocol in the manifest of published weights, which were trained elsewhere.
+pub const IMPORTED: &str = "imported";
+
 /// Whether a network, or the weights that its training started from, was trained or selected on a clip.
 ///
 /// # Errors
 /// This version does not know the protocol of the training.
 pub fn knows(training: &Training, clip: &Clip) -> Result<bool> {
     let of_its_part = match Protocol::of_name(&training.protocol) {
+        // Published weights, trained on other data.
+        _ if training.protocol == IMPORTED => false,
         Some(Protocol::FaultFiltered) => matches!(clip.part, Some(Part::Train | Part::Valid)),
         Some(_) => false,
         None => bail!("unknown protocol {:?}", training.protocol),

@@ -153,6 +153,7 @@ impl World {
                 }
             }
             Request::Explain { id: request, .. } => worker.tasks.push(task(request, Work::Explanation)),
+            Request::Embed { .. } => panic!("the page compares no songs"),
             Request::Cancel { id } => {
                 let of = |task: &&mut Task| task.request == id;
                 worker.tasks.iter_mut().find(of).expect("a task to cancel").cancelled = true;

@@ -106,7 +106,7 @@ fn bundle(
     let training = Training {
         command: format!("cratedigger import {file} --model {}", request.model),
         seed: 0,
-        protocol: "imported".into(),
+        protocol: crate::store::IMPORTED.into(),
         epoch: 0,
         data: DataRecord { sha256: wheel.sha256.clone(), train_clips: 0, valid_clips: 0, ids: Vec::new() },
         config: serde_json::to_value(&config)?,
