@@ -59,7 +59,7 @@ fn assert_close(found: &[f32], expected: &[f32]) {
 #[test]
 fn members_with_and_without_kinds_of_non_music_decide_together() {
     let (mut manifest, weights) = ensemble();
-    manifest.ensemble = EnsembleRule { non_music_above: Some(1e-3), ..Default::default() };
+    manifest.ensemble = EnsembleRule { non_music_above: Some(0.0), ..Default::default() };
     let mut analyser = load(&manifest, weights);
     let signals = song(&analyser);
     let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
