@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::table::{align_right, table};
+use crate::data::examples::Origin;
 use crate::eval::calibrate::Kind;
 use crate::eval::combine::{Combined, Request, combine};
 use crate::format::{percent, whole_percent};
@@ -27,6 +28,13 @@ pub(super) struct Command {
     /// network was trained on the validation clips; can be repeated
     #[arg(long = "twin", value_name = "RUN")]
     twins: Vec<PathBuf>,
+    /// Source of the clips
+    #[arg(long, value_enum, default_value_t = Origin::Auto)]
+    source: Origin,
+    /// Answer "none of these" above this non-music probability, for networks that predict non-music; replaces
+    /// the confidence threshold
+    #[arg(long, value_name = "PROBABILITY")]
+    non_music_above: Option<f32>,
     /// Maximum fraction of music that may be refused as "none of these"
     #[arg(long, default_value_t = 0.05)]
     refuse: f64,
@@ -49,6 +57,8 @@ impl Command {
             data: self.data,
             rule: self.rule,
             twins: self.twins,
+            source: self.source,
+            non_music_above: self.non_music_above,
             refuse: self.refuse,
             seed: self.seed,
             full_of: self.full_of,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use cratedigger_protocol::{NonMusic, Tag};
 use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, Prediction, argmax, probabilities};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
@@ -24,6 +25,12 @@ pub struct Classification {
     pub genre: String,
     /// Whether the confidence is below the threshold, so that the answer is *none of these*.
     pub none: bool,
+    /// Probability that the file is no music, if a network predicts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub non_music: Option<NonMusic>,
+    /// Tags, the strongest first, if a network predicts tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// Probabilities of all genres.
     pub probabilities: Probabilities,
     /// Results for segments; silent segments are missing.
@@ -98,6 +105,8 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
         seconds,
         genre,
         none: song.decision.none,
+        non_music: analyser.non_music(&song.non_music),
+        tags: analyser.tags(&song.tags),
         probabilities: by_genre(song.ensemble, analyser.classes()),
         segments,
         models: analyser.models().map(|m| m.entry().name.clone()).collect(),

@@ -43,6 +43,11 @@ pub struct Request {
     pub rule: Option<Kind>,
     /// Runs that replace the network of the same name while the rule is fitted.
     pub twins: Vec<PathBuf>,
+    /// Source of the validation and test clips.
+    pub source: Origin,
+    /// Threshold of the non-music probability, for networks that predict non-music. It replaces the
+    /// confidence threshold.
+    pub non_music_above: Option<f32>,
     /// Maximum fraction of music that may be refused.
     pub refuse: f64,
     /// Seed of the non-music sounds.
@@ -116,7 +121,7 @@ pub fn combine(request: &Request) -> Result<Combined> {
     let fitting = with_twins(&shipped, &request.twins)?;
     let mut data = open_data(&shipped, &request.data)?;
 
-    let Members { members, labels } = member_predictions(&fitting, &mut data, &plan, Origin::Auto, false)?;
+    let Members { members, labels } = member_predictions(&fitting, &mut data, &plan, request.source, false)?;
     let predictions =
         MemberPredictions { members: &members, labels: &labels, classes: shipped.manifest.classes.len() };
     // A stacked combiner is fitted to the confusions of a network, and a twin has others.
@@ -131,12 +136,13 @@ pub fn combine(request: &Request) -> Result<Combined> {
         .collect();
     let (kinds, other) = confidences_of_non_music(&fitting, &rule, request.seed)?;
     let threshold = fit_threshold(&music, &other, request.refuse)?;
-    rule.none_below = Some(threshold.chosen.threshold);
+    rule.non_music_above = request.non_music_above;
+    rule.none_below = request.non_music_above.is_none().then_some(threshold.chosen.threshold);
 
     let manifest = Manifest { ensemble: rule.clone(), ..shipped.manifest.clone() };
     let ensemble = ModelBundle { manifest: manifest.clone(), weights: shipped.weights.clone() };
     let evaluation = with_progress("evaluating the ensemble", |progress| {
-        evaluate(&ensemble, &mut data, &Measure { plan: &plan, origin: Origin::Auto, progress })
+        evaluate(&ensemble, &mut data, &Measure { plan: &plan, origin: request.source, progress })
     })?;
     let manifest = with_metrics(manifest, &evaluation, &request.measured)?;
     Ok(Combined {

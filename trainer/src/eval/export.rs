@@ -191,17 +191,18 @@ fn ensure_unshared(manifest_path: &Path, entry: &ModelEntry) -> Result<()> {
 
 /// Writes the best weights in full precision, for other programs.
 fn write_safetensors(run: &RunFolder, path: &Path) -> Result<()> {
-    let (config, classes) = (run.config()?, run.record()?.classes);
+    let (config, record) = (run.config()?, run.record()?);
     let shapes = config.input_spec().prepared_shapes(&run.preparation()?)?;
     let network = config
         .network
-        .init(&shapes, classes.len(), &cpu())
+        .init(&shapes, record.classes.len() + record.non_music.len(), &cpu())
         .try_load_record(run.best_weights()?)
         .map_err(|e| anyhow::anyhow!("the run's weights do not fit its configuration: {e}"))?;
     if path.exists() {
         fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
     }
-    let mut store = burn::store::SafetensorsStore::from_file(path).metadata("classes", classes.join(","));
+    let mut store =
+        burn::store::SafetensorsStore::from_file(path).metadata("classes", record.classes.join(","));
     network.save_into(&mut store).map_err(|e| anyhow::anyhow!("{} cannot be written: {e}", path.display()))
 }
 

@@ -10,7 +10,7 @@ use cratedigger_zoo::{DataRecord, Extractor, Input, InputSpec, Manifest, Prepara
 use super::initial::{Known, known_to, warn_of_learned};
 use super::options::Options;
 use crate::config::{Balance, Config, Method};
-use crate::data::examples::{Examples, Loader, part_ranges};
+use crate::data::examples::{Examples, Loader, Version, part_ranges};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Dataset, inspect, non_music, preprocess};
 use crate::progress::progress_bar;
@@ -250,6 +250,8 @@ fn fit(
         .context("fitting the preprocessing to the training clips")
 }
 
+/// Synthetic sounds of each kind beside real ones.
+const SYNTHETIC_EACH: usize = 6;
 /// Kinds of non-music that a network predicts, as manifests name them.
 const KINDS: [&str; 2] = ["speech", "other-sounds"];
 
@@ -273,8 +275,29 @@ fn sounds(loader: &Loader<'_>, config: &Config) -> Result<(Vec<String>, Sounds)>
         let name = data.classes[class].to_lowercase();
         usize::from(!settings.speech.iter().any(|prefix| name.starts_with(prefix.as_str())))
     };
-    let sounds = examples.into_iter().map(|(clip, e)| (kind(data.clips[clip].class), e)).collect();
+    let mut sounds: Sounds =
+        examples.into_iter().map(|(clip, e)| (kind(data.clips[clip].class), e)).collect();
+    sounds.extend(synthetic_sounds(loader.input_spec, config.seed)?);
     Ok((KINDS.map(String::from).into(), sounds))
+}
+
+/// Tones, noise and clicks as other sounds, because few recordings hold them. Synthetic speech is left out:
+/// it proves nothing about real speech.
+fn synthetic_sounds(spec: &InputSpec, seed: u64) -> Result<Sounds> {
+    let mut extractor = Extractor::new(spec, &Preparation::default())?;
+    let seconds = spec.segment_seconds * NON_MUSIC_WINDOWS as f64;
+    let sounds = non_music::sounds(spec.sample_rate, seconds, SYNTHETIC_EACH, seed.wrapping_add(1 << 32));
+    (sounds.iter().filter(|sound| sound.kind != non_music::KINDS[0]))
+        .map(|sound| {
+            let segments = spec
+                .segments(sound.samples.len())
+                .iter()
+                .map(|s| Ok(extractor.raw_parts(&sound.samples[..s.end], s.start)?.concat()))
+                .collect::<Result<Vec<_>>>()?;
+            let versions = vec![Version::Segments(Arc::new(segments))];
+            Ok((KINDS.len() - 1, Examples { versions, sha256: String::new(), origin: "synthetic" }))
+        })
+        .collect()
 }
 
 /// The licence notice of initial weights, from the manifest beside them.
