@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use burn::module::Module as _;
 use burn::tensor::{Bytes, Device};
 use burn_pack::{Reader, Writer};
-use cratedigger_zoo::{Architecture, Manifest, Model, sha256_hex};
+use cratedigger_zoo::{Architecture, Manifest, Model, ModelEntry, sha256_hex};
 
 /// The architecture and the hash that the manifest of the shipped small CNN had.
 const OLD_ARCHITECTURE: &str = r#"{"kind":"cnn","blocks":[
@@ -36,8 +37,16 @@ fn a_manifest_and_weights_of_kind_cnn_load_and_give_the_same_logits() {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo");
     let folder = Path::new(&root).join("../../models");
     let manifest = Manifest::parse(&std::fs::read(folder.join("full.json")).unwrap()).unwrap();
-    let new = manifest.models.iter().find(|m| m.name == "small-cnn").unwrap();
-    let weights = std::fs::read(folder.join(&new.weights)).unwrap();
+    // The small CNN had the input of the texture networks. Its weights are random here.
+    let mut new = manifest.models.iter().find(|m| m.name == "texture").unwrap().clone();
+    new.architecture = serde_json::from_str(OLD_ARCHITECTURE).unwrap();
+    let device = Device::flex();
+    device.seed(1);
+    let network = new.architecture.init(&new.input_spec.shapes(), manifest.classes.len(), &device);
+    let weights = network.into_record().into_bytes().unwrap().to_vec();
+    new.sha256 = sha256_hex(&weights);
+    new.spec_hash = ModelEntry::hash_of(&new.input_spec, &new.architecture, &new.preparation);
+    let new = &new;
 
     let mut tensors =
         Reader::from_bytes(Bytes::from_bytes_vec(weights.clone())).unwrap().into_tensors().unwrap();
@@ -49,7 +58,6 @@ fn a_manifest_and_weights_of_kind_cnn_load_and_give_the_same_logits() {
     json["sha256"] = sha256_hex(&old_weights).into();
     let old = serde_json::from_value(json).unwrap();
 
-    let device = Device::flex();
     let mut window = Vec::new();
     let signal = cratedigger_zoo::golden_signal(new.input_spec.sample_rate, new.input_spec.segment_seconds);
     let mut extractor = cratedigger_zoo::Extractor::new(&new.input_spec, &new.preparation).unwrap();
@@ -60,9 +68,9 @@ fn a_manifest_and_weights_of_kind_cnn_load_and_give_the_same_logits() {
     };
     let (before, after) = (logits(&old, old_weights), logits(new, weights));
     assert_eq!(before, after);
-    for (logit, golden) in after.iter().zip(&new.golden.logits) {
-        assert!((logit - golden).abs() < 1e-3, "{after:?}\n{:?}", new.golden.logits);
-    }
+    let spread =
+        after.iter().copied().fold(f32::MIN, f32::max) - after.iter().copied().fold(f32::MAX, f32::min);
+    assert!(spread > 1e-3, "{after:?}");
 }
 
 #[test]
