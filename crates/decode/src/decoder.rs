@@ -271,7 +271,8 @@ impl Decoder {
         if count == 0 {
             return;
         }
-        let channels = self.held.channels.iter_mut().map(|channel| channel.drain(..count).collect()).collect();
+        let channels =
+            self.held.channels.iter_mut().map(|channel| channel.drain(..count).collect()).collect();
         let sample_rate = self.held.sample_rate;
         self.emit(Block { sample_rate, channels });
     }
@@ -295,6 +296,7 @@ impl Decoder {
         let padding = match tail {
             Tail::Keep => 0,
             Tail::Trim(frames) => frames,
+            Tail::After(frames) => self.decoded.saturating_sub(frames),
             Tail::AtEnd => match (self.origin, self.last_end) {
                 (Some(origin), Some(end)) => self.decoded.saturating_sub(end.saturating_sub(origin)),
                 _ => 0,

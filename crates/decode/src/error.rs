@@ -18,7 +18,9 @@ pub enum DecodeError {
     )]
     Unsupported(String),
     /// Sound under copy protection.
-    #[error("is copy-protected ({0}) and can be played only by the shop's own player: use a copy without protection")]
+    #[error(
+        "is copy-protected ({0}) and can be played only by the shop's own player: use a copy without protection"
+    )]
     Protected(String),
     /// A known format that holds no sample.
     #[error("holds no sound: {0}. Copy or download it again")]

@@ -9,12 +9,15 @@ const CHUNK: usize = 4096;
 /// Power of the mix over the mean power of the channels, below which the channels cancel: −20 dB.
 /// The mix of 64 independent channels still has −18 dB.
 const CANCELS: f64 = 0.01;
-/// The same from which they no longer do: a little above, so that the mix does not flicker.
-const RECOVERS: f64 = 0.02;
+/// The same from which they no longer do: above, so that the mix does not flicker.
+const RECOVERS: f64 = 0.06;
+/// Chunks in a row that have to be above it.
+const RECOVERED: u32 = 2;
 /// Mean power below which there is nothing to judge: −100 dB of full scale.
 const SILENT: f64 = 1e-10;
-/// What of the powers is kept from chunk to chunk: a memory of about a second at 44.1 kHz.
-const MEMORY: f64 = 0.9;
+/// What of the powers is kept from chunk to chunk: full power is below −20 dB after nine chunks,
+/// 0.8 s at 44.1 kHz.
+const MEMORY: f64 = 0.6;
 
 /// Mixes channels to mono: their mean, or one channel where they cancel.
 ///
@@ -31,6 +34,7 @@ pub struct Mixer {
     /// The channel that is used alone.
     alone: Option<usize>,
     judged: bool,
+    recovered: u32,
     frames: u64,
     first: Option<u64>,
     cancelled: u64,
@@ -49,7 +53,7 @@ impl Mixer {
             self.finish(out);
             self.pending = vec![Vec::new(); channels.len()];
             self.powers = vec![0.0; channels.len()];
-            (self.mean_power, self.alone, self.judged) = (0.0, None, false);
+            (self.mean_power, self.alone, self.judged, self.recovered) = (0.0, None, false, 0);
         }
         if channels.len() <= 1 {
             if let Some(only) = channels.first() {
@@ -114,7 +118,9 @@ impl Mixer {
                     let of = |index: &usize| self.powers.get(*index).copied().unwrap_or(0.0);
                     of(a).total_cmp(&of(b))
                 });
-            } else if ratio > RECOVERS {
+            }
+            self.recovered = if ratio > RECOVERS { self.recovered + 1 } else { 0 };
+            if self.recovered >= RECOVERED {
                 self.alone = None;
             }
         }
@@ -123,7 +129,8 @@ impl Mixer {
             self.first.get_or_insert(self.frames);
             self.cancelled += frames as u64;
         }
-        let pick = |which: Option<usize>| which.and_then(|index| channels.get(index)).copied().unwrap_or(&mean);
+        let pick =
+            |which: Option<usize>| which.and_then(|index| channels.get(index)).copied().unwrap_or(&mean);
         if before == self.alone || !self.judged {
             out.extend_from_slice(pick(self.alone));
         } else {
@@ -273,7 +280,8 @@ impl MonoReader {
 
     /// Passes on what the mixer found.
     fn note(&mut self) {
-        let Some((first, cancelled)) = self.mixer.cancelled().filter(|(_, frames)| *frames > self.noted) else {
+        let Some((first, cancelled)) = self.mixer.cancelled().filter(|(_, frames)| *frames > self.noted)
+        else {
             return;
         };
         let rate = f64::from(self.rate.max(1));

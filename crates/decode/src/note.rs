@@ -44,6 +44,8 @@ pub enum Note {
         /// Seconds of the first from the start.
         first: f64,
     },
+    /// Pages of an Ogg file whose checksums are wrong; their packets were used as far as possible.
+    BadPage,
     /// Bytes between the sound that belong to no packet were passed over.
     Junk {
         /// Number of bytes.
@@ -109,6 +111,9 @@ impl fmt::Display for Note {
                 f,
                 "The file is damaged, first at {}; {packets} packets were left out.",
                 clock(*first)
+            ),
+            Self::BadPage => f.write_str(
+                "The file is damaged (a checksum is wrong); what can be decoded of the damaged pages was used.",
             ),
             Self::Junk { bytes } => write!(f, "{bytes} bytes that are not sound were passed over."),
             Self::NotFinite { samples, first } => write!(
@@ -192,10 +197,8 @@ impl Notes {
                 _ => {}
             }
         }
-        let repeats = matches!(
-            new,
-            Note::FormatChange { .. } | Note::WrongClaim { .. } | Note::StreamLeftOut { .. }
-        );
+        let repeats =
+            matches!(new, Note::FormatChange { .. } | Note::WrongClaim { .. } | Note::StreamLeftOut { .. });
         let same = |note: &&Note| std::mem::discriminant(*note) == std::mem::discriminant(&new);
         if repeats && self.list.iter().filter(same).count() >= MAX_CHANGES {
             return;

@@ -23,7 +23,8 @@ fn what_encoders_wrote() {
         let (close, shift) = correlation(&channels[0], &wanted, rate as usize / 16);
         let seconds = sound.seconds();
         println!("{name:18} {rate:6} Hz {} {seconds:.4} s correlation {close:.5} at {shift}", channels.len());
-        let tagless = name == "mp3 without tag" || name == "mp2" || name == "aac adts";
+        let tagless =
+            ["mp3 without tag", "mp2", "aac adts", "aac fragmented", "aac matroska"].contains(&name.as_str());
         let slack = if tagless { 0.13 } else { 0.05 };
         if rate != fixture.rate
             || channels.len() != fixture.channels
@@ -51,7 +52,9 @@ fn encoder_delay_and_padding_are_cut() {
         let sound = decode(&fixture.data(), &fixture.extension);
         let (rate, channels) = sound.only();
         let (_, shift) = correlation(&channels[0], &signal(1.0, rate, 0), 200);
-        assert!(shift.abs() <= 1, "{name}: late by {shift} samples");
+        // Opus itself is early by some samples of its 48 kHz.
+        let reach = if name.starts_with("opus") { 4 } else { 1 };
+        assert!(shift.abs() <= reach, "{name}: late by {shift} samples");
         let off = channels[0].len() as i64 - i64::from(rate);
         assert!(off.abs() <= i64::from(rate) / 1000, "{name}: longer by {off} samples");
     }
@@ -134,7 +137,10 @@ fn au_of_every_width() {
     let int = |bits: u32| -> Vec<u8> {
         let top = (1_i64 << (bits - 1)) as f64 - 1.0;
         let bytes = bits as usize / 8;
-        sound.iter().flat_map(|s| ((f64::from(*s) * top).round() as i64).to_be_bytes()[8 - bytes..].to_vec()).collect()
+        sound
+            .iter()
+            .flat_map(|s| ((f64::from(*s) * top).round() as i64).to_be_bytes()[8 - bytes..].to_vec())
+            .collect()
     };
     let float: Vec<u8> = sound.iter().flat_map(|s| s.to_be_bytes()).collect();
     let double: Vec<u8> = sound.iter().flat_map(|s| f64::from(*s).to_be_bytes()).collect();

@@ -24,8 +24,17 @@ pub(crate) struct BadPacket;
 
 /// The decoder of one stream.
 pub(crate) enum Codec {
-    Pcm { format: PcmFormat, rate: u32, channels: usize },
-    Symphonia { decoder: Box<dyn AudioDecoder>, stream: Box<Stream> },
+    Pcm {
+        format: PcmFormat,
+        rate: u32,
+        channels: usize,
+    },
+    Symphonia {
+        decoder: Box<dyn AudioDecoder>,
+        stream: Box<Stream>,
+        /// True until the first packet of Vorbis: it only prepares the overlap with the second.
+        silent: bool,
+    },
     Opus(Box<Opus>),
 }
 
@@ -40,7 +49,11 @@ impl Codec {
                 Ok(Self::Pcm { format, rate: stream.rate, channels: stream.channels })
             }
             Coding::Opus => Opus::new(stream).map(|opus| Self::Opus(Box::new(opus))),
-            _ => Ok(Self::Symphonia { decoder: symphonia(stream)?, stream: Box::new(stream.clone()) }),
+            _ => Ok(Self::Symphonia {
+                decoder: symphonia(stream)?,
+                stream: Box::new(stream.clone()),
+                silent: stream.coding == Coding::Vorbis,
+            }),
         }
     }
 
@@ -53,16 +66,24 @@ impl Codec {
                 Ok(())
             }
             Self::Opus(opus) => opus.decode(&packet.data, out),
-            Self::Symphonia { decoder, stream } => {
+            Self::Symphonia { decoder, stream, silent } => {
                 // Decoders for other people's files should not panic and now and then do, on an
                 // overflow that only damaged data reaches. The decoder is made anew after it.
-                let done = catch_unwind(AssertUnwindSafe(|| decode(decoder.as_mut(), &packet.data, stream.block_frames, out)));
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    decode(decoder.as_mut(), &packet.data, stream.block_frames, out)
+                }));
                 match done {
-                    Ok(Some(())) => Ok(()),
+                    Ok(Some(())) => {
+                        if std::mem::take(silent) {
+                            out.channels.iter_mut().for_each(Vec::clear);
+                        }
+                        Ok(())
+                    }
                     Ok(None) => Err(BadPacket),
                     Err(_) => {
                         if let Ok(fresh) = symphonia(stream) {
                             *decoder = fresh;
+                            *silent = stream.coding == Coding::Vorbis;
                         }
                         Err(BadPacket)
                     }

@@ -25,7 +25,10 @@ struct Au {
 pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demuxer>, DecodeError> {
     let header = source.peek(HEADER as usize)?.to_vec();
     if (header.len() as u64) < HEADER {
-        return Err(DecodeError::no_sound(format!("an .au file that ends in its header, after {} bytes", header.len())));
+        return Err(DecodeError::no_sound(format!(
+            "an .au file that ends in its header, after {} bytes",
+            header.len()
+        )));
     }
     let (offset, size) = (u64::from(bytes::u32_be(&header, 4)), bytes::u32_be(&header, 8));
     let (encoding, rate, channels) =
@@ -65,7 +68,11 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
         notes.add(Note::Truncated { container: "The .au file" });
     } else if u64::from(size) + (unit as u64) <= there {
         let seconds = |bytes: u64| bytes as f64 / (unit as f64 * f64::from(rate));
-        notes.add(Note::WrongClaim { field: "header", claimed: seconds(u64::from(size)), found: seconds(there) });
+        notes.add(Note::WrongClaim {
+            field: "header",
+            claimed: seconds(u64::from(size)),
+            found: seconds(there),
+        });
     }
     source.seek(start)?;
     let stream = Stream::new(Coding::Pcm(format), rate, count);

@@ -123,7 +123,9 @@ fn parse(start: &[u8]) -> Option<Head> {
     Some(Head {
         rate: rate_value,
         channels: if assignment < 8 { usize::from(assignment) + 1 } else { 2 },
-        bits: [None, Some(8), Some(12), None, Some(16), Some(20), Some(24), Some(32)].get(usize::from(bits)).copied()?,
+        bits: [None, Some(8), Some(12), None, Some(16), Some(20), Some(24), Some(32)]
+            .get(usize::from(bits))
+            .copied()?,
         samples,
     })
 }
@@ -229,7 +231,8 @@ impl Flac {
             let ended = window.len() < size;
             while let Some(at) = next_start(window, from, ended) {
                 for byte in window.get(summed..at).unwrap_or_default() {
-                    crc = crc << 8 ^ CRC16.get(usize::from(crc >> 8 ^ u16::from(*byte))).copied().unwrap_or(0);
+                    crc =
+                        crc << 8 ^ CRC16.get(usize::from(crc >> 8 ^ u16::from(*byte))).copied().unwrap_or(0);
                 }
                 (summed, from) = (at, at + 1);
                 // The checksum over a frame with its own checksum is 0.
@@ -245,7 +248,8 @@ impl Flac {
             }
             if ended {
                 for byte in window.get(summed..).unwrap_or_default() {
-                    crc = crc << 8 ^ CRC16.get(usize::from(crc >> 8 ^ u16::from(*byte))).copied().unwrap_or(0);
+                    crc =
+                        crc << 8 ^ CRC16.get(usize::from(crc >> 8 ^ u16::from(*byte))).copied().unwrap_or(0);
                 }
                 if crc == 0 {
                     return Ok(Found::Frame(head, window.len(), true));

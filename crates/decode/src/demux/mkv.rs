@@ -146,7 +146,9 @@ impl Mkv {
 
     fn tracks(&mut self, body: &[u8], notes: &mut Notes) -> Result<(), DecodeError> {
         let entries: Vec<&[u8]> = children(body)
-            .filter(|(id, entry)| *id == 0xae && children(entry).any(|(id, value)| id == 0x83 && unsigned(value) == 2))
+            .filter(|(id, entry)| {
+                *id == 0xae && children(entry).any(|(id, value)| id == 0x83 && unsigned(value) == 2)
+            })
             .map(|(_, entry)| entry)
             .collect();
         let mut refused = None;
@@ -203,7 +205,9 @@ impl Mkv {
 
 /// The frames of a block, by the kind of its lacing.
 fn laced(payload: &[u8], lacing: u8) -> Vec<&[u8]> {
-    let Some((&count, mut rest)) = payload.split_first().filter(|_| lacing != 0) else { return vec![payload] };
+    let Some((&count, mut rest)) = payload.split_first().filter(|_| lacing != 0) else {
+        return vec![payload];
+    };
     let frames = usize::from(count) + 1;
     let mut sizes = Vec::new();
     match lacing {
@@ -268,7 +272,13 @@ fn track(entry: &[u8]) -> Result<Track, DecodeError> {
     Ok(Track { number: field(0xd7).map_or(0, unsigned), stream, prefix })
 }
 
-fn stream(codec: &str, private: &[u8], rate: u32, channels: usize, bits: usize) -> Result<Stream, DecodeError> {
+fn stream(
+    codec: &str,
+    private: &[u8],
+    rate: u32,
+    channels: usize,
+    bits: usize,
+) -> Result<Stream, DecodeError> {
     let plain = |coding| Stream::new(coding, rate, channels);
     let width = (bits.div_ceil(8)).clamp(1, 8) as u8;
     Ok(match codec {
@@ -286,7 +296,9 @@ fn stream(codec: &str, private: &[u8], rate: u32, channels: usize, bits: usize) 
         "A_PCM/INT/LIT" if width == 1 => plain(Coding::Pcm(PcmFormat::new(PcmKind::Unsigned, 1, false))),
         "A_PCM/INT/LIT" => plain(Coding::Pcm(PcmFormat::new(PcmKind::Signed, width, false))),
         "A_PCM/INT/BIG" => plain(Coding::Pcm(PcmFormat::new(PcmKind::Signed, width, true))),
-        "A_PCM/FLOAT/IEEE" => plain(Coding::Pcm(PcmFormat::new(PcmKind::Float, if bits == 64 { 8 } else { 4 }, false))),
+        "A_PCM/FLOAT/IEEE" => {
+            plain(Coding::Pcm(PcmFormat::new(PcmKind::Float, if bits == 64 { 8 } else { 4 }, false)))
+        }
         aac if aac.starts_with("A_AAC") => mp4::aac_stream(private, rate, channels)?,
         other => {
             let name = match other {
@@ -296,7 +308,10 @@ fn stream(codec: &str, private: &[u8], rate: u32, channels: usize, bits: usize) 
                 "A_TRUEHD" => "TrueHD",
                 other => other,
             };
-            return Err(DecodeError::unsupported(format!("a Matroska file with the coding {}", name.escape_default())));
+            return Err(DecodeError::unsupported(format!(
+                "a Matroska file with the coding {}",
+                name.escape_default()
+            )));
         }
     })
 }

@@ -89,6 +89,8 @@ pub(crate) enum Tail {
     Keep,
     /// That many frames.
     Trim(u64),
+    /// What comes after that many frames, the encoder delay among them.
+    After(u64),
     /// What comes after the last packet's `end`.
     AtEnd,
 }

@@ -123,7 +123,11 @@ impl Mp4 {
             let frames = u64::from(self.track.per_chunk(self.chunk));
             self.chunk += 1;
             self.offset = *start;
-            self.chunk_left = frames / frames_per_unit * unit;
+            self.chunk_left = match self.track.sizes {
+                // The tables can count packets or frames.
+                Sizes::Fixed { size, .. } if u64::from(size) >= unit => frames * u64::from(size),
+                _ => frames / frames_per_unit * unit,
+            };
         }
         let most = if frames_per_unit > 1 { unit } else { (1 << 15) / unit.max(1) * unit.max(1) };
         let wanted = self.chunk_left.min(most.max(unit));
@@ -230,12 +234,12 @@ impl Mp4 {
     fn packet(&mut self) -> Result<Option<Packet>, DecodeError> {
         let channels = self.track.stream.channels;
         match self.track.stream.coding {
-            Coding::Pcm(format) => {
+            Coding::Pcm(format) if self.track.sizes.fixed() => {
                 if let Some(packet) = self.next_raw(format.frame(channels) as u64, 1)? {
                     return Ok(Some(packet));
                 }
             }
-            Coding::AdpcmQuickTime => {
+            Coding::AdpcmQuickTime if self.track.sizes.fixed() => {
                 if let Some(packet) = self.next_raw(34 * channels as u64, 64)? {
                     return Ok(Some(packet));
                 }
@@ -286,7 +290,7 @@ impl Demuxer for Mp4 {
             notes.add(Note::Truncated { container: CONTAINER });
             return Ok(Event::StreamEnd(Tail::Keep));
         }
-        Ok(Event::StreamEnd(Tail::Trim(self.track.padding)))
+        Ok(Event::StreamEnd(self.track.tail))
     }
 }
 

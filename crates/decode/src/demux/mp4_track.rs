@@ -1,6 +1,6 @@
 //! The index of an MP4 file: which bytes are sound, and how it is coded.
 
-use super::{Coding, MAX_CHANNELS, Stream, aiff, flac, mp4, ogg};
+use super::{Coding, MAX_CHANNELS, Stream, Tail, aiff, flac, mp4, ogg};
 use crate::codec::pcm::{PcmFormat, PcmKind};
 use crate::{DecodeError, Note, Notes, bytes};
 
@@ -16,6 +16,10 @@ pub(crate) enum Sizes {
 }
 
 impl Sizes {
+    pub(crate) fn fixed(&self) -> bool {
+        matches!(self, Self::Fixed { .. })
+    }
+
     pub(crate) fn get(&self, sample: usize) -> Option<u32> {
         match self {
             Self::Fixed { size, count } => (sample < *count && *size > 0).then_some(*size),
@@ -35,8 +39,8 @@ pub(crate) struct Track {
     runs: Vec<(u32, u32)>,
     /// Bytes of a sample in fragments that do not say it.
     pub default_size: u32,
-    /// Frames that the edit list leaves out at the end.
-    pub padding: u64,
+    /// What the edit list leaves out at the end.
+    pub tail: Tail,
 }
 
 impl Track {
@@ -72,7 +76,8 @@ pub(crate) fn boxes(body: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 
 /// The content of the box at the end of a path.
 fn inner<'a>(body: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    path.iter().try_fold(body, |body, kind| boxes(body).find(|(found, _)| found == *kind).map(|(_, inner)| inner))
+    path.iter()
+        .try_fold(body, |body, kind| boxes(body).find(|(found, _)| found == *kind).map(|(_, inner)| inner))
 }
 
 /// The first sound track of an index.
@@ -116,7 +121,9 @@ fn track(moov: &[u8], trak: &[u8]) -> Result<Track, DecodeError> {
         size => Sizes::Fixed { size, count: bytes::u32_be(stsz, 8) as usize },
     };
     let chunks = match (inner(stbl, &[b"stco"]), inner(stbl, &[b"co64"])) {
-        (Some(stco), _) => words(stco.get(8..).unwrap_or_default(), bytes::u32_be(stco, 4)).map(u64::from).collect(),
+        (Some(stco), _) => {
+            words(stco.get(8..).unwrap_or_default(), bytes::u32_be(stco, 4)).map(u64::from).collect()
+        }
         (_, Some(co64)) => co64
             .get(8..)
             .unwrap_or_default()
@@ -134,16 +141,16 @@ fn track(moov: &[u8], trak: &[u8]) -> Result<Track, DecodeError> {
         .take(bytes::u32_be(stsc, 4) as usize)
         .map(|entry| (bytes::u32_be(entry, 0), bytes::u32_be(entry, 4)))
         .collect();
-    let padding = edit(moov, trak, stbl, timescale, &mut stream);
-    Ok(Track { id, stream, chunks, sizes, runs, default_size, padding })
+    let tail = edit(moov, trak, timescale, &mut stream);
+    Ok(Track { id, stream, chunks, sizes, runs, default_size, tail })
 }
 
 fn words(body: &[u8], count: u32) -> impl Iterator<Item = u32> {
     body.chunks_exact(4).take(count as usize).map(|word| bytes::u32_be(word, 0))
 }
 
-/// Sets the encoder delay of the stream from the edit list or iTunes' note; returns the padding.
-fn edit(moov: &[u8], trak: &[u8], stbl: &[u8], timescale: u32, stream: &mut Stream) -> u64 {
+/// Sets the encoder delay of the stream from the edit list or iTunes' note; returns what to cut off the end.
+fn edit(moov: &[u8], trak: &[u8], timescale: u32, stream: &mut Stream) -> Tail {
     let rate = u64::from(stream.rate);
     let scale = u64::from(timescale.max(1));
     let mvhd = inner(moov, &[b"mvhd"]).unwrap_or_default();
@@ -167,18 +174,17 @@ fn edit(moov: &[u8], trak: &[u8], stbl: &[u8], timescale: u32, stream: &mut Stre
     if let (Some((length, time)), None) = (edits.next(), edits.next()) {
         let delay = frames(time.unsigned_abs(), scale);
         if delay > MAX_DELAY {
-            return 0;
+            return Tail::Keep;
         }
         stream.delay = delay;
-        let stts = inner(stbl, &[b"stts"]).unwrap_or_default();
-        let total = stts.get(8..).unwrap_or_default().chunks_exact(8).fold(0_u64, |total, entry| {
-            total.saturating_add(u64::from(bytes::u32_be(entry, 0)) * u64::from(bytes::u32_be(entry, 4)))
-        });
-        let padding = frames(total, scale).saturating_sub(delay.saturating_add(frames(length, movie_scale)));
-        return claimed_padding(stream, padding, length > 0);
+        if length == 0 {
+            return Tail::Keep;
+        }
+        stream.hold = stream.hold.max(HOLD as usize);
+        return Tail::After(delay.saturating_add(frames(length, movie_scale)));
     }
     // "iTunSMPB", then hexadecimal numbers: nothing, delay, padding, frames.
-    let Some(at) = bytes::find(moov, b"iTunSMPB", 0) else { return 0 };
+    let Some(at) = bytes::find(moov, b"iTunSMPB", 0) else { return Tail::Keep };
     let text = moov.get(at + 8..(at + 8 + 120).min(moov.len())).unwrap_or_default();
     let numbers: Vec<u64> = String::from_utf8_lossy(text)
         .split(|c: char| !c.is_ascii_hexdigit())
@@ -188,18 +194,11 @@ fn edit(moov: &[u8], trak: &[u8], stbl: &[u8], timescale: u32, stream: &mut Stre
     match numbers.as_slice() {
         [_, delay, padding, ..] if *delay <= MAX_DELAY => {
             stream.delay = *delay;
-            claimed_padding(stream, *padding, true)
+            stream.hold = stream.hold.max(HOLD as usize);
+            Tail::Trim(*padding)
         }
-        _ => 0,
+        _ => Tail::Keep,
     }
-}
-
-fn claimed_padding(stream: &mut Stream, padding: u64, told: bool) -> u64 {
-    if !told || padding == 0 || padding > HOLD {
-        return 0;
-    }
-    stream.hold = stream.hold.max(HOLD as usize);
-    padding
 }
 
 /// The stream that a sample entry describes.

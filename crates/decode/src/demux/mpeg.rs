@@ -154,7 +154,13 @@ fn claim(frame: &[u8], head: &Head) -> Option<Claim> {
     }
     let flags = bytes::u32_be(frame, at + 4);
     let frames = (flags & 1 != 0).then(|| u64::from(bytes::u32_be(frame, at + 8)));
-    let extension = at + 8 + [4, 4, 100, 4].iter().enumerate().map(|(bit, size)| size * (flags as usize >> bit & 1)).sum::<usize>();
+    let extension = at
+        + 8
+        + [4, 4, 100, 4]
+            .iter()
+            .enumerate()
+            .map(|(bit, size)| size * (flags as usize >> bit & 1))
+            .sum::<usize>();
     let mut claim = Claim { field: "Xing header", frames, delay: 0, padding: 0 };
     let encoder = frame.get(extension..extension + 4).unwrap_or_default();
     if encoder.starts_with(b"L") || encoder.starts_with(b"GOGO") {
@@ -213,7 +219,8 @@ impl Framed {
                 return Ok((count, true));
             }
             let rest = window.get(place..).unwrap_or_default();
-            let tagged = [b"TAG".as_slice(), b"ID3", b"APETAGEX", b"LYRICS"].iter().any(|tag| rest.starts_with(tag));
+            let tagged =
+                [b"TAG".as_slice(), b"ID3", b"APETAGEX", b"LYRICS"].iter().any(|tag| rest.starts_with(tag));
             if count > 0 && (tagged || rest.len() < 4) {
                 return Ok((count, true));
             }
@@ -271,9 +278,7 @@ impl Framed {
             .iter()
             .enumerate()
             .skip(1)
-            .find(|(at, byte)| {
-                **byte == 0xff || (**byte == b'I' && window.get(*at..at + 3) == Some(b"ID3"))
-            })
+            .find(|(at, byte)| **byte == 0xff || (**byte == b'I' && window.get(*at..at + 3) == Some(b"ID3")))
             .map_or(window.len(), |(at, _)| at);
         // Zeros are padding.
         let junk = window.iter().take(at).filter(|byte| **byte != 0).count();
@@ -297,7 +302,11 @@ impl Framed {
             self.parts = self.parts.max(1);
         }
         self.counted += 1;
-        let data = if self.family == Family::Adts { data.get(head.header..).unwrap_or_default().to_vec() } else { data };
+        let data = if self.family == Family::Adts {
+            data.get(head.header..).unwrap_or_default().to_vec()
+        } else {
+            data
+        };
         self.pending.push_back(Event::Packet(Packet { data, ..Packet::default() }));
     }
 
@@ -373,7 +382,11 @@ impl Demuxer for Framed {
 pub(crate) fn id3v2_size(start: &[u8]) -> Option<u64> {
     let [a, b, c, d] = bytes::at(start, 6);
     let version: [u8; 2] = bytes::at(start, 3);
-    if start.len() < 10 || !start.starts_with(b"ID3") || version.contains(&0xff) || (a | b | c | d) & 0x80 != 0 {
+    if start.len() < 10
+        || !start.starts_with(b"ID3")
+        || version.contains(&0xff)
+        || (a | b | c | d) & 0x80 != 0
+    {
         return None;
     }
     let size = [a, b, c, d].iter().fold(0_u64, |size, byte| size << 7 | u64::from(*byte));

@@ -147,15 +147,14 @@ impl Ogg {
             let page = self.source.peek(whole)?;
             let complete = page.len() == whole;
             let good = complete && crc(page) == bytes::u32_le(page, 22);
-            if !good && self.checked && complete {
-                // A damaged page: its sizes cannot be trusted either.
-                notes.add(Note::Junk { bytes: 27 });
-                self.source.consume(4);
-                self.broken = true;
-                self.partial.clear();
-                continue;
-            }
-            if !complete {
+            // Of a damaged page, the packets before the damage are good, and it cannot be seen where
+            // that is. Where bytes are missing, the next page begins too early.
+            let damaged = !good && self.checked && complete;
+            let limit = if damaged { bytes::find(page, b"OggS", 4).unwrap_or(whole) } else { whole };
+            let page = page.get(..limit).unwrap_or(page);
+            if damaged {
+                notes.add(Note::BadPage);
+            } else if !complete {
                 notes.add(Note::Truncated { container: "The Ogg file" });
             }
             let mut packets = Vec::new();
@@ -179,8 +178,9 @@ impl Ogg {
                 packets.push((packet, false));
             }
             let [flags] = bytes::at(page, 5);
-            let page = Page { flags, granule: bytes::u64_le(page, 6), serial: bytes::u32_le(page, 14), packets };
-            self.source.consume(whole);
+            let granule = if damaged { u64::MAX } else { bytes::u64_le(page, 6) };
+            let page = Page { flags, granule, serial: bytes::u32_le(page, 14), packets };
+            self.source.consume(limit);
             self.checked |= good;
             return Ok(Some(page));
         }

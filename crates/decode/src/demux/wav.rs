@@ -14,22 +14,28 @@ use crate::{DecodeError, Note, Notes, bytes};
 const SEARCH: u64 = 1 << 24;
 /// Chunks that stand after the sound, for files that end within one.
 const TRAILERS: [&[u8; 4]; 14] = [
-    b"LIST", b"id3 ", b"ID3 ", b"fact", b"cue ", b"smpl", b"bext", b"iXML", b"PEAK", b"JUNK", b"afsp", b"_PMX",
-    b"cart", b"inst",
+    b"LIST", b"id3 ", b"ID3 ", b"fact", b"cue ", b"smpl", b"bext", b"iXML", b"PEAK", b"JUNK", b"afsp",
+    b"_PMX", b"cart", b"inst",
 ];
 
 struct Wav {
     source: Source,
     stream: Stream,
     region: Region,
+    /// Frames that the fact chunk tells; of use for ADPCM, whose last block is padded.
+    fact: Option<u32>,
     started: bool,
+    ended: bool,
 }
 
 /// Opens a file that begins with RIFF, RIFX, RF64 or BW64, and WAVE.
 pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demuxer>, DecodeError> {
     let (format, region) = header(&mut source, notes)?;
     match format.payload {
-        Payload::Samples(stream) => Ok(Box::new(Wav { source, stream, region, started: false })),
+        Payload::Samples(stream) => {
+            let fact = format.fact;
+            Ok(Box::new(Wav { source, stream, region, fact, started: false, ended: false }))
+        }
         Payload::Frames(family) => Ok(Box::new(Framed::new(source, family))),
     }
 }
@@ -43,6 +49,10 @@ impl Demuxer for Wav {
         if let Some(packet) = self.region.next(&mut self.source, &self.stream)? {
             return Ok(Event::Packet(packet));
         }
+        if self.ended {
+            return Ok(Event::End);
+        }
+        let tail = self.fact.map_or(Tail::Keep, |frames| Tail::After(u64::from(frames)));
         // Another file may follow, joined to this one.
         let end = self.region.end;
         for at in [end, end + 1] {
@@ -53,13 +63,14 @@ impl Demuxer for Wav {
                 && let Payload::Samples(mut stream) = format.payload
             {
                 stream.joined = true;
-                (self.stream, self.region, self.started) = (stream, region, false);
-                return Ok(Event::StreamEnd(Tail::Keep));
+                (self.stream, self.region, self.started, self.fact) = (stream, region, false, format.fact);
+                return Ok(Event::StreamEnd(tail));
             }
         }
         self.source.seek(self.source.length())?;
         self.region.end = self.source.length();
-        Ok(Event::End)
+        self.ended = true;
+        Ok(Event::StreamEnd(tail))
     }
 }
 
@@ -82,15 +93,17 @@ struct Format {
     big_endian: bool,
     /// Where the samples may be aligned to the low end instead: their bits.
     low_bits: Option<u8>,
+    fact: Option<u32>,
 }
 
 /// Reads the chunks up to the sound. The source stands at its first byte afterwards.
 fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), DecodeError> {
     let big_endian = source.peek(4)?.starts_with(b"RIFX");
     source.skip(12)?;
-    let word = |chunk: &[u8], at| if big_endian { bytes::u32_be(chunk, at) } else { bytes::u32_le(chunk, at) };
+    let word =
+        |chunk: &[u8], at| if big_endian { bytes::u32_be(chunk, at) } else { bytes::u32_le(chunk, at) };
     let mut format = None;
-    let mut long_size = 0;
+    let (mut long_size, mut fact) = (0, 0);
     let mut resume = source.position();
     let mut searched = false;
     loop {
@@ -108,14 +121,23 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
                 let claim = if size == u32::MAX && long_size > 0 { long_size } else { u64::from(size) };
                 let end = data_end(source, claim, &format, notes)?;
                 align(source, &mut format, notes)?;
+                if let Payload::Samples(stream) = &mut format.payload
+                    && stream.block_frames > 0
+                    && fact > 0
+                {
+                    stream.hold = stream.block_frames as usize;
+                    format.fact = Some(fact);
+                }
                 let region = Region { end, unit: format.unit };
                 return Ok((format, region));
             }
-            b"fmt " | b"ds64" if fits || size < 4096 => {
+            b"fmt " | b"ds64" | b"fact" if fits || size < 4096 => {
                 source.skip(8)?;
                 let body = source.peek(size as usize)?;
                 if id == b"ds64" {
                     long_size = bytes::u64_le(body, 8);
+                } else if id == b"fact" {
+                    fact = word(body, 0);
                 } else if format.is_none() {
                     format = Some(parse_format(body, big_endian)?);
                 }
@@ -130,7 +152,9 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
             _ if !searched => {
                 source.seek(resume)?;
                 let needles: &[&[u8]] = if format.is_some() { &[b"data"] } else { &[b"fmt ", b"data"] };
-                let Some((at, _)) = source.find(needles, SEARCH)? else { return Err(no_data(format.is_some())) };
+                let Some((at, _)) = source.find(needles, SEARCH)? else {
+                    return Err(no_data(format.is_some()));
+                };
                 notes.add(Note::Header("has a chunk of a wrong length; the sound was searched for"));
                 source.seek(at)?;
                 // The format can be searched for, and then the data.
@@ -154,7 +178,12 @@ fn skip_chunk(source: &mut Source, size: u64) -> std::io::Result<()> {
     source.skip(size)?;
     if size % 2 == 1 {
         let next = source.peek(9)?;
-        let unpadded = next.get(..4).is_some_and(plausible) && !next.get(1..5).is_some_and(plausible);
+        let known = |id: Option<&[u8]>| {
+            id.is_some_and(|id| {
+                TRAILERS.iter().chain(&[b"data", b"fmt "]).any(|known| id == known.as_slice())
+            })
+        };
+        let unpadded = known(next.get(..4)) && !known(next.get(1..5));
         if !unpadded {
             source.skip(1)?;
         }
@@ -244,7 +273,7 @@ fn parse_format(body: &[u8], big_endian: bool) -> Result<Format, DecodeError> {
             let stream = Stream::new(Coding::Pcm(pcm), rate, channels);
             let bytes_per_second = f64::from(rate) * unit as f64;
             let payload = Payload::Samples(stream);
-            return Ok(Format { payload, bytes_per_second, unit, big_endian, low_bits });
+            return Ok(Format { payload, bytes_per_second, unit, big_endian, low_bits, fact: None });
         }
         2 | 0x11 => {
             let coding = if tag == 2 { Coding::AdpcmMs } else { Coding::AdpcmIma };
@@ -260,7 +289,7 @@ fn parse_format(body: &[u8], big_endian: bool) -> Result<Format, DecodeError> {
         other => return Err(DecodeError::unsupported(coding_name(other))),
     };
     let bytes_per_second = f64::from(long(8));
-    Ok(Format { payload, bytes_per_second, unit: align.max(1), big_endian, low_bits: None })
+    Ok(Format { payload, bytes_per_second, unit: align.max(1), big_endian, low_bits: None, fact: None })
 }
 
 fn coding_name(tag: u16) -> String {
@@ -312,7 +341,9 @@ const LOOK: usize = 1 << 18;
 /// Finds out whether samples that are narrower than their container stand at its low end. The
 /// standard has them at the high end; some programs think otherwise, and the header cannot tell.
 fn align(source: &mut Source, format: &mut Format, notes: &mut Notes) -> Result<(), DecodeError> {
-    let (Some(bits), Payload::Samples(stream)) = (format.low_bits, &mut format.payload) else { return Ok(()) };
+    let (Some(bits), Payload::Samples(stream)) = (format.low_bits, &mut format.payload) else {
+        return Ok(());
+    };
     let Coding::Pcm(pcm) = &mut stream.coding else { return Ok(()) };
     let width = usize::from(pcm.width);
     let window = source.peek(LOOK)?;
