@@ -141,7 +141,8 @@ impl fmt::Display for Note {
 
 /// Seconds as `m:ss`, or `h:mm:ss` from an hour on.
 fn clock(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
+    // What ends a frame before a full second is meant to end there.
+    let whole = (seconds.max(0.0) + 0.05) as u64;
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{rest:02}") } else { format!("{minutes}:{rest:02}") }
 }
