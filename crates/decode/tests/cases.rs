@@ -97,6 +97,13 @@ fn headers_of_wav_that_are_odd() {
         println!("{name}: {}", sound.told());
         is_whole(&sound, &channels, 1e-4);
     }
+    // A format whose length is wrong: the sound is found, or there is an error, but no endless search.
+    for (size, found) in [(0_u32, true), (5, true), (17, true), (1000, true), (u32::MAX, true)] {
+        let mut wrong = format.clone();
+        wrong[4..8].copy_from_slice(&size.to_le_bytes());
+        let sound = try_decode(&riff(&[wrong, data.clone()]), "wav");
+        assert_eq!(sound.is_ok_and(|sound| sound.seconds() == 2.0), found, "{size}");
+    }
     // Two files end to end.
     let one = riff(&[format, data]);
     let sound = decode(&[one.clone(), one].concat(), "wav");

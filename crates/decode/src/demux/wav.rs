@@ -109,7 +109,6 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
     loop {
         let chunk = source.peek(8)?.to_vec();
         let size = word(&chunk, 4);
-        let here = source.position();
         let fits = u64::from(size) <= source.left().saturating_sub(8);
         let id = chunk.get(..4).unwrap_or_default();
         match id {
@@ -131,21 +130,25 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
                 let region = Region { end, unit: format.unit };
                 return Ok((format, region));
             }
-            b"fmt " | b"ds64" | b"fact" if fits || size < 4096 => {
+            b"fmt " if format.is_none() => {
                 source.skip(8)?;
-                let body = source.peek(size as usize)?;
-                if id == b"ds64" {
-                    long_size = bytes::u64_le(body, 8);
-                } else if id == b"fact" {
+                format = Some(parse_format(source.peek(size.clamp(16, 64) as usize)?, big_endian)?);
+                resume = source.position() + 16;
+                // A wrong length is mended by a search for the sound, from the shortest format on.
+                source.skip(if fits { 0 } else { 16 })?;
+                skip_chunk(source, if fits { u64::from(size) } else { 0 })?;
+            }
+            b"ds64" | b"fact" if fits => {
+                source.skip(8)?;
+                let body = source.peek(size.min(16) as usize)?;
+                if id == b"fact" {
                     fact = word(body, 0);
-                } else if format.is_none() {
-                    format = Some(parse_format(body, big_endian)?);
+                } else {
+                    long_size = bytes::u64_le(body, 8);
                 }
-                resume = source.position();
                 skip_chunk(source, u64::from(size))?;
             }
             _ if chunk.len() == 8 && fits && plausible(id) => {
-                resume = here + 8;
                 source.skip(8)?;
                 skip_chunk(source, u64::from(size))?;
             }
@@ -157,6 +160,8 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
                 };
                 notes.add(Note::Header("has a chunk of a wrong length; the sound was searched for"));
                 source.seek(at)?;
+                // Not the same place again, should this one be no chunk either.
+                resume = at + 1;
                 // The format can be searched for, and then the data.
                 searched = format.is_some();
             }
