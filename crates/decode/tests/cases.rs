@@ -94,7 +94,7 @@ fn headers_of_wav_that_are_odd() {
         ("no padding", vec![format.clone(), unpadded, data.clone()]),
     ] {
         let sound = decode(&riff(&chunks), "wav");
-        println!("{name}: {}", sound.told());
+        assert!(sound.notes.len() <= 1, "{name}: {}", sound.told());
         is_whole(&sound, &channels, 1e-4);
     }
     // A format whose length is wrong: the sound is found, or there is an error, but no endless search.

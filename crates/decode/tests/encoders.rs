@@ -1,5 +1,5 @@
 //! Files that real encoders write, decoded here and by ffmpeg.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 

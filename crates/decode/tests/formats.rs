@@ -1,5 +1,5 @@
 //! Every format, from files that encoders wrote and files written here.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 

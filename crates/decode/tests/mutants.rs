@@ -1,5 +1,5 @@
 //! Damage on purpose: seeded mutants of every format.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 

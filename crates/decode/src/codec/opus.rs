@@ -11,9 +11,12 @@ use crate::{Block, bytes};
 /// Every Opus stream can be decoded at this rate, the highest it has.
 pub(crate) const RATE: u32 = 48_000;
 
+/// Largest output gain that is believed, in decibels.
+const MAX_GAIN: f32 = 40.0;
+
 enum Inner {
     /// Mono and stereo.
-    One(OpusDecoder),
+    One(Box<OpusDecoder>),
     Many(OpusMSDecoder),
 }
 
@@ -46,7 +49,7 @@ impl Opus {
             inner,
             channels,
             family,
-            gain: 10_f32.powf(gain / 20.0),
+            gain: if gain.abs() <= MAX_GAIN { 10_f32.powf(gain / 20.0) } else { 1.0 },
             interleaved: vec![0.0; MAX_PACKET_SAMPLES * channels],
         })
     }
@@ -84,7 +87,7 @@ fn make(channels: usize, family: u8) -> Option<Inner> {
         return None;
     }
     if channels <= 2 && family <= 1 {
-        return OpusDecoder::new(RATE as i32, channels).ok().map(Inner::One);
+        return OpusDecoder::new(RATE as i32, channels).ok().map(|decoder| Inner::One(Box::new(decoder)));
     }
     catch_unwind(|| OpusMSDecoder::new(RATE as i32, channels, family)).ok()?.ok().map(Inner::Many)
 }

@@ -81,8 +81,7 @@ impl PcmFormat {
 
 fn scaled(value: i64) -> f32 {
     // The upper 32 bits carry all that a f32 can hold.
-    ((value >> 32) as f64 / 2_147_483_648.0 + (value & 0xffff_ffff) as f64 / 9.223_372_036_854_775_8e18)
-        as f32
+    ((value >> 32) as f64 / 2_147_483_648.0 + (value & 0xffff_ffff) as f64 / 9.223_372_036_854_776e18) as f32
 }
 
 /// ITU-T G.711 µ-law to 16-bit linear.

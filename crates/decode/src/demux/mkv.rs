@@ -251,7 +251,7 @@ fn track(entry: &[u8]) -> Result<Track, DecodeError> {
     let channels = (part(0x9f).map_or(1, unsigned) as usize).min(MAX_CHANNELS);
     let bits = part(0x6264).map_or(16, unsigned) as usize;
     let mut stream = stream(&codec, private, rate, channels, bits)?;
-    if let Some(delay) = field(0x56aa).map(unsigned).filter(|delay| *delay < 1_000_000_000)
+    if let Some(delay) = field(0x56aa).map(unsigned).filter(|delay| *delay < 500_000_000)
         && stream.delay == 0
     {
         stream.delay = delay * u64::from(rate) / 1_000_000_000;

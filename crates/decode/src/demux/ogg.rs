@@ -296,7 +296,8 @@ impl Ogg {
 pub(crate) fn opus_stream(head: &[u8]) -> Stream {
     let [channels] = bytes::at(head, 9);
     let mut stream = Stream::new(Coding::Opus, OPUS_RATE, usize::from(channels));
-    stream.delay = u64::from(bytes::u16_le(head, 10));
+    // Half a second is far more than any encoder needs.
+    stream.delay = Some(u64::from(bytes::u16_le(head, 10))).filter(|delay| *delay <= 24_000).unwrap_or(0);
     stream.hold = OPUS_HOLD;
     stream.extra = head.to_vec();
     stream

@@ -12,6 +12,8 @@ use crate::{DecodeError, Note, Notes, bytes};
 
 /// Bytes that are searched for a chunk which is not where it should be.
 const SEARCH: u64 = 1 << 24;
+/// Seconds after the claimed end that are no sound worth a doubt.
+const SLIGHT: f64 = 0.05;
 /// Chunks that stand after the sound, for files that end within one.
 const TRAILERS: [&[u8; 4]; 14] = [
     b"LIST", b"id3 ", b"ID3 ", b"fact", b"cue ", b"smpl", b"bext", b"iXML", b"PEAK", b"JUNK", b"afsp",
@@ -218,10 +220,13 @@ fn data_end(source: &mut Source, claim: u64, format: &Format, notes: &mut Notes)
     if ends {
         return Ok(start + claim);
     }
+    let seconds = |bytes: u64| bytes as f64 / format.bytes_per_second.max(1.0);
     if unknown {
         notes.add(Note::Header("does not say how long the sound is; it was decoded to the end"));
+    } else if seconds(there - claim) < SLIGHT {
+        // Bytes of no chunk, as padding and some tags are.
+        return Ok(start + claim);
     } else {
-        let seconds = |bytes: u64| bytes as f64 / format.bytes_per_second.max(1.0);
         notes.add(Note::WrongClaim { field: "data chunk", claimed: seconds(claim), found: seconds(there) });
     }
     Ok(length)
