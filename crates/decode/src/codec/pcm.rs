@@ -1,5 +1,7 @@
 //! Uncompressed samples and G.711.
 
+use crate::bytes;
+
 /// How a sample is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PcmKind {
@@ -37,15 +39,15 @@ impl PcmFormat {
     }
 
     /// One sample from its bytes, nominally in −1…1.
-    fn sample(self, bytes: &[u8]) -> f32 {
+    fn sample(self, raw: &[u8]) -> f32 {
         // The bytes at the high end of a word: integers of every width are a fraction of 2⁶³.
         let mut word = [0_u8; 8];
         if self.big_endian {
-            for (to, from) in word.iter_mut().zip(bytes) {
+            for (to, from) in word.iter_mut().zip(raw) {
                 *to = *from;
             }
         } else {
-            for (to, from) in word.iter_mut().zip(bytes.iter().rev()) {
+            for (to, from) in word.iter_mut().zip(raw.iter().rev()) {
                 *to = *from;
             }
         }
@@ -66,16 +68,32 @@ impl PcmFormat {
 
     /// Decodes whole interleaved frames; a rest of bytes is left out. Returns the number of frames.
     pub(crate) fn decode(self, data: &[u8], channels: &mut [Vec<f32>]) -> usize {
+        // The layouts of nearly all files have loops of their own.
+        match (self.kind, self.width, self.big_endian) {
+            (PcmKind::Signed, 2, false) => {
+                self.fill(data, channels, |b| f32::from(i16::from_le_bytes(bytes::at(b, 0))) / 32768.0);
+            }
+            (PcmKind::Signed, 2, true) => {
+                self.fill(data, channels, |b| f32::from(i16::from_be_bytes(bytes::at(b, 0))) / 32768.0);
+            }
+            (PcmKind::Float, 4, false) => {
+                self.fill(data, channels, |b| f32::from_le_bytes(bytes::at(b, 0)));
+            }
+            _ => self.fill(data, channels, |b| self.sample(b)),
+        }
+        data.len() / self.frame(channels.len())
+    }
+
+    fn fill(self, data: &[u8], channels: &mut [Vec<f32>], sample: impl Fn(&[u8]) -> f32) {
         let width = usize::from(self.width);
         let frame = self.frame(channels.len());
         for (index, channel) in channels.iter_mut().enumerate() {
             channel.extend(
                 data.chunks_exact(frame)
                     .filter_map(|all| all.get(index * width..(index + 1) * width))
-                    .map(|bytes| self.sample(bytes)),
+                    .map(&sample),
             );
         }
-        data.len() / frame
     }
 }
 
