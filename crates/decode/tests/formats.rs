@@ -20,11 +20,13 @@ fn what_encoders_wrote() {
         };
         let (rate, channels) = sound.only();
         let wanted = signal(1.0, rate, 0);
-        let (close, shift) = correlation(&channels[0], &wanted, rate as usize / 16);
-        let seconds = sound.seconds();
-        println!("{name:18} {rate:6} Hz {} {seconds:.4} s correlation {close:.5} at {shift}", channels.len());
         let tagless =
             ["mp3 without tag", "mp2", "aac adts", "aac fragmented", "aac matroska"].contains(&name.as_str());
+        // Without a tag, the encoder's delay stays.
+        let reach = if tagless { 1200 } else { 16 };
+        let (close, shift) = correlation(&channels[0], &wanted, reach);
+        let seconds = sound.seconds();
+        println!("{name:18} {rate:6} Hz {} {seconds:.4} s correlation {close:.5} at {shift}", channels.len());
         let slack = if tagless { 0.13 } else { 0.05 };
         if rate != fixture.rate
             || channels.len() != fixture.channels
@@ -37,7 +39,7 @@ fn what_encoders_wrote() {
             wrong.push(format!("{name}: {}", sound.told()));
         }
         if channels.len() == 2 {
-            let (right, _) = correlation(&channels[1], &signal(1.0, rate, 1), rate as usize / 16);
+            let (right, _) = correlation(&channels[1], &signal(1.0, rate, 1), reach);
             assert!(right > 0.99, "{name}: the right channel correlates by {right}");
         }
     }
@@ -51,7 +53,7 @@ fn encoder_delay_and_padding_are_cut() {
         let fixture = &fixtures()[name];
         let sound = decode(&fixture.data(), &fixture.extension);
         let (rate, channels) = sound.only();
-        let (_, shift) = correlation(&channels[0], &signal(1.0, rate, 0), 200);
+        let (_, shift) = correlation(&channels[0], &signal(1.0, rate, 0), 16);
         // Opus itself is early by some samples of its 48 kHz.
         let reach = if name.starts_with("opus") { 4 } else { 1 };
         assert!(shift.abs() <= reach, "{name}: late by {shift} samples");
