@@ -5,7 +5,7 @@
 //!
 //! The modules are layers. Each imports only from those listed after it, which `tests/layers.rs`
 //! checks: [`cli`], [`report`], [`eval`], [`train`], [`store`], [`config`], [`data`], [`progress`],
-//! [`metrics`], [`format`], [`device`], [`files`].
+//! [`metrics`], [`mod@format`], [`device`], [`files`].
 
 #![forbid(unsafe_code)]
 

@@ -93,7 +93,7 @@ pub struct AudioAugmentation {
     #[serde(skip_serializing_if = "is_zero")]
     pub speed: f64,
     /// Whether recording conditions vary: room, band limits, pink noise and clipping, each in about half of
-    /// the versions. Their ranges are in [`degrade`].
+    /// the versions. Their ranges are in [`degrade()`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub conditions: bool,
 }

@@ -1,0 +1,327 @@
+//! The decoder: any file in, blocks of samples out.
+
+use crate::codec::Codec;
+use crate::demux::{Demuxer, Event, Packet, Stream, Tail};
+use crate::note::{Note, Notes};
+use crate::sniff::{self, Opened};
+use crate::source::{ReadSeek, Source};
+use crate::{DecodeError, MonoReader};
+
+/// Some consecutive samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// Frames a second, in Hz. It can differ from the block before.
+    pub sample_rate: u32,
+    /// The channels, at least one and all equally long. Their number can differ from the block
+    /// before. Samples are finite and nominally in −1…1.
+    pub channels: Vec<Vec<f32>>,
+}
+
+impl Block {
+    /// Samples in each channel.
+    pub fn frames(&self) -> usize {
+        self.channels.first().map_or(0, Vec::len)
+    }
+
+    pub(crate) fn reset(&mut self, sample_rate: u32, channels: usize) {
+        self.sample_rate = sample_rate;
+        self.channels.resize_with(channels, Vec::new);
+        self.channels.iter_mut().for_each(Vec::clear);
+    }
+
+    fn drop_front(&mut self, frames: usize) {
+        for channel in &mut self.channels {
+            channel.drain(..frames.min(channel.len()));
+        }
+    }
+}
+
+/// Larger magnitudes than this are in no scale that sound is stored in (integers in floats reach
+/// 2³¹): a damaged exponent, which would drown all else in whatever is computed from the sound.
+const LARGEST: f32 = 4.3e9;
+
+/// Decodes one file, block by block, in memory that does not grow with its length.
+///
+/// The caller decides how much it keeps. After the last block, [`Decoder::notes`] is complete.
+pub struct Decoder {
+    demuxer: Box<dyn Demuxer>,
+    format: &'static str,
+    notes: Notes,
+    stream: Option<Stream>,
+    codec: Option<Codec>,
+    /// Frames of the current stream still to be cut off its start.
+    delay: u64,
+    /// Frames of the current stream that the codec gave, before any cut.
+    decoded: u64,
+    /// Frames and packet end of the first packet with a position.
+    origin: Option<u64>,
+    last_end: Option<u64>,
+    /// Samples held back because the stream may end in padding.
+    held: Block,
+    scratch: Block,
+    ready: std::collections::VecDeque<Block>,
+    /// Rate and channels of the last block that went out.
+    last: Option<(u32, usize)>,
+    seconds: f64,
+    parts: usize,
+    bad: usize,
+    /// The reason why the first stream has no codec.
+    refused: Option<String>,
+    ended: bool,
+}
+
+impl Decoder {
+    /// Opens a file by its content.
+    ///
+    /// `hint` is the file's extension, in any case and without the dot; it counts only where the
+    /// content does not say what it is.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the source cannot be read, is empty, no sound, or in a format that is not
+    /// read.
+    pub fn open(source: impl ReadSeek + 'static, hint: Option<&str>) -> Result<Self, DecodeError> {
+        let source = Source::new(Box::new(source))?;
+        let mut notes = Notes::default();
+        let Opened { demuxer, format } = sniff::open(source, hint.unwrap_or_default(), &mut notes)?;
+        let mut this = Self {
+            demuxer,
+            format,
+            notes,
+            stream: None,
+            codec: None,
+            delay: 0,
+            decoded: 0,
+            origin: None,
+            last_end: None,
+            held: Block::default(),
+            scratch: Block::default(),
+            ready: std::collections::VecDeque::new(),
+            last: None,
+            seconds: 0.0,
+            parts: 0,
+            bad: 0,
+            refused: None,
+            ended: false,
+        };
+        // A coding that is not read is told at once, not after the caller has set up everything.
+        while this.stream.is_none() && !this.ended {
+            this.step()?;
+        }
+        match this.refused.take() {
+            Some(what) => Err(DecodeError::Unsupported(what)),
+            None => Ok(this),
+        }
+    }
+
+    /// The next samples, or `None` after the last.
+    ///
+    /// # Errors
+    /// The source cannot be read, or the file ends without a single sample. After an error that
+    /// followed some blocks, these blocks are still good.
+    pub fn next_block(&mut self) -> Result<Option<Block>, DecodeError> {
+        loop {
+            if let Some(block) = self.ready.pop_front() {
+                return Ok(Some(block));
+            }
+            if self.ended {
+                return if self.seconds > 0.0 { Ok(None) } else { Err(self.nothing()) };
+            }
+            self.step()?;
+        }
+    }
+
+    /// Decodes on to mono at the given rates. See [`MonoReader`].
+    ///
+    /// # Errors
+    /// As [`MonoReader::new`].
+    pub fn into_mono(self, rates: &[u32]) -> Result<MonoReader, DecodeError> {
+        MonoReader::new(self, rates)
+    }
+
+    /// What was left out or mended up to now.
+    pub fn notes(&self) -> &[Note] {
+        self.notes.as_slice()
+    }
+
+    pub(crate) fn notes_mut(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    /// The container, by its name and with its article: "an MP3 file".
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// Length of the blocks that were given out, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Takes one event from the demuxer.
+    fn step(&mut self) -> Result<(), DecodeError> {
+        match self.demuxer.next(&mut self.notes)? {
+            Event::Stream(stream) => {
+                self.finish_stream(Tail::Keep);
+                self.start_stream(stream);
+            }
+            Event::Packet(packet) => self.take(&packet),
+            Event::StreamEnd(tail) => self.finish_stream(tail),
+            Event::End => {
+                self.finish_stream(Tail::Keep);
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_stream(&mut self, stream: Stream) {
+        if stream.joined || self.parts == 0 {
+            self.parts += 1;
+        }
+        if self.parts > 1 {
+            self.notes.add(Note::Joined { parts: self.parts });
+        }
+        if stream.low_band {
+            self.notes.add(Note::LowBandOnly);
+        }
+        (self.delay, self.decoded, self.origin, self.last_end) = (stream.delay, 0, None, None);
+        self.codec = match Codec::new(&stream) {
+            Ok(codec) => Some(codec),
+            Err(what) if self.stream.is_none() => {
+                self.refused = Some(what);
+                None
+            }
+            Err(what) => {
+                self.notes.add(Note::StreamLeftOut { at: self.seconds, what });
+                None
+            }
+        };
+        self.stream = Some(stream);
+    }
+
+    fn take(&mut self, packet: &Packet) {
+        let Some(codec) = self.codec.as_mut() else { return };
+        if codec.decode(packet, &mut self.scratch).is_err() {
+            self.bad += 1;
+            // The first packets of a stream that was cut refer to data before the cut.
+            self.notes.add(Note::Damaged { packets: 1, first: self.seconds });
+            return;
+        }
+        if packet.frames > 0 && (packet.frames as usize) < self.scratch.frames() {
+            for channel in &mut self.scratch.channels {
+                channel.truncate(packet.frames as usize);
+            }
+        }
+        self.decoded += self.scratch.frames() as u64;
+        if let Some(end) = packet.end {
+            // Positions may count from anywhere: the stream can be cut out of a longer one.
+            self.origin.get_or_insert(end.saturating_sub(self.decoded));
+            self.last_end = Some(end);
+        }
+        let cut = self.delay.min(self.scratch.frames() as u64);
+        self.delay -= cut;
+        self.scratch.drop_front(cut as usize);
+        if self.scratch.frames() > 0 {
+            self.clean();
+            self.hold();
+        }
+    }
+
+    /// Sets samples that are no numbers to zero.
+    fn clean(&mut self) {
+        let mut samples = 0;
+        for sample in self.scratch.channels.iter_mut().flatten() {
+            // False for NaN, too.
+            let valid = sample.abs() <= LARGEST;
+            if !valid {
+                *sample = 0.0;
+                samples += 1;
+            }
+        }
+        if samples > 0 {
+            self.notes.add(Note::NotFinite { samples, first: self.seconds });
+        }
+    }
+
+    /// Moves the decoded samples on, except those that may be padding.
+    fn hold(&mut self) {
+        let hold = self.stream.as_ref().map_or(0, |stream| stream.hold);
+        let same = self.held.sample_rate == self.scratch.sample_rate
+            && self.held.channels.len() == self.scratch.channels.len();
+        if !same {
+            self.release(0);
+        }
+        if hold == 0 && self.held.frames() == 0 {
+            let block = std::mem::take(&mut self.scratch);
+            self.emit(block);
+            return;
+        }
+        if self.held.frames() == 0 {
+            self.held.reset(self.scratch.sample_rate, self.scratch.channels.len());
+        }
+        for (held, new) in self.held.channels.iter_mut().zip(&self.scratch.channels) {
+            held.extend_from_slice(new);
+        }
+        self.release(hold);
+    }
+
+    /// Gives out what is held back, except the last `keep` frames.
+    fn release(&mut self, keep: usize) {
+        let count = self.held.frames().saturating_sub(keep);
+        if count == 0 {
+            return;
+        }
+        let channels =
+            self.held.channels.iter_mut().map(|channel| channel.drain(..count).collect()).collect();
+        let sample_rate = self.held.sample_rate;
+        self.emit(Block { sample_rate, channels });
+    }
+
+    fn emit(&mut self, block: Block) {
+        let now = (block.sample_rate, block.channels.len());
+        if let Some(last) = self.last.filter(|last| *last != now) {
+            self.notes.add(Note::FormatChange {
+                at: self.seconds,
+                rate: (last.0, now.0),
+                channels: (last.1, now.1),
+            });
+        }
+        self.last = Some(now);
+        self.seconds += block.frames() as f64 / f64::from(block.sample_rate.max(1));
+        self.ready.push_back(block);
+    }
+
+    /// Gives out what is held back, less the padding.
+    fn finish_stream(&mut self, tail: Tail) {
+        let padding = match tail {
+            Tail::Keep => 0,
+            Tail::Trim(frames) => frames,
+            Tail::After(frames) => self.decoded.saturating_sub(frames),
+            Tail::AtEnd => match (self.origin, self.last_end) {
+                (Some(origin), Some(end)) => self.decoded.saturating_sub(end.saturating_sub(origin)),
+                _ => 0,
+            },
+        };
+        let hold = self.stream.as_ref().map_or(0, |stream| stream.hold);
+        // More than what was held back for it is no padding but a wrong claim.
+        if padding > 0 && padding <= hold as u64 && padding < self.decoded {
+            let keep = self.held.frames().saturating_sub(padding as usize);
+            for channel in &mut self.held.channels {
+                channel.truncate(keep);
+            }
+        }
+        self.release(0);
+    }
+
+    /// Why the file gave no sample.
+    fn nothing(&self) -> DecodeError {
+        let format = self.format;
+        if let Some(what) = &self.refused {
+            DecodeError::Unsupported(what.clone())
+        } else if self.bad > 0 {
+            DecodeError::damaged(format!("not one of the {} packets of {format} can be decoded", self.bad))
+        } else {
+            DecodeError::no_sound(format!("{format} that ends before its first sample"))
+        }
+    }
+}

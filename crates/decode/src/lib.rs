@@ -1,0 +1,67 @@
+//! Sound files in, blocks of samples out, in constant memory.
+//!
+//! The one decoder of the native program and of the page's worker. Codecs are [Symphonia]'s and
+//! [opus_pure]'s; the demuxers are this crate's own, because of one rule: **the sound counts, not
+//! what the header claims.** A wrong size, count or duration never cuts sound that is there and
+//! never makes a file unreadable. Every such case is told in [`Decoder::notes`].
+//!
+//! | stage | item |
+//! |---|---|
+//! | any file → blocks of `f32` channels at the file's own rate | [`Decoder`] |
+//! | blocks → mono, channels that cancel included | [`Mixer`] |
+//! | file → mono at one or several rates | [`MonoReader`] |
+//!
+//! # Formats
+//!
+//! | container | coding |
+//! |---|---|
+//! | WAV, RF64, BW64, RIFX | PCM of 8 to 64 bits (24 in 32 included), float 32 and 64, A-law, µ-law, MS and IMA ADPCM, MPEG audio |
+//! | AIFF, AIFC | PCM in both byte orders, float 32 and 64, A-law, µ-law, IMA4 |
+//! | AU | PCM, float 32 and 64, A-law, µ-law |
+//! | CAF | as AIFC, ALAC, AAC, Opus |
+//! | MPEG audio | MP1, MP2, MP3 |
+//! | ADTS | AAC-LC; of HE-AAC the lower half of the spectrum |
+//! | FLAC, FLAC in Ogg | FLAC |
+//! | Ogg | Vorbis, Opus, FLAC; chained streams |
+//! | MP4, M4A, MOV, fragmented MP4 | AAC, ALAC, FLAC, Opus, MP3, PCM |
+//! | Matroska, WebM | Opus, Vorbis, AAC, FLAC, ALAC, MPEG audio, PCM |
+//!
+//! A video file gives its first sound track.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use cratedigger_decode::{Decoder, MonoReader};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = std::fs::File::open("song.mp3")?;
+//! let mut reader = MonoReader::new(Decoder::open(file, Some("mp3"))?, &[22_050])?;
+//! let mut mono = vec![Vec::new()];
+//! while reader.read(&mut mono)? {
+//!     // use mono[0] and clear it
+//! }
+//! for note in reader.notes() {
+//!     println!("{note}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [Symphonia]: https://github.com/pdeljanov/Symphonia
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod codec;
+mod decoder;
+mod demux;
+mod error;
+mod mono;
+mod note;
+mod sniff;
+mod source;
+
+pub use decoder::{Block, Decoder};
+pub use error::DecodeError;
+pub use mono::{Mixer, MonoReader};
+pub use note::{Note, Notes};
+pub use source::ReadSeek;
