@@ -100,6 +100,10 @@ impl fmt::Display for Overrides {
         if let Some(source) = self.source().and_then(name) {
             write!(f, " --source {source}")?;
         }
+        if self.non_music.is_some() {
+            // As with DATA, the place of the folder says nothing to others.
+            write!(f, " --other OTHER")?;
+        }
         if let Some(folds) = self.folds {
             write!(f, " --folds {folds}")?;
         }

@@ -159,13 +159,18 @@ impl RunFolder {
         let Some(state) = self.state()? else {
             bail!("{} has no finished epoch yet", self.0.display());
         };
+        let mut config = self.config()?;
+        if let Some(non_music) = &mut config.data.non_music {
+            // A manifest is published; the place of the folder on this machine is not.
+            non_music.folder = "OTHER".into();
+        }
         Ok(Training {
             command: record.command,
             seed: record.seed,
             protocol: record.split.protocol.name().into(),
             epoch: state.best_epoch,
             data: record.data,
-            config: serde_json::to_value(self.config()?)?,
+            config: serde_json::to_value(config)?,
         })
     }
 
