@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use cratedigger_trainer::config::{Config, Overrides};
 use cratedigger_trainer::train::import::{Imported, import};
-use cratedigger_zoo::nets::{
-    BranchedConfig, EfficientNetB0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config,
-};
+use cratedigger_zoo::nets::{EfficientNetB0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config};
 use cratedigger_zoo::{Architecture, Network};
 use serde::Deserialize;
 
@@ -84,6 +83,12 @@ fn safetensors(path: &Path, tensors: &[Theirs]) {
     std::fs::write(path, file).unwrap();
 }
 
+/// The design of a recipe.
+fn recipe(name: &str) -> Architecture {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("recipes/{name}.toml"));
+    Config::read(&path, &Overrides::default()).unwrap().network
+}
+
 #[test]
 fn weights_by_torchvisions_names_come_to_their_layers() {
     let device = Device::flex();
@@ -134,7 +139,7 @@ fn files_of_something_else_are_refused_in_words() {
 
     let file = |name: &str| folder.path().join(name);
     safetensors(&file("all.safetensors"), &theirs);
-    refused(&Architecture::Branched(BranchedConfig::ann()), "all.safetensors", "torchvision has no");
+    refused(&recipe("ann"), "all.safetensors", "torchvision has no");
     refused(&architecture, "none.safetensors", "cannot be read");
     refused(&architecture, "all.zip", ".safetensors");
     safetensors(&file("lacking.safetensors"), &theirs[..theirs.len() - 9]);
@@ -163,7 +168,7 @@ fn files_of_something_else_are_refused_in_words() {
 fn our_own_weights_come_back() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
-    let architecture = Architecture::Branched(BranchedConfig::cnn_lstm());
+    let architecture = recipe("cnn-lstm");
     let parts = [[1, 32, 20], [1, 4, 9]];
     device.seed(4);
     let source = architecture.init(&parts, 5, &device);
@@ -179,7 +184,7 @@ fn our_own_weights_come_back() {
     assert_eq!((imported.tensors, imported.head), (count, true));
     let (_, imported) = import(&architecture, fresh(3), 3, &file).unwrap();
     assert_eq!((imported.tensors, imported.head), (count - 2, false));
-    let other = Architecture::Branched(BranchedConfig::ann());
+    let other = recipe("ann");
     let error = import(&other, other.init(&[[1, 1, 57]], 5, &device), 5, &file).unwrap_err();
     assert!(format!("{error:#}").contains("hape"), "{error:#}");
 }

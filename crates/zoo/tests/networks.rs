@@ -18,7 +18,7 @@ use cratedigger_zoo::{Architecture, Network};
 
 mod common;
 
-use common::noise;
+use common::{noise, recipe};
 
 const CLASSES: usize = 10;
 const LOG_MEL: [usize; 3] = [1, 128, 39];
@@ -197,8 +197,8 @@ const fn conv_norm(inputs: usize, outputs: usize) -> usize {
 #[test]
 fn ann() {
     let parameters = dense(57, 512) + dense(512, 256) + dense(256, 128) + dense(128, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::ann()), &[FEATURES], parameters);
-    check_freezing(&branched(BranchedConfig::ann()), &[FEATURES], 4);
+    check(&recipe("ann"), &[FEATURES], parameters);
+    check_freezing(&recipe("ann"), &[FEATURES], 4);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn cnn_naive() {
     // Four times halved, 128 × 128 is 8 × 8.
     let convolutions = dense(27, 16) + dense(9 * 16, 32) + dense(9 * 32, 64) + dense(9 * 64, 128);
     let parameters = convolutions + dense(8 * 8 * 128, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::cnn_naive()), &[[3, 128, 128]], parameters);
+    check(&recipe("cnn-naive"), &[[3, 128, 128]], parameters);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn cnn_basic() {
     // 128 → 126 → 63 → 61 → 30 → 28 → 14 rows, 39 → 37 → 18 → 16 → 8 → 6 → 3 columns.
     let convolutions = dense(9, 32) + dense(9 * 32, 64) + dense(9 * 64, 64);
     let parameters = convolutions + dense(14 * 3 * 64, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::cnn_basic()), &[LOG_MEL], parameters);
+    check(&recipe("cnn-basic"), &[LOG_MEL], parameters);
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn cnn_regularized() {
     // Three times halved, 128 × 39 is 16 × 4.
     let convolutions = conv_norm(1, 32) + conv_norm(32, 64) + conv_norm(64, 64);
     let parameters = convolutions + dense(16 * 4 * 64, 128) + dense(128, CLASSES);
-    check(&branched(BranchedConfig::cnn_regularized()), &[LOG_MEL], parameters);
-    check_freezing(&branched(BranchedConfig::cnn_regularized()), &[LOG_MEL], 3);
+    check(&recipe("cnn-regularized"), &[LOG_MEL], parameters);
+    check_freezing(&recipe("cnn-regularized"), &[LOG_MEL], 3);
 }
 
 fn picture_body() -> usize {
@@ -233,7 +233,7 @@ fn picture_body() -> usize {
 #[test]
 fn cnn_enhanced() {
     let parameters = picture_body() + dense(256, 128) + dense(128, CLASSES);
-    check(&branched(BranchedConfig::cnn_enhanced()), &[[3, 128, 128]], parameters);
+    check(&recipe("cnn-enhanced"), &[[3, 128, 128]], parameters);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn cnn_stacked() {
     // Normalised after the pooling: the convolutions have biases.
     let convolutions = conv_norm(1, 32) + 32 + conv_norm(32, 64) + 64 + conv_norm(64, 128) + 128;
     let parameters = convolutions + dense(128, 256) + dense(256, CLASSES);
-    check(&branched(BranchedConfig::cnn_stacked()), &[STACKED], parameters);
+    check(&recipe("cnn-stacked"), &[STACKED], parameters);
 }
 
 /// Keras counts 4·((inputs + hidden)·hidden + hidden).
@@ -258,14 +258,14 @@ const fn gru_layer(inputs: usize, hidden: usize) -> usize {
 fn lstm() {
     let recurrent = lstm_layer(57, 128) + lstm_layer(128, 64);
     let parameters = recurrent + dense(64, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::lstm()), &[SEQUENCE], parameters);
+    check(&recipe("lstm"), &[SEQUENCE], parameters);
 }
 
 #[test]
 fn bilstm() {
     let recurrent = 2 * lstm_layer(57, 128) + 2 * 256 + 2 * lstm_layer(256, 64) + 2 * 128;
     let parameters = recurrent + dense(128, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::bilstm()), &[SEQUENCE], parameters);
+    check(&recipe("bilstm"), &[SEQUENCE], parameters);
 }
 
 #[test]
@@ -273,8 +273,8 @@ fn bigru_attention() {
     let recurrent = 2 * gru_layer(57, 128) + 2 * gru_layer(256, 64);
     let attention = dense(128, 128) + dense(128, 1);
     let parameters = recurrent + attention + dense(128, 64) + dense(64, CLASSES);
-    check(&branched(BranchedConfig::bigru_attention()), &[SEQUENCE], parameters);
-    check_freezing(&branched(BranchedConfig::bigru_attention()), &[SEQUENCE], 2);
+    check(&recipe("bigru-attention"), &[SEQUENCE], parameters);
+    check_freezing(&recipe("bigru-attention"), &[SEQUENCE], 2);
 }
 
 #[test]
@@ -282,8 +282,8 @@ fn cnn_lstm() {
     let convolutions = conv_norm(1, 32) + conv_norm(32, 64) + conv_norm(64, 128);
     let recurrent = lstm_layer(57, 128) + lstm_layer(128, 64);
     let parameters = convolutions + recurrent + dense(128 + 64, 128) + dense(128, CLASSES);
-    check(&branched(BranchedConfig::cnn_lstm()), &[LOG_MEL, SEQUENCE], parameters);
-    check_freezing(&branched(BranchedConfig::cnn_lstm()), &[LOG_MEL, SEQUENCE], 3);
+    check(&recipe("cnn-lstm"), &[LOG_MEL, SEQUENCE], parameters);
+    check_freezing(&recipe("cnn-lstm"), &[LOG_MEL, SEQUENCE], 3);
 }
 
 #[test]
@@ -291,14 +291,14 @@ fn fusion() {
     let features = dense(57, 128) + 2 * 128 + dense(128, 64) + 2 * 64;
     let head = dense(256 + 64, 128) + 2 * 128 + dense(128, CLASSES);
     let parts = [[3, 128, 128], FEATURES];
-    check(&branched(BranchedConfig::fusion()), &parts, picture_body() + features + head);
+    check(&recipe("fusion"), &parts, picture_body() + features + head);
 }
 
 #[test]
 fn fusion_hybrid() {
     let head = dense(256 + 57, 128) + 2 * 128 + dense(128, CLASSES);
     let parts = [[3, 128, 128], FEATURES];
-    check(&branched(BranchedConfig::fusion_hybrid()), &parts, picture_body() + head);
+    check(&recipe("fusion-hybrid"), &parts, picture_body() + head);
 }
 
 #[test]
@@ -306,8 +306,8 @@ fn transformer() {
     // 128 × 39 values are 8 × 13 patches of 16 × 3.
     let layer = 4 * dense(96, 96) + dense(96, 192) + dense(192, 96) + 2 * 2 * 96;
     let parameters = dense(16 * 3, 96) + 8 * 13 * 96 + 4 * layer + 2 * 96 + dense(96, CLASSES);
-    check(&branched(BranchedConfig::transformer()), &[LOG_MEL], parameters);
-    check_freezing(&branched(BranchedConfig::transformer()), &[LOG_MEL], 5);
+    check(&recipe("transformer"), &[LOG_MEL], parameters);
+    check_freezing(&recipe("transformer"), &[LOG_MEL], 5);
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn texture() {
     // Changes, rates, contrast and lines of 32 bands, and the correlation of each pair of bands.
     let values = 3 * 32 + 8 * 32 + 4 * 32 + 4 * 32 + 32 * 31 / 2;
     let parameters = 2 * values + dense(values, 128) + 2 * 128 + dense(128, CLASSES);
-    check(&branched(BranchedConfig::texture()), &[LOG_MEL], parameters);
+    check(&recipe("texture"), &[LOG_MEL], parameters);
 }
 
 #[test]
@@ -390,11 +390,11 @@ fn designs_that_do_not_fit_are_refused_in_words() {
         let reason = architecture.validate(parts).unwrap_err();
         assert!(reason.contains(word), "{reason}");
     };
-    refused(&branched(BranchedConfig::cnn_lstm()), &[LOG_MEL], "2 branches");
-    refused(&branched(BranchedConfig::lstm()), &[[3, 10, 57]], "one channel");
-    refused(&branched(BranchedConfig::cnn_basic()), &[[1, 128, 17]], "nothing would be left");
-    refused(&branched(BranchedConfig::cnn_basic()), &[[1, 0, 17]], "holds nothing");
-    refused(&branched(BranchedConfig::transformer()), &[[1, 16_000, 390]], "patches");
+    refused(&recipe("cnn-lstm"), &[LOG_MEL], "2 branches");
+    refused(&recipe("lstm"), &[[3, 10, 57]], "one channel");
+    refused(&recipe("cnn-basic"), &[[1, 128, 17]], "nothing would be left");
+    refused(&recipe("cnn-basic"), &[[1, 0, 17]], "holds nothing");
+    refused(&recipe("transformer"), &[[1, 16_000, 390]], "patches");
     refused(&branched(BranchedConfig::short_chunk_cnn(4096)), &[LOG_MEL], "parameters");
     refused(&branched(BranchedConfig::short_chunk_cnn(0)), &[LOG_MEL], "0 channels");
     refused(&Architecture::Vgg19(Vgg19Config::default()), &[[3, 31, 31]], "nothing would be left");

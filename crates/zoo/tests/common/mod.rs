@@ -20,6 +20,18 @@ pub fn noise<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> T
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
+/// The design of a recipe in trainer/recipes.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub fn recipe(name: &str) -> Architecture {
+    #[derive(serde::Deserialize)]
+    struct Recipe {
+        network: Architecture,
+    }
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let path = std::path::Path::new(&root).join(format!("../../trainer/recipes/{name}.toml"));
+    toml::from_str::<Recipe>(&std::fs::read_to_string(path).unwrap()).unwrap().network
+}
+
 /// A network with random weights as the entry of a manifest, and its file.
 #[allow(dead_code, reason = "not every test program needs it")]
 pub fn network(
