@@ -36,6 +36,9 @@ async function finish(page, name, buffer, { by = drop, timeout } = {}) {
 async function judge(page, name, buffer, options) {
   const status = await finish(page, name, buffer, options);
   assert.equal(status, "done", status === "failed" ? await part(page, "error").innerText() : name);
+  // The timeline may lie below the pointer now, and the bars would be those of a moment.
+  await page.mouse.move(2, 2);
+  await page.locator("main").evaluate(() => new Promise(requestAnimationFrame));
   return shown(page);
 }
 
@@ -82,7 +85,7 @@ test("all networks give the native answer, and say when it is none of the genres
     const native = await classify(folder, noise, FULL);
     assert.ok(native.none, `hiss was classified as ${native.genre}`);
     same(result, native);
-    assert.match(await part(page, "result-genre").innerText(), /None/);
+    assert.match(await part(page, "result-genre").innerText(), /None|No music/);
   }));
 
 test("a file that is no song gets an error message, and the next song its answer", () =>

@@ -46,10 +46,6 @@ test("about the model: figures with intervals, weaknesses, data, networks", () =
     for (const model of manifest.models) assert.ok(words.includes(model.name), model.name);
     assert.match(words, /\d+% to \d+%/);
     assert.match(words, /fault-filtered/);
-    // Results of easier splits are listed separately.
-    const easier = await part(page, "other-splits").innerText();
-    assert.match(easier, /segment-random/);
-    assert.match(easier, /track-stratified/);
     assert.match(words, /Known limitations/);
     assert.match(words, /GTZAN/);
     await page.keyboard.press("Escape");

@@ -46,6 +46,9 @@ pub struct SegmentClassification {
     pub start: f64,
     /// End in seconds.
     pub end: f64,
+    /// Probability that the segment is no music, if a network predicts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub non_music: Option<NonMusic>,
     /// Probabilities of all genres.
     pub probabilities: Probabilities,
 }
@@ -92,6 +95,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
             segments.push(SegmentClassification {
                 start: segment.start as f64 / f64::from(rate),
                 end: segment.end as f64 / f64::from(rate),
+                non_music: analyser.non_music(&prediction.non_music),
                 probabilities: by_genre(probabilities(&prediction.ensemble), analyser.classes()),
             });
             prediction.spectra.db = Vec::new(); // the spectrogram is not needed here
