@@ -222,7 +222,7 @@ test("networks that were changed are refused, by the worker and on the page", ()
 
     // Another input spec than the one of the training. Older manifests call it recipe.
     const hash = model.spec_hash ?? model.recipe_hash;
-    (model.input_spec ?? model.recipe).inputs[0].top_db += 1;
+    (model.input_spec ?? model.recipe).inputs[0].gain += 1;
     site.overlay.set("models/manifest.json", Buffer.from(JSON.stringify(manifest)));
     const [changed] = await load(page, site, "worker-cpu");
     assert.deepEqual([changed.type, changed.kind], ["failed", "models"], JSON.stringify(changed));
