@@ -148,7 +148,7 @@ fn remove_records(models: &Path) -> Result<()> {
     for file in files(models)? {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let unneeded = ["-rule.json", ".svg", ".safetensors"].iter().any(|ending| name.ends_with(ending));
-        if unneeded || name == "EXPERIMENTS.md" {
+        if unneeded {
             fs::remove_file(&file).with_context(|| format!("{} cannot be removed", file.display()))?;
         }
     }
