@@ -12,6 +12,9 @@
 
 #![forbid(unsafe_code)]
 
+mod sections;
+
+pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
 use serde::{Deserialize, Serialize};
 
 /// The build of the worker, which determines the device that computes the networks.

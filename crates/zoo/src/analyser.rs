@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
-use cratedigger_protocol::{NonMusic, Tag};
+use cratedigger_protocol::{NonMusic, Section, Tag};
 
 use crate::{
     EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, argmax, golden_signal, log_softmax,
-    non_music, of_classes, place_at, probabilities,
+    ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator, SongPrediction, argmax,
+    golden_signal, log_softmax, non_music, of_classes, place_at, probabilities,
 };
 
 /// Why a prediction failed.
@@ -84,6 +84,7 @@ pub struct Analyser {
     kinds: Vec<String>,
     /// Strength above which a song has a tag.
     tags_above: f32,
+    sections: SectionModel,
     /// The first network with tags.
     tagger: Option<usize>,
     /// Defines the sample rate of segment ranges and the spectrogram for drawing.
@@ -145,6 +146,7 @@ impl Analyser {
             classes: manifest.classes.clone(),
             kinds: manifest.non_music.clone(),
             tags_above: manifest.tags_above.unwrap_or(TAGS_ABOVE),
+            sections: manifest.sections.unwrap_or_default(),
             tagger: manifest.models.iter().position(|model| !model.architecture.tags().is_empty()),
             input_spec,
             rates,
@@ -321,6 +323,12 @@ impl Analyser {
         let mut rows = values.chunks_exact(width.max(1));
         let row = |segment| if is_audible(signal, segment) { rows.next().map(<[f32]>::to_vec) } else { None };
         Ok(segments.iter().map(row).collect())
+    }
+
+    /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of
+    /// time.
+    pub fn sections(&self, observations: &[Observation]) -> Vec<Section> {
+        self.sections.sections(observations, self.classes.len(), &self.kinds)
     }
 
     /// What the probabilities of the kinds of non-music come to; `None` if no network predicts kinds.

@@ -25,6 +25,7 @@ mod manifest;
 mod model;
 pub mod nets;
 pub mod preparation;
+mod sections;
 mod signals;
 mod song;
 
@@ -45,6 +46,7 @@ pub use logistic::{Examples, LogisticError, LogisticRegression};
 pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
+pub use sections::{Observation, SectionModel, Sound};
 pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::nets::LegacyCnn;
-use crate::{Architecture, EnsembleRule, InputSpec, Preparation};
+use crate::{Architecture, EnsembleRule, InputSpec, Preparation, SectionModel};
 
 /// The manifest format that this code reads and writes.
 pub const FORMAT: u32 = 2;
@@ -39,6 +39,9 @@ pub struct Manifest {
     /// The typical character of the training clips, with classes in the order of [`Manifest::classes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub character: Option<TypicalCharacter>,
+    /// How segments are smoothed to sections; the default parameters if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<SectionModel>,
     /// The networks.
     pub models: Vec<ModelEntry>,
 }
@@ -196,6 +199,9 @@ impl Manifest {
         }
         if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
             return inconsistent(reason);
+        }
+        if manifest.sections.is_some_and(|model| !model.is_valid()) {
+            return inconsistent("`sections` needs `stay` between 0 and 1 and a positive `evidence`".into());
         }
         if let Some(reason) = manifest.non_music_fault() {
             return inconsistent(reason.into());
