@@ -1,4 +1,4 @@
-//! From the samples of a window to the input of a network.
+//! Computes the input of a network from the samples of a window.
 
 use cratedigger_dsp::picture::Picture;
 use cratedigger_dsp::{
@@ -7,7 +7,7 @@ use cratedigger_dsp::{
 
 use crate::{Input, InputSpec, InputSpecError, LogMel, LogPowerMelPlan, PictureInput, Preparation};
 
-/// Powers below this count as this (librosa's `amin`).
+/// Lower limit of the power before the logarithm (librosa's `amin`).
 const AMIN: f32 = 1e-10;
 
 /// Computes windows of log-mel without allocating.
@@ -108,8 +108,8 @@ impl Plan {
             Self::Features { extractor, steps } => {
                 let step = (length / (*steps).max(1)).max(1);
                 for index in 0..*steps {
-                    // A song that ends before the last step repeats its end, because the features would
-                    // treat padding as a quiet, dark part of the song.
+                    // If the song ends before the last step, its end is repeated: the features of padding
+                    // would be those of a quiet, dark part of the song.
                     let first = (index * step).min(segment.len().saturating_sub(step));
                     let part = segment.get(first..(first + step).min(segment.len())).unwrap_or_default();
                     out.extend(extractor.window(part)?.table_row()?.iter().map(|v| *v as f32));

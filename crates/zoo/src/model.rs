@@ -11,7 +11,7 @@ use crate::nets::{
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
-/// Configurations and networks of all kinds with their names. An older kind with the same configuration may follow after `|`.
+/// Configurations and networks of all kinds with their names. An older name of a kind may follow after `|`.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:literal $(| $alias:literal)? $kind:ident: $config:ty => $network:ty,)*) => {
         /// The design of a network in configurations and manifests.
@@ -58,7 +58,7 @@ macro_rules! kinds {
 
         /// A network of any design.
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant, reason = "one value for each network, and boxes are no modules")]
+        #[allow(clippy::large_enum_variant, reason = "one value for each network, and a box is not a module")]
         pub enum Network {
             $($(#[$doc])* $kind($network),)*
         }
@@ -118,7 +118,7 @@ impl Architecture {
         }
     }
 
-    /// Names of the tags that the network predicts beside the classes; none for most designs.
+    /// Names of the tags that the network predicts besides the classes; none for most designs.
     pub fn tags(&self) -> &[String] {
         match self {
             Self::Musicnn(config) => &config.tags,
@@ -325,7 +325,7 @@ impl Model {
         &self.network
     }
 
-    /// Its entry in the manifest.
+    /// The network's entry in the manifest.
     pub fn entry(&self) -> &ModelEntry {
         &self.entry
     }
