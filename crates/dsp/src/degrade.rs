@@ -188,8 +188,8 @@ pub fn add_pink_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f64, rng: &mu
 }
 
 /// Normalises the loudness of a recording, in place: the RMS over all parts of 32 ms whose level is within
-/// 40 dB of the loudest part becomes `target_db` relative to full scale. Silence, and a target that is not
-/// finite, leave the recording unchanged.
+/// 40 dB of the loudest part becomes `target_db` relative to full scale. Silence stays silent. If the
+/// gain is not a finite number, the recording does not change.
 ///
 /// # Errors
 /// A sample that is NaN or infinite.

@@ -370,7 +370,7 @@ impl Analyser {
     /// The input of every network for the golden signal, in batches of `copies` equal windows.
     ///
     /// # Errors
-    /// The input spec or the preparation rejects the golden signal, which a checked manifest excludes.
+    /// The preparation gives a value that is not finite, for example with a scale of 0.
     pub fn golden_windows(&mut self, copies: usize) -> Result<Vec<Vec<f32>>, AnalyseError> {
         let windows = |extractor: &mut Extractor| -> Result<Vec<f32>, AnalyseError> {
             let InputSpec { sample_rate, segment_seconds, .. } = *extractor.input_spec();

@@ -88,7 +88,7 @@ pub async fn explain(
         let ranges: Vec<_> = (0..tiles.len()).map(|n| n * distance..n * distance + segment.len()).collect();
         let variants = Signals::resampled(&variants, rate, analyser.sample_rates())?;
         for prediction in analyser.predict(&variants, &ranges).await? {
-            // A silent variant has no prediction; the class then counts as having probability 0.
+            // A silent variant has no prediction; the class then gets the smallest positive probability.
             let without = prediction.and_then(|prediction| prediction.ensemble.get(class).copied());
             drops.push(whole - without.unwrap_or(f32::MIN_POSITIVE.ln()));
         }

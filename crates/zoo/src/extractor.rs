@@ -38,8 +38,10 @@ impl LogMelPlan {
     /// Writes the window that begins at sample `start` as mel power in dB relative to full scale:
     /// [`LogMel::values`] values, band by band, lowest band first.
     ///
+    /// Samples must be finite, which is not checked here.
+    ///
     /// # Errors
-    /// A buffer of the wrong length, or samples that are not finite.
+    /// A buffer of the wrong length.
     pub fn decibels(&mut self, signal: &[f32], start: usize, db: &mut [f32]) -> Result<(), DspError> {
         check_length("db", self.params.values(), db.len())?;
         let columns = self.params.columns;
@@ -176,7 +178,7 @@ impl Extractor {
     /// rate, before the preparation. The trainer stores these.
     ///
     /// # Errors
-    /// Samples that are not finite.
+    /// Samples that are not finite, for inputs other than log-mel and log-power-mel.
     pub fn raw_parts(&mut self, signal: &[f32], start: usize) -> Result<Vec<Vec<f32>>, InputSpecError> {
         let length = self.input_spec.segment_samples();
         self.plans
@@ -193,7 +195,8 @@ impl Extractor {
     /// [`Extractor::values`] values, part after part, each channel by channel and row by row.
     ///
     /// # Errors
-    /// Samples that are not finite, or features that the preparation rejects.
+    /// Samples that are not finite, for inputs other than log-mel and log-power-mel; features that the
+    /// preparation rejects.
     pub fn window(&mut self, signal: &[f32], start: usize, out: &mut Vec<f32>) -> Result<(), InputSpecError> {
         let length = self.input_spec.segment_samples();
         for (plan, input) in self.plans.iter_mut().zip(&self.input_spec.inputs) {

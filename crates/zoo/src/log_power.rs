@@ -108,7 +108,7 @@ impl LogPowerMelPlan {
     /// each with its columns in the order of time.
     ///
     /// # Errors
-    /// Samples that are not finite.
+    /// Unreachable for valid parameters.
     pub(crate) fn window(
         &mut self,
         signal: &[f32],

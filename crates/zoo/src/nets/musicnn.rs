@@ -146,7 +146,7 @@ impl MusicnnConfig {
     }
 
     /// Number of multiplications for a window of shape `[1, bands, frames]`, without those of batch
-    /// normalisation and of the head.
+    /// normalisation and of a head on embedding or pooled values.
     pub fn multiplications(&self, [_, bands, frames]: [usize; 3]) -> u64 {
         let product = |factors: &[usize]| factors.iter().map(|n| *n as u64).product::<u64>();
         let front: u64 = self
