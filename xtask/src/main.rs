@@ -95,8 +95,7 @@ enum Bench {
     Recurrent,
     /// Training steps, compared with PyTorch (needs Python 3, and installs several gigabytes)
     Train,
-    /// The networks in WebAssembly, compared with ONNX Runtime Web in Chromium (needs Node.js, and installs 160
-    /// MB)
+    /// The networks in WebAssembly, compared with ONNX Runtime Web (needs Node.js, and installs 160 MB)
     Web,
 }
 

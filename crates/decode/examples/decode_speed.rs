@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let took = begin.elapsed().as_secs_f64();
         println!(
-            "{path}: {format}, {seconds:.2} s in {took:.2} s, {:.0} s a second, peak memory {}",
+            "{path}: {format}, {seconds:.2} s in {took:.2} s, {:.0} × real time, peak memory {}",
             seconds / took,
             peak_memory().map_or("unknown".to_owned(), |kib| format!("{:.1} MB", kib as f64 / 1024.0))
         );

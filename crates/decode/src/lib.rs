@@ -25,7 +25,7 @@
 //! | MP4, M4A, MOV, fragmented MP4 | AAC, ALAC, FLAC, Opus, MP3, PCM |
 //! | Matroska, WebM | Opus, Vorbis, AAC, FLAC, ALAC, MPEG audio, PCM |
 //!
-//! Of a video file, the first audio track is decoded.
+//! The first audio track of a video file is decoded.
 //!
 //! # Example
 //!

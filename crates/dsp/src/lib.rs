@@ -98,7 +98,7 @@ pub enum DspError {
     NonFinite {
         /// Index of the sample.
         index: usize,
-        /// Its value.
+        /// Value of the sample.
         value: f32,
     },
     /// A sample rate that this crate cannot resample from or to.
@@ -109,7 +109,7 @@ pub enum DspError {
     Parameter {
         /// Name of the parameter.
         name: &'static str,
-        /// Its value.
+        /// Value of the parameter.
         value: f64,
         /// The valid values.
         reason: &'static str,

@@ -15,7 +15,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
 /// The device that this worker computes on.
 #[derive(Clone, Copy)]
 pub struct Backend {
-    /// Its kind in the protocol.
+    /// Kind of the device in the protocol.
     pub(crate) kind: DeviceKind,
     /// Segments per batch.
     pub(crate) batch: usize,

@@ -154,9 +154,9 @@ async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failur
     Ok((logits, difference))
 }
 
-/// Milliseconds that the networks take per segment: the best of up to three runs of one batch within half
-/// a second, after a first run that compiles the shaders of this batch size. The batch is prepared before,
-/// because features take the same time on every device.
+/// Milliseconds of all networks per segment: the best of up to three runs of one batch within half a second,
+/// after a first run that compiles the shaders for this batch size. The time excludes the features, which
+/// take the same time on every device.
 async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError> {
     let windows = analyser.golden_windows(batch)?;
     let begin = song::now();

@@ -142,7 +142,7 @@ impl Default for EnsembleRule {
 pub struct Decision {
     /// The most probable class.
     pub class: usize,
-    /// Its probability.
+    /// Probability of this class.
     pub confidence: f32,
     /// Whether the answer is none of the classes: the confidence is below its threshold, as for noise or
     /// other music, or the sound is non-music.

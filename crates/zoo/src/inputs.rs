@@ -273,13 +273,13 @@ impl Input {
         }
     }
 
-    /// Whether its rows are features without a common scale, which a fitted [`crate::Preparation`]
+    /// Whether the rows are features without a common scale, which a fitted [`crate::Preparation`]
     /// scales.
     pub fn is_prepared(&self) -> bool {
         matches!(self, Self::Features(_) | Self::Sequence(_))
     }
 
-    /// Its name in configurations.
+    /// Name of the kind in configurations.
     pub fn name(&self) -> &'static str {
         match self {
             Self::LogMel(_) => "log-mel",

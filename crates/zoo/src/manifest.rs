@@ -77,7 +77,7 @@ pub struct ModelEntry {
     pub training: Training,
     /// Measured accuracies.
     pub metrics: Vec<Metric>,
-    /// Its logits for the golden input.
+    /// Expected logits of the network for the golden input.
     pub golden: Golden,
 }
 
@@ -88,7 +88,7 @@ pub struct Training {
     pub command: String,
     /// Seed of all random choices.
     pub seed: u64,
-    /// How training and test clips were kept apart.
+    /// How training and test clips were separated.
     pub protocol: String,
     /// Epoch of these weights, counted from 1.
     pub epoch: usize,

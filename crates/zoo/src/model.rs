@@ -142,7 +142,7 @@ impl Architecture {
 }
 
 impl Network {
-    /// Input of the head for a batch, if the design has a head that can be fitted by itself.
+    /// Input of the head for a batch, if the design has a head that can be fitted separately.
     ///
     /// # Shapes
     /// For each part of the input `[batch, channels, rows, columns]` → `[batch, values]`
@@ -164,7 +164,7 @@ impl Network {
     pub fn with_head(self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
         match self {
             Self::Musicnn(network) => network.with_head(fitted).map(Self::Musicnn),
-            _ => Err("only musicnn has a head that can be fitted by itself".into()),
+            _ => Err("only musicnn has a head that can be fitted separately".into()),
         }
     }
 

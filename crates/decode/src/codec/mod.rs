@@ -142,6 +142,6 @@ fn symphonia(stream: &Stream) -> Result<Box<dyn AudioDecoder>, String> {
     let options = AudioDecoderOptions::default().gapless(false);
     match catch_unwind(|| symphonia::default::get_codecs().make_audio_decoder(&params, &options)) {
         Ok(made) => made.map_err(|error| named(&error)),
-        Err(_) => Err(named(&"its headers make no sense")),
+        Err(_) => Err(named(&"its headers are invalid")),
     }
 }

@@ -128,7 +128,7 @@ fn sound_end(
 
 fn parse_common(body: &[u8]) -> Result<Common, DecodeError> {
     if body.len() < 18 {
-        return Err(DecodeError::damaged("the chunk that says how its samples are stored is too short"));
+        return Err(DecodeError::damaged("its COMM chunk, which describes the samples, is too short"));
     }
     let channels = usize::from(bytes::u16_be(body, 0));
     let bits = bytes::u16_be(body, 6);

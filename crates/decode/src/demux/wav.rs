@@ -116,9 +116,7 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
         match id {
             b"data" => {
                 source.skip(8)?;
-                let mut format = format.ok_or_else(|| {
-                    DecodeError::damaged("the chunk that says how its samples are stored is missing")
-                })?;
+                let mut format = format.ok_or_else(|| DecodeError::damaged("its format chunk is missing"))?;
                 let claim = if size == u32::MAX && long_size > 0 { long_size } else { u64::from(size) };
                 let end = data_end(source, claim, &format, notes)?;
                 align(source, &mut format, notes)?;
@@ -265,7 +263,7 @@ fn parse_format(body: &[u8], big_endian: bool) -> Result<Format, DecodeError> {
     let short = |at| if big_endian { bytes::u16_be(body, at) } else { bytes::u16_le(body, at) };
     let long = |at| if big_endian { bytes::u32_be(body, at) } else { bytes::u32_le(body, at) };
     if body.len() < 14 {
-        return Err(DecodeError::damaged("the chunk that says how its samples are stored is too short"));
+        return Err(DecodeError::damaged("its format chunk is too short"));
     }
     let extensible = short(0) == 0xfffe;
     let tag = if extensible { short(24) } else { short(0) };
@@ -371,7 +369,7 @@ fn align(source: &mut Source, format: &mut Format, notes: &mut Notes) -> Result<
     }
     if low_used && high_is_sign {
         pcm.kind = PcmKind::Low(bits);
-        notes.add(Note::Header("does not say that the samples stand at the low end of their bytes"));
+        notes.add(Note::Header("does not say that the samples are at the low end of their bytes"));
     }
     Ok(())
 }
