@@ -31,7 +31,7 @@ fn data_claiming(size: u32, samples: &[u8]) -> Vec<u8> {
 fn is_whole(sound: &Sound, wanted: &[Vec<f32>], tolerance: f32) {
     let (_, channels) = sound.only();
     assert_eq!(channels.len(), wanted.len());
-    assert_eq!(channels[0].len(), wanted[0].len(), "{}", sound.told());
+    assert_eq!(channels[0].len(), wanted[0].len(), "{}", sound.notes_text());
     for (a, b) in channels.iter().flatten().zip(wanted.iter().flatten()) {
         assert!((a - b).abs() <= tolerance, "{a} for {b}");
     }
@@ -52,7 +52,7 @@ fn sizes_of_wav_that_are_wrong() {
             file[4..8].copy_from_slice(&total.to_le_bytes());
             let sound = decode(&file, "wav");
             is_whole(&sound, &channels, 1e-4);
-            assert!(sound.told().contains(told), "{claim}: {}", sound.told());
+            assert!(sound.notes_text().contains(told), "{claim}: {}", sound.notes_text());
         }
     }
     // A correct length with a chunk after the sound: the chunk is not sound.
@@ -60,7 +60,7 @@ fn sizes_of_wav_that_are_wrong() {
         riff(&[format.clone(), chunk(b"data", &samples), chunk(b"LIST", b"INFOISFT\x05\0\0\0Lavf\0\0")]);
     let sound = decode(&file, "wav");
     is_whole(&sound, &channels, 1e-4);
-    assert!(sound.notes.is_empty(), "{}", sound.told());
+    assert!(sound.notes.is_empty(), "{}", sound.notes_text());
     // Cut in the middle.
     let cut = &file[..44 + samples.len() / 2];
     let sound = decode(cut, "wav");
@@ -94,7 +94,7 @@ fn headers_of_wav_that_are_odd() {
         ("no padding", vec![format.clone(), unpadded, data.clone()]),
     ] {
         let sound = decode(&riff(&chunks), "wav");
-        assert!(sound.notes.len() <= 1, "{name}: {}", sound.told());
+        assert!(sound.notes.len() <= 1, "{name}: {}", sound.notes_text());
         is_whole(&sound, &channels, 1e-4);
     }
     // A format chunk with a wrong length: the sound is still found.
@@ -123,7 +123,7 @@ fn au_that_claims_nothing_or_a_part() {
         file.extend(&data);
         let decoded = decode(&file, "au");
         is_whole(&decoded, std::slice::from_ref(&sound), 1e-4);
-        assert_eq!(decoded.notes.len(), notes, "{claim}: {}", decoded.told());
+        assert_eq!(decoded.notes.len(), notes, "{claim}: {}", decoded.notes_text());
     }
 }
 
@@ -163,8 +163,8 @@ fn joined_mp3() {
         let joined = [one.clone(), between, one.clone(), one.clone()].concat();
         let sound = decode(&joined, "mp3");
         assert!((sound.seconds() - 3.0 * whole.seconds()).abs() < 1e-6, "{} s", sound.seconds());
-        assert!(sound.notes.contains(&Note::Joined { parts: 3 }), "{}", sound.told());
-        assert_eq!(sound.notes.len(), 1, "{}", sound.told());
+        assert!(sound.notes.contains(&Note::Joined { parts: 3 }), "{}", sound.notes_text());
+        assert_eq!(sound.notes.len(), 1, "{}", sound.notes_text());
         let (_, channels) = sound.only();
         let length = whole.only().1[0].len();
         assert_eq!(channels[0][2 * length..], whole.only().1[0], "the last part");
@@ -181,7 +181,7 @@ fn mp3_that_changes_rate_and_channels() {
     for parts in [[&mono, &stereo], [&stereo, &mono]] {
         let joined = [parts[0].as_slice(), parts[1].as_slice()].concat();
         let sound = decode(&joined, "mp3");
-        assert_eq!(sound.stretches.len(), 2, "{}", sound.told());
+        assert_eq!(sound.parts.len(), 2, "{}", sound.notes_text());
         assert!((2.0..2.2).contains(&sound.seconds()), "{} s", sound.seconds());
         assert!(sound.notes.iter().any(|note| matches!(note, Note::FormatChange { .. })));
         let (mixed, _) = self::mono(&joined, "mp3", 22_050);
@@ -231,7 +231,7 @@ fn chained_ogg() {
     let (vorbis, opus, flac) = (fixture("vorbis"), fixture("opus"), fixture("flac ogg"));
     let sound = decode(&[vorbis.clone(), opus, flac, vorbis].concat(), "ogg");
     assert!((sound.seconds() - 4.0).abs() < 0.02, "{} s", sound.seconds());
-    let rates: Vec<u32> = sound.stretches.iter().map(|(rate, _)| *rate).collect();
+    let rates: Vec<u32> = sound.parts.iter().map(|(rate, _)| *rate).collect();
     assert_eq!(rates, [22_050, 48_000, 4000, 22_050]);
     assert!(sound.notes.contains(&Note::Joined { parts: 4 }));
 }
@@ -240,7 +240,7 @@ fn chained_ogg() {
 fn ogg_that_lost_pages() {
     let vorbis = fixture("vorbis");
     let sound = decode(&vorbis[..vorbis.len() - 100], "ogg");
-    assert!(sound.told().contains("ends in the middle"), "{}", sound.told());
+    assert!(sound.notes_text().contains("ends in the middle"), "{}", sound.notes_text());
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn flac_with_a_wrong_header() {
     // Two concatenated files.
     let joined = decode(&[right.clone(), right.clone()].concat(), "flac");
     assert!((joined.seconds() - 2.0 * whole.seconds()).abs() < 1e-6);
-    assert!(joined.notes.contains(&Note::Joined { parts: 2 }), "{}", joined.told());
+    assert!(joined.notes.contains(&Note::Joined { parts: 2 }), "{}", joined.notes_text());
 }
 
 #[test]

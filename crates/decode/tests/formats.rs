@@ -36,7 +36,7 @@ fn fixtures_from_encoders() {
             wrong.push(format!("{name}: {rate} Hz, {} channels, {seconds} s, {close}", channels.len()));
         }
         if !sound.notes.is_empty() {
-            wrong.push(format!("{name}: {}", sound.told()));
+            wrong.push(format!("{name}: {}", sound.notes_text()));
         }
         if channels.len() == 2 {
             let (right, _) = correlation(&channels[1], &signal(1.0, rate, 1), reach);
@@ -240,7 +240,7 @@ fn rf64_and_rifx() {
     file[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     let decoded = decode(&file, "wav");
     assert_eq!(decoded.only().1[0].len(), channels[0].len());
-    assert!(decoded.notes.is_empty(), "{}", decoded.told());
+    assert!(decoded.notes.is_empty(), "{}", decoded.notes_text());
 
     let mut file = b"RIFX\0\0\0\0WAVEfmt ".to_vec();
     file.extend([0, 0, 0, 16, 0, 1, 0, 1]);

@@ -116,8 +116,7 @@ fn run(mutants: usize, seed: u64) {
         let took = begin.elapsed();
         slowest = slowest.max(took);
         assert!(took < Duration::from_secs(10), "mutant {number} of {name} takes {took:?}");
-        let samples =
-            decoded.as_ref().map_or(0, |s| s.stretches.iter().map(|(_, c)| c.len() * c[0].len()).sum());
+        let samples = decoded.as_ref().map_or(0, |s| s.parts.iter().map(|(_, c)| c.len() * c[0].len()).sum());
         assert!(samples < 40_000_000, "mutant {number} of {name} became {samples} samples");
         if kept && !INDEX_AT_END.contains(&name.as_str()) {
             let half = &halves[which];
@@ -136,7 +135,7 @@ fn run(mutants: usize, seed: u64) {
 }
 
 fn first_channel(sound: &Sound) -> Vec<f32> {
-    sound.stretches.iter().flat_map(|(_, channels)| channels[0].iter().copied()).collect()
+    sound.parts.iter().flat_map(|(_, channels)| channels[0].iter().copied()).collect()
 }
 
 #[test]

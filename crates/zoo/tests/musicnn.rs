@@ -20,7 +20,7 @@ mod signals;
 struct Golden {
     frames: usize,
     channels: Channels,
-    signals: Vec<Of>,
+    signals: Vec<Signal>,
 }
 
 #[derive(Deserialize)]
@@ -30,18 +30,18 @@ struct Channels {
 }
 
 #[derive(Deserialize)]
-struct Of {
+struct Signal {
     signal: String,
     samples: usize,
     sum_of_squares: f64,
     /// Every 16th frame, every 8th band.
     input: Vec<Vec<f32>>,
-    published: Says,
-    half: Says,
+    published: Outputs,
+    half: Outputs,
 }
 
 #[derive(Deserialize)]
-struct Says {
+struct Outputs {
     embedding: Vec<f32>,
     logits: Vec<f32>,
 }
@@ -57,7 +57,7 @@ fn golden() -> Golden {
 }
 
 /// The signals of `make_musicnn.py`.
-fn samples(of: &Of) -> Vec<f32> {
+fn samples(of: &Signal) -> Vec<f32> {
     let samples = match of.signal.as_str() {
         "noise" => signals::noise(of.samples, 1).into_iter().map(|v| (0.1 * v) as f32).collect(),
         name => signals::feature_signal(name, of.samples),

@@ -46,22 +46,22 @@ pub fn signal(seconds: f64, rate: u32, channel: usize) -> Vec<f32> {
 /// A decoded file, divided into parts with one sample rate and one number of channels.
 #[derive(Clone, Debug, Default)]
 pub struct Sound {
-    pub stretches: Vec<(u32, Vec<Vec<f32>>)>,
+    pub parts: Vec<(u32, Vec<Vec<f32>>)>,
     pub notes: Vec<Note>,
 }
 
 impl Sound {
     pub fn seconds(&self) -> f64 {
-        self.stretches.iter().map(|(rate, channels)| channels[0].len() as f64 / f64::from(*rate)).sum()
+        self.parts.iter().map(|(rate, channels)| channels[0].len() as f64 / f64::from(*rate)).sum()
     }
 
     /// The only part; panics if there are several.
     pub fn only(&self) -> (u32, &[Vec<f32>]) {
-        assert_eq!(self.stretches.len(), 1, "changes within the stream: {:?}", self.notes);
-        (self.stretches[0].0, &self.stretches[0].1)
+        assert_eq!(self.parts.len(), 1, "changes within the stream: {:?}", self.notes);
+        (self.parts[0].0, &self.parts[0].1)
     }
 
-    pub fn told(&self) -> String {
+    pub fn notes_text(&self) -> String {
         self.notes.iter().map(|note| format!("{note}\n")).collect()
     }
 }
@@ -72,7 +72,7 @@ pub fn try_decode(bytes: &[u8], extension: &str) -> Result<Sound, DecodeError> {
     while let Some(block) = decoder.next_block()? {
         assert!(block.frames() > 0 && block.sample_rate > 0);
         assert!(block.channels.iter().all(|channel| channel.len() == block.frames()));
-        match sound.stretches.last_mut() {
+        match sound.parts.last_mut() {
             Some((rate, channels))
                 if *rate == block.sample_rate && channels.len() == block.channels.len() =>
             {
@@ -80,7 +80,7 @@ pub fn try_decode(bytes: &[u8], extension: &str) -> Result<Sound, DecodeError> {
                     all.extend_from_slice(new);
                 }
             }
-            _ => sound.stretches.push((block.sample_rate, block.channels)),
+            _ => sound.parts.push((block.sample_rate, block.channels)),
         }
     }
     sound.notes = decoder.notes().to_vec();
