@@ -27,7 +27,7 @@ pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
             scope().post_message_with_transfer(&message, &transfer)
         });
     if let Err(error) = sent {
-        // Messages do not work, so only the console is left.
+        // Messages fail, so the console is the only way to report it.
         web_sys::console::error_1(&error);
     }
 }
