@@ -218,7 +218,7 @@ fn trains_resumes_evaluates_exports_and_classifies() {
 }
 
 #[test]
-fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin() {
+fn a_network_can_train_on_validation_clips_while_its_twin_fits_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let text = |path: PathBuf| path.to_str().unwrap().to_owned();
