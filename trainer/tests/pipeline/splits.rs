@@ -36,7 +36,7 @@ proptest! {
     /// Parts are disjoint, complete, stratified and reproducible, and keep clips whole if the protocol
     /// says so.
     #[test]
-    fn are_disjoint_complete_and_stratified(of in prop::collection::vec(10_usize..40, 2..10), segments in 1_usize..11, seed: u64) {
+    fn are_disjoint_and_complete(of in prop::collection::vec(10_usize..40, 2..10), segments in 1_usize..11, seed: u64) {
         let clips = clips(&of);
         let counts = vec![segments; clips.len()];
         for protocol in [Protocol::Track, Protocol::Segment] {
