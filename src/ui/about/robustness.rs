@@ -79,7 +79,7 @@ fn condition_row(w: &'static Words, name: &str, metric: &Metric) -> impl IntoVie
 }
 
 /// Sentences about non-music sounds: how many were rejected, and how much music was accepted.
-/// The figures of the ensemble come before those of the single networks. Empty if nothing was measured.
+/// The figures of the ensemble come before those of the individual networks. Empty if nothing was measured.
 pub fn non_music(w: &'static Words, models: &[ModelInfo], together: &[Metric]) -> Vec<String> {
     let sentence = |level: &str, words: &str| {
         let of_networks = models.iter().flat_map(|model| &model.metrics);

@@ -146,9 +146,9 @@ fn describe(config: &MusicnnConfig, published: &Published, spec: &InputSpec) -> 
 /// Largest absolute differences between the outputs of two networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
-    /// Of the tags' logits.
+    /// Difference of the tags' logits.
     pub logits: f32,
-    /// Of the values of the embedding.
+    /// Difference of the values of the embedding.
     pub embedding: f32,
 }
 
