@@ -121,7 +121,8 @@ pub enum Evaluated {
 }
 
 impl Evaluated {
-    fn of(self, split: Split) -> Vec<SegmentId> {
+    /// The segments of this part.
+    pub(super) fn of(self, split: Split) -> Vec<SegmentId> {
         match self {
             Self::Test => split.test,
             Self::Valid => split.valid,
