@@ -134,6 +134,8 @@ impl Record {
             device: self.device,
             milliseconds: self.milliseconds,
             milliseconds_to_first: self.milliseconds_to_first,
+            workers: 0,
+            memory: 0.0,
         }));
     }
 }

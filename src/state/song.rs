@@ -68,6 +68,10 @@ pub struct SongResult {
     pub milliseconds: f64,
     /// Computation time until the first segment was sent, in milliseconds.
     pub milliseconds_to_first: f64,
+    /// Number of workers that computed; 0 if unknown.
+    pub workers: u32,
+    /// WebAssembly memory of these workers, in bytes.
+    pub memory: f64,
 }
 
 impl SongResult {
@@ -230,6 +234,8 @@ impl Song {
                 set,
                 milliseconds,
                 milliseconds_to_first,
+                workers,
+                memory,
                 ..
             } => {
                 self.result.set(Some(SongResult {
@@ -242,6 +248,8 @@ impl Song {
                     device,
                     milliseconds,
                     milliseconds_to_first,
+                    workers,
+                    memory,
                 }));
                 self.status.set(Status::Done);
             }
@@ -342,6 +350,8 @@ mod tests {
             members: Vec::new(),
             milliseconds: 1.0,
             milliseconds_to_first: 1.0,
+            workers: 2,
+            memory: 1e6,
         }
     }
 

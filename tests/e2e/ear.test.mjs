@@ -38,6 +38,8 @@ const READY = {
     altered("telephone", 0.57),
     figure("non-music", 0.97, { protocol: "kinds left out", n: 173 }),
     figure("music-accepted", 0.992, { protocol: "validation", n: 148 }),
+    figure("track", 0.86, { protocol: "track-5-fold", n: 930, interval: [0.84, 0.88] }),
+    figure("segment", 0.98, { protocol: "segment", n: 1860 }),
   ],
   goldenDifference: 0,
   goldenTolerance: 0.001,
@@ -211,6 +213,10 @@ test("segments in any order, a settled answer, tags and conditions: shown, expla
     assert.deepEqual(await rows.evaluateAll((rows) => rows.map((row) => row.dataset.condition)), ["telephone", "room"]);
     assert.match(await rows.first().innerText(), /179 clips.*57%.*40% to 70%/s);
     assert.match(await part(page, "non-music-figures").innerText(), /173 .*97%.*148 .*99%/s);
+    const again = part(page, "other-splits").locator("tbody tr");
+    assert.equal(await again.count(), 2);
+    assert.match(await again.first().innerText(), /930 clips.*86%.*84% to 88%/s);
+    assert.match(await again.last().innerText(), /1860 .*98%/s);
     // The headline is the accuracy on unaltered recordings, without accuracies under other conditions.
     assert.match(await part(page, "about").innerText(), /Of 117 test clips .* classified 81% correctly/s);
     assert.doesNotMatch(await part(page, "about").locator("table").first().innerText(), /53%|57%|97%/);
@@ -243,9 +249,10 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     await segment(page, 0, ROCK, { none: true, nonMusic: speech(0.2, false), songNonMusic: speech(0.8) });
     await segment(page, 1, HIPHOP, { none: true, nonMusic: speech(0.94), songNonMusic: speech(0.97) });
     await waveform(page, 0, 90);
-    await finish(page, HIPHOP, { none: true, nonMusic: speech(0.97) });
+    await finish(page, HIPHOP, { none: true, nonMusic: speech(0.97), tags: [{ name: "rock", strength: 0.4 }] });
 
     const shown = async () => {
+      assert.equal(await part(page, "tags").count(), 0);
       await says(page, "No music: speech");
       assert.equal(await answer.getAttribute("data-non-music"), "speech");
       assert.equal(await answer.getAttribute("data-class"), null);
@@ -303,7 +310,7 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     assert.deepEqual(talk.segments.map(({ nonMusic }) => nonMusic.rejected), [false, true, true]);
     const csv = (await download(page, () => part(page, "export-csv").click())).trim().split("\r\n");
     const line = (name) => csv.find((line) => line.startsWith(name));
-    assert.match(line("talk.wav"), /^talk\.wav,hiphop,no,.*,speech,0\.97000,,$/);
+    assert.match(line("talk.wav"), /^talk\.wav,hiphop,no,.*,speech,0\.97000,rock 0\.400,$/);
     assert.match(line("odd.wav"), /^odd\.wav,rock,no,.*,,0\.10000,,$/);
     const picture = await download(page, () => part(page, "save-picture").click());
     assert.equal(picture.slice(1, 4), "PNG");

@@ -68,6 +68,7 @@ test("settings: theme, language, motion and device are stored; the diagnostics n
     await until("the clipboard", async () => (await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     const diagnostics = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(diagnostics, /CPU: ready, [\d.]+ ms per segment/);
+    assert.match(diagnostics, /4 s: .*, workers 1, \d+ MB/);
     assert.doesNotMatch(diagnostics, /private-name/);
     await part(page, "language-de").check({ force: true });
     assert.match(await part(page, "settings").innerText(), /Einstellungen/);

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
-    /// One core with SIMD (burn's flex back end).
+    /// CPU with SIMD (burn's flex back end): one core, and helpers on other cores for long songs.
     Cpu,
     /// WebGPU (burn-wgpu).
     WebGpu,
@@ -496,6 +496,12 @@ pub enum Event {
         milliseconds: f64,
         /// Time from the start of the job to the first predicted segment, in milliseconds.
         milliseconds_to_first: f64,
+        /// Number of workers that predicted segments: this one and its helpers.
+        #[serde(default)]
+        workers: u32,
+        /// WebAssembly memory of these workers, in bytes.
+        #[serde(default)]
+        memory: f64,
     },
     /// The song was cancelled.
     Cancelled {

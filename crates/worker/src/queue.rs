@@ -92,7 +92,7 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
                 match result {
                     Ok(models) => {
                         shared.borrow_mut().install(models, first);
-                        run(&shared, backend.batch).await;
+                        run(&shared).await;
                     }
                     Err(failure) if first => {
                         shared.borrow_mut().begun = false;
@@ -103,13 +103,13 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             });
         }
         Request::Analyse { id, sample_rate } => {
-            enqueue(shared, backend, Job { id, task: Task::Analyse, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Analyse, sample_rate, channels });
         }
         Request::Explain { id, sample_rate, class } => {
-            enqueue(shared, backend, Job { id, task: Task::Explain { class }, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Explain { class }, sample_rate, channels });
         }
         Request::Embed { id, sample_rate } => {
-            enqueue(shared, backend, Job { id, task: Task::Embed, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Embed, sample_rate, channels });
         }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
@@ -126,14 +126,14 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
     }
 }
 
-fn enqueue(shared: &Rc<RefCell<Shared>>, backend: Backend, job: Job) {
+fn enqueue(shared: &Rc<RefCell<Shared>>, job: Job) {
     shared.borrow_mut().waiting.push_back(job);
     let shared = Rc::clone(shared);
-    spawn_local(async move { run(&shared, backend.batch).await });
+    spawn_local(async move { run(&shared).await });
 }
 
 /// Runs the queued jobs, unless another call already does or no networks are loaded yet.
-async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
+async fn run(shared: &Rc<RefCell<Shared>>) {
     // The networks can be taken only once, so only one loop runs at a time.
     let Some(mut models) = shared.borrow_mut().models.take() else { return };
     loop {
@@ -144,8 +144,9 @@ async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
+        let batch = models.batch;
         let result = match job.task {
-            Task::Analyse => song::analyse(&mut models, batch, &job, shared).await,
+            Task::Analyse => song::analyse(&mut models, &job, shared).await,
             Task::Explain { class } => {
                 explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }

@@ -7,7 +7,7 @@ use cratedigger_dsp::DspError;
 use cratedigger_protocol::{Condition, Event, FailureKind, MemberOutput, ModelSet};
 use cratedigger_zoo::condition::conditions;
 use cratedigger_zoo::{
-    AnalyseError, Analyser, MIN_SECONDS, Prediction, SongAccumulator, SongPrediction, character,
+    AnalyseError, Analyser, MIN_SECONDS, Parts, Prediction, SongAccumulator, SongPrediction, character,
     probabilities, spread_order,
 };
 use js_sys::Promise;
@@ -15,6 +15,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
+use crate::share::{self, Helpers};
 use crate::source::Source;
 use crate::{ActiveModels, Failure, wire};
 
@@ -51,12 +52,11 @@ const SECONDS_A_TURN: f64 = 12.0;
 /// answer settles early.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
-    batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let ActiveModels { analyser, set } = models;
+    let ActiveModels { analyser, set, batch, fetched } = models;
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let segments = announce(analyser, job, &source)?;
     let mut progress = Progress::new(job.id, analyser, segments, started);
@@ -65,12 +65,14 @@ pub(crate) async fn analyse(
     while first < progress.segments.len() && progress.milliseconds_to_first.is_none() {
         source.read_to(progress.segments.get(first).map_or(0, |segment| segment.end))?;
         peaks.post(job.id, progress.rate, source.signal(), false);
-        progress.predict(analyser, &source, &[first]).await?;
+        let predictions = progress.predict(analyser, &source, &[first]).await?;
+        progress.post(analyser, &[first], predictions);
         first += 1;
         if is_cancelled(shared).await {
             return Ok(false);
         }
     }
+    let mut helpers = Helpers::start(progress.segments.len() - first, fetched.as_ref());
     let step = (SECONDS_A_TURN * progress.rate) as usize;
     while !source.is_finished() {
         source.read_to(source.signal().len() + step)?;
@@ -81,12 +83,12 @@ pub(crate) async fn analyse(
     }
     let rest: Vec<usize> =
         spread_order(progress.segments.len()).into_iter().filter(|index| *index >= first).collect();
-    for indices in rest.chunks(batch.max(1)) {
-        progress.predict(analyser, &source, indices).await?;
-        if is_cancelled(shared).await {
-            return Ok(false);
-        }
+    let chunks: Vec<&[usize]> = rest.chunks((*batch).max(1)).collect();
+    if !progress.predict_all(analyser, &source, &chunks, &mut helpers, shared).await? {
+        return Ok(false);
     }
+    progress.helpers = helpers.used();
+    drop(helpers);
     let Some(prediction) = progress.song.prediction() else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
@@ -142,6 +144,8 @@ struct Progress {
     /// Start of the job, in milliseconds of [`now`].
     started: f64,
     milliseconds_to_first: Option<f64>,
+    /// Helpers that predicted something, and their memory in bytes.
+    helpers: (u32, f64),
 }
 
 impl Progress {
@@ -154,27 +158,59 @@ impl Progress {
             song: analyser.song(),
             started,
             milliseconds_to_first: None,
+            helpers: (0, 0.0),
         }
     }
 
-    /// Predicts the segments with these indices in one batch, and posts them.
+    /// Predicts the segments with these indices in one batch.
     async fn predict(
-        &mut self,
+        &self,
         analyser: &mut Analyser,
         source: &Source<'_>,
         indices: &[usize],
-    ) -> Result<(), Failure> {
-        let batch: Vec<Range<usize>> =
-            indices.iter().filter_map(|index| self.segments.get(*index)).cloned().collect();
-        let predictions = analyser.predict(&source.signals, &batch).await?;
-        for ((index, segment), prediction) in indices.iter().zip(&batch).zip(predictions) {
-            self.post(analyser, *index, segment, prediction);
+    ) -> Result<Vec<Option<Prediction>>, Failure> {
+        Ok(analyser.predict(&source.signals, &self.ranges(indices)).await?)
+    }
+
+    /// Predicts and posts segments in the order of `chunks`, with helpers; false if the job was cancelled.
+    async fn predict_all(
+        &mut self,
+        analyser: &mut Analyser,
+        source: &Source<'_>,
+        chunks: &[&[usize]],
+        helpers: &mut Helpers,
+        shared: &RefCell<Shared>,
+    ) -> Result<bool, Failure> {
+        let chunk = |part: usize| chunks.get(part).copied().unwrap_or_default();
+        let mut parts = Parts::new(chunks.len());
+        loop {
+            let segments = |part| self.ranges(chunk(part));
+            helpers.turn(&mut parts, &share::Job { analyser, signals: &source.signals, segments: &segments });
+            while let Some((part, predictions)) = parts.next_result() {
+                self.post(analyser, chunk(part), predictions);
+            }
+            let Some(part) = parts.give_or_repeat() else { return Ok(true) };
+            parts.finish(part, self.predict(analyser, source, chunk(part)).await?);
+            if is_cancelled(shared).await {
+                return Ok(false);
+            }
         }
-        Ok(())
+    }
+
+    /// The samples of the segments with these indices.
+    fn ranges(&self, indices: &[usize]) -> Vec<Range<usize>> {
+        indices.iter().filter_map(|index| self.segments.get(*index)).cloned().collect()
+    }
+
+    /// Posts segments; those without a prediction are silent.
+    fn post(&mut self, analyser: &Analyser, indices: &[usize], predictions: Vec<Option<Prediction>>) {
+        for ((index, segment), prediction) in indices.iter().zip(self.ranges(indices)).zip(predictions) {
+            self.post_one(analyser, *index, &segment, prediction);
+        }
     }
 
     /// Posts a segment. `prediction` is `None` for a silent segment.
-    fn post(
+    fn post_one(
         &mut self,
         analyser: &Analyser,
         index: usize,
@@ -225,6 +261,8 @@ impl Progress {
             members: members(analyser, song.members),
             milliseconds: now() - self.started,
             milliseconds_to_first: self.milliseconds_to_first.unwrap_or_default(),
+            workers: 1 + self.helpers.0,
+            memory: share::memory() + self.helpers.1,
         }
     }
 }

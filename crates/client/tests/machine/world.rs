@@ -330,6 +330,8 @@ pub fn finished(id: RequestId) -> Event {
         members: Vec::new(),
         milliseconds: 9.0,
         milliseconds_to_first: 3.0,
+        workers: 1,
+        memory: 1e6,
     }
 }
 
