@@ -184,8 +184,8 @@ fn apply_to_song(state: State, song: Song, update: SongUpdate) {
         SongUpdate::Status(status) => song.status.set(status),
         SongUpdate::Notice(notice) => song.notice.set(notice.map(Notice::from)),
         SongUpdate::Output { device, event, payload } => {
-            let finished = matches!(event, Event::Finished { .. });
-            song.apply(device, event, Some(payload));
+            let finished = matches!(*event, Event::Finished { .. });
+            song.apply(device, *event, Some(payload));
             if finished {
                 history::keep(state, song);
             }

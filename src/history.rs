@@ -1,7 +1,9 @@
 //! Results of earlier visits, never sound: kept in the browser's database if the visitor allows it, and
 //! exported as files.
 
-use cratedigger_protocol::{Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Tag};
+use cratedigger_protocol::{
+    Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Section, SectionLabel, Tag,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -37,6 +39,9 @@ pub struct Record {
     /// Tags, the strongest first. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Tag>,
+    /// Sections. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sections: Vec<Section>,
     /// Conditions under which the networks are less accurate. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
@@ -87,6 +92,7 @@ impl Record {
             none: result.none,
             non_music: result.non_music,
             tags: result.tags,
+            sections: result.sections,
             conditions: result.conditions,
             networks: result.set,
             character: song.character.get_untracked(),
@@ -129,6 +135,7 @@ impl Record {
             none: self.none,
             non_music: self.non_music,
             tags: self.tags,
+            sections: self.sections.into_iter().map(|section| order.section(section)).collect(),
             conditions: self.conditions,
             set: self.networks,
             device: self.device,
@@ -222,6 +229,16 @@ impl Order<'_> {
             at.and_then(|at| values.get(at)).copied().unwrap_or_default()
         };
         self.new.iter().map(value).collect()
+    }
+
+    /// A section with the current index of its class.
+    fn section(&self, mut section: Section) -> Section {
+        if let SectionLabel::Class { class } = &mut section.label {
+            let name = self.old.get(*class as usize);
+            let now = name.and_then(|name| self.new.iter().position(|new| new == name));
+            *class = now.and_then(|now| u32::try_from(now).ok()).unwrap_or(u32::MAX);
+        }
+        section
     }
 
     fn member(&self, name: &str, probabilities: &[f32]) -> MemberOutput {

@@ -32,6 +32,8 @@ pub enum Notice {
     NotExplained,
     /// The history cannot be read or written.
     NoHistory,
+    /// A CUE sheet cannot hold so many sections.
+    TooManyTracks,
 }
 
 impl From<SongNotice> for Notice {

@@ -103,6 +103,11 @@ super::texts! {
             de: "Der Verlauf kann in diesem Browser nicht gespeichert werden. Exportiere die Ergebnisse, um \
                  sie zu behalten.",
         }
+        too_many_tracks {
+            en: "A CUE sheet holds at most 99 sections. Save CSV, Audacity labels or chapters instead.",
+            de: "Ein CUE-Sheet fasst höchstens 99 Teile. Speichere stattdessen CSV, Audacity-Textmarken oder \
+                 Kapitel.",
+        }
         not_explained {
             en: "The explanation could not be computed. Try again in a moment.",
             de: "Die Erklärung konnte nicht berechnet werden. Versuch es gleich noch einmal.",
@@ -168,6 +173,7 @@ impl Messages {
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,
             Notice::NoHistory => self.no_history,
+            Notice::TooManyTracks => self.too_many_tracks,
             Notice::NotExplained => self.not_explained,
         };
         text.into()

@@ -1,7 +1,7 @@
 //! One song of the crate.
 
 use cratedigger_client::Status;
-use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Tag};
+use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Section, Tag};
 use leptos::prelude::*;
 
 use super::answer::Answer;
@@ -58,6 +58,8 @@ pub struct SongResult {
     pub non_music: Option<NonMusic>,
     /// Tags of the song, the strongest first.
     pub tags: Vec<Tag>,
+    /// Sections in order of time, without gaps.
+    pub sections: Vec<Section>,
     /// Conditions of the recording under which the networks are less accurate.
     pub conditions: Vec<Condition>,
     /// The networks that analysed the song.
@@ -230,6 +232,7 @@ impl Song {
                 none,
                 non_music,
                 tags,
+                sections,
                 conditions,
                 set,
                 milliseconds,
@@ -243,6 +246,7 @@ impl Song {
                     none,
                     non_music,
                     tags,
+                    sections,
                     conditions,
                     set,
                     device,
@@ -345,6 +349,7 @@ mod tests {
             none: non_music.is_some(),
             non_music,
             tags: vec![Tag { name: "rock".into(), strength: 0.5 }],
+            sections: Vec::new(),
             conditions: vec![Condition::Clipped],
             set: ModelSet::Fast,
             members: Vec::new(),

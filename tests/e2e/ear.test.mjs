@@ -330,3 +330,43 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     const [inner, scroll] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
     assert.ok(scroll <= inner, `conference: ${scroll} of ${inner}`);
   }));
+
+test("sections: over the segments, as a table that seeks, as four kinds of file, and after a reload", () =>
+  drive({}, async ({ page, site }) => {
+    await rehearse(page, site);
+    await begin(page, "mix.wav", 6);
+    await waveform(page, 0, 180);
+    for (const [index, best] of [ROCK, HIPHOP, ROCK, ROCK, ROCK].entries()) await segment(page, index, best);
+    await segment(page, 5, ROCK, { nonMusic: speech(0.97) });
+    assert.equal(await part(page, "sections").count(), 0);
+    // Four runs of segments so far, then two sections.
+    const names = () => page.locator(".runs .run-long").allInnerTexts();
+    assert.deepEqual(await names(), ["Rock", "Hip-hop", "Rock", "Speech"]);
+    const sections = [
+      { start: 0, end: 15, label: { kind: "class", class: ROCK }, probability: 0.7 },
+      { start: 15, end: 18, label: { kind: "non-music", name: "speech" }, probability: 0.97 },
+    ];
+    await finish(page, ROCK, { sections });
+    await until("sections in the ribbon", async () => String(await names()) === "Rock,Speech");
+    // Segments are still there, each a button.
+    assert.equal(await part(page, "segment").count(), 6);
+    await part(page, "sections").locator("summary").click();
+    const rows = part(page, "sections").locator("tbody tr");
+    assert.match(await rows.first().innerText(), /0:00–0:15\s+0:15\s+Rock\s+70%/);
+    assert.match(await rows.last().innerText(), /0:15–0:18\s+0:03\s+No music: speech\s+97%/);
+    await part(page, "section").last().click();
+    await until("the second section", async () => (await part(page, "track").getAttribute("aria-valuenow")) === "15");
+    await accessible(page, "sections");
+    const saved = (id) => download(page, () => part(page, `sections-${id}`).click());
+    assert.equal(
+      await saved("csv"),
+      "start,end,label,probability\n0.000,15.000,Rock,0.7000\n15.000,18.000,No music: speech,0.9700\n",
+    );
+    assert.equal(await saved("audacity"), "0.000000\t15.000000\tRock\n15.000000\t18.000000\tNo music: speech\n");
+    assert.match(await saved("cue"), /^FILE "mix.wav" WAVE\n {2}TRACK 01 AUDIO\n[^]*INDEX 01 00:15:00\n$/);
+    const { chapters } = JSON.parse(await saved("chapters"));
+    assert.deepEqual(chapters[1], { startTime: 15, endTime: 18, title: "No music: speech" });
+    await page.reload();
+    await part(page, "row-show").first().click();
+    await until("sections of the history", async () => String(await names()) === "Rock,Speech");
+  }));

@@ -484,6 +484,9 @@ pub enum Event {
         /// Tags of the song, the strongest first. Empty if no network predicts tags.
         #[serde(default)]
         tags: Vec<Tag>,
+        /// Sections of the song in order of time, without gaps.
+        #[serde(default)]
+        sections: Vec<Section>,
         /// Conditions of the recording under which the networks are measurably less accurate.
         #[serde(default)]
         conditions: Vec<Condition>,

@@ -1,14 +1,15 @@
 //! Analyses one song in batches, and yields to the event loop between them so that it can be cancelled.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use cratedigger_dsp::DspError;
 use cratedigger_protocol::{Condition, Event, FailureKind, MemberOutput, ModelSet};
 use cratedigger_zoo::condition::conditions;
 use cratedigger_zoo::{
-    AnalyseError, Analyser, MIN_SECONDS, Parts, Prediction, SongAccumulator, SongPrediction, character,
-    probabilities, spread_order,
+    AnalyseError, Analyser, MIN_SECONDS, Observation, Parts, Prediction, SongAccumulator, SongPrediction,
+    Sound, character, probabilities, spread_order,
 };
 use js_sys::Promise;
 use wasm_bindgen_futures::JsFuture;
@@ -141,6 +142,8 @@ struct Progress {
     /// Number of posted segments, silent ones included.
     posted: usize,
     song: SongAccumulator,
+    /// Posted segments by index, for the sections.
+    observations: BTreeMap<u32, Observation>,
     /// Start of the job, in milliseconds of [`now`].
     started: f64,
     milliseconds_to_first: Option<f64>,
@@ -156,6 +159,7 @@ impl Progress {
             segments,
             posted: 0,
             song: analyser.song(),
+            observations: BTreeMap::new(),
             started,
             milliseconds_to_first: None,
             helpers: (0, 0.0),
@@ -220,6 +224,11 @@ impl Progress {
         let (start, end) = (segment.start as f64 / self.rate, segment.end as f64 / self.rate);
         let (id, index) = (self.id, index as u32);
         self.posted += 1;
+        let sound = prediction.as_ref().map(|prediction| Sound {
+            classes: probabilities(&prediction.ensemble),
+            non_music: prediction.non_music.clone(),
+        });
+        self.observations.insert(index, Observation { start, end, sound });
         let Some(prediction) = prediction else {
             wire::post(&Event::Silent { id, index, start, end }, None);
             return;
@@ -256,6 +265,7 @@ impl Progress {
             none: song.decision.none,
             non_music: analyser.non_music(&song.non_music),
             tags: analyser.tags(&song.tags),
+            sections: analyser.sections(&self.observations.values().cloned().collect::<Vec<_>>()),
             conditions,
             set,
             members: members(analyser, song.members),

@@ -26,7 +26,7 @@ const BATCH: usize = 16;
 /// Candidates of [`SectionModel::stay`].
 const STAY: [f64; 8] = [0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995];
 /// Candidates of [`SectionModel::evidence`].
-const EVIDENCE: [f64; 7] = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5];
+const EVIDENCE: [f64; 8] = [0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0];
 /// Resamples for confidence intervals.
 const RESAMPLES: usize = 2000;
 

@@ -196,7 +196,7 @@ impl<S> Machine<S> {
             Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Embedded { .. } => {}
             event => {
                 let finished = matches!(event, Event::Finished { .. });
-                self.tell(song, SongUpdate::Output { device: kind, event, payload });
+                self.tell(song, SongUpdate::Output { device: kind, event: Box::new(event), payload });
                 if finished {
                     self.end(Status::Done);
                 }

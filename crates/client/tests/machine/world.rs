@@ -270,7 +270,7 @@ impl World {
             .iter()
             .filter_map(|update| match update {
                 Update::Song { song: of, update: SongUpdate::Output { event, .. } } if *of == song => {
-                    Some(event)
+                    Some(event.as_ref())
                 }
                 _ => None,
             })
@@ -325,6 +325,7 @@ pub fn finished(id: RequestId) -> Event {
         none: false,
         non_music: None,
         tags: Vec::new(),
+        sections: Vec::new(),
         conditions: Vec::new(),
         set: ModelSet::Fast,
         members: Vec::new(),
