@@ -198,11 +198,27 @@ impl MonoReader {
     /// # Errors
     /// As [`Decoder::next_block`], and a file whose sample rate cannot be resampled.
     pub fn read(&mut self, out: &mut [Vec<f32>]) -> Result<bool, DecodeError> {
+        self.read_with(out, |_| ())
+    }
+
+    /// As [`MonoReader::read`]; also passes each block of the file, with all its channels at the
+    /// file's own rate, to `each`.
+    ///
+    /// # Errors
+    /// As [`MonoReader::read`].
+    pub fn read_with(
+        &mut self,
+        out: &mut [Vec<f32>],
+        each: impl FnOnce(&Block),
+    ) -> Result<bool, DecodeError> {
         if self.ended {
             return Ok(false);
         }
         match self.decoder.next_block()? {
-            Some(block) => self.take(&block, out)?,
+            Some(block) => {
+                each(&block);
+                self.take(&block, out)?;
+            }
             None => {
                 self.ended = true;
                 self.flush(out)?;

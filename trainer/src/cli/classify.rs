@@ -10,16 +10,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::cancelled_by_ctrl_c;
+use super::output::line;
 use super::table::table;
 use crate::eval::ModelBundle;
 use crate::eval::classify::{Classification, audio_files, built_in, classify};
-use crate::format::whole_percent;
-use crate::progress::progress_bar;
+use crate::format::{causes, csv_text, whole_percent};
+use crate::progress::{note, progress_bar};
 
 /// Arguments of `cratedigger classify`.
 #[derive(clap::Args)]
 pub(super) struct Command {
-    /// Audio files, and folders with audio files
+    /// Audio files, pipes or - (standard input), and folders with audio files
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Short for --format json
@@ -37,15 +38,15 @@ pub(super) struct Command {
 /// Output format of `cratedigger classify`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// One line per file, for people
+    /// One line per file, for people, and one for each note of the decoder
     #[default]
     Lines,
     /// A table, for people
     Table,
     /// One JSON object per file and line
     Json,
-    /// One row per file: file, seconds, genre, the probability of each genre, error; the genre is `none` if
-    /// the confidence is below the threshold
+    /// One row per file: file, seconds, genre, the probability of each genre, error, notes of the decoder; the
+    /// genre is `none` if the confidence is below the threshold
     Csv,
 }
 
@@ -56,7 +57,6 @@ const FILES_A_THREAD: usize = 4;
 impl Command {
     /// Classifies files. Results are printed in the order of the files. Only files in progress are in memory
     /// (a table also keeps its rows until the end). The exit code is 1 if a file failed.
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<ExitCode> {
         let cancelled = cancelled_by_ctrl_c()?;
         let bundle = match &self.model {
@@ -64,7 +64,10 @@ impl Command {
             None => built_in().context("the built-in networks cannot be used; name others with --model")?,
         };
         let classes = bundle.analyser()?.classes().to_vec();
-        let files = audio_files(&self.files)?;
+        let (files, unread) = audio_files(&self.files)?;
+        if !unread.is_empty() {
+            note(&unread);
+        }
         let bar = if files.len() > 1 {
             progress_bar(files.len() as u64, "classifying")
         } else {
@@ -84,7 +87,7 @@ impl Command {
                     |analyser, path| {
                         let answer = match analyser {
                             Ok(analyser) => classify(analyser, path),
-                            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                            Err(error) => Err(anyhow::anyhow!(causes(error))),
                         };
                         bar.inc(1);
                         answer
@@ -94,19 +97,22 @@ impl Command {
             for (path, answer) in some.iter().zip(answers) {
                 done += 1;
                 failures += usize::from(answer.is_err());
-                bar.suspend(|| printer.print(path, answer))?;
+                if let Err(error) = bar.suspend(|| printer.print(path, answer)) {
+                    bar.finish_and_clear();
+                    return Err(error);
+                }
             }
         }
         bar.finish_and_clear();
         printer.finish()?;
         if done < files.len() {
-            eprintln!("stopped after {done} of {} files", files.len());
+            note(format_args!("stopped after {done} of {} files", files.len()));
             return Ok(ExitCode::FAILURE);
         }
         if failures == 0 {
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("{failures} of {} files failed", files.len());
+        note(format_args!("{failures} of {} files failed", files.len()));
         Ok(ExitCode::FAILURE)
     }
 }
@@ -123,7 +129,7 @@ enum Printer {
     Lines,
     Json,
     Csv { writer: Box<csv::Writer<std::io::Stdout>>, columns: usize },
-    Table(Box<comfy_table::Table>),
+    Table { table: Box<comfy_table::Table>, notes: Vec<String> },
 }
 
 impl Printer {
@@ -134,56 +140,70 @@ impl Printer {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(std::io::stdout());
                 let columns = ["file", "seconds", "genre"].into_iter();
-                writer.write_record(columns.chain(classes.iter().map(String::as_str)).chain(["error"]))?;
-                Self::Csv { writer: Box::new(writer), columns: classes.len() + 4 }
+                writer.write_record(
+                    columns.chain(classes.iter().map(String::as_str)).chain(["error", "notes"]),
+                )?;
+                Self::Csv { writer: Box::new(writer), columns: classes.len() + 5 }
             }
-            Format::Table => Self::Table(Box::new(table(&["file", "length", "genre", "", "second", ""]))),
+            Format::Table => {
+                let table = Box::new(table(&["file", "length", "genre", "", "second", ""]));
+                Self::Table { table, notes: Vec::new() }
+            }
         })
     }
 
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
     fn print(&mut self, path: &Path, answer: Result<Classification>) -> Result<()> {
         let file = path.display().to_string();
         // The output names the file, so the message must not repeat it.
         let answer = answer.map_err(|error| {
-            let message = format!("{error:#}");
+            let message = causes(&error);
             message.strip_prefix(&file).map_or(message.clone(), |rest| rest.trim_start().to_owned())
         });
         match (self, answer) {
-            (Self::Json, Ok(result)) => println!("{}", serde_json::to_string(&result)?),
+            (Self::Json, Ok(result)) => line(serde_json::to_string(&result)?)?,
             (Self::Json, Err(error)) => {
-                println!("{}", serde_json::to_string(&Failed { file, error })?);
+                line(serde_json::to_string(&Failed { file, error })?)?;
             }
-            (Self::Lines, Ok(result)) => println!("{}", as_line(&result)),
-            (Self::Lines, Err(error)) => eprintln!("{file}: {error}"),
+            (Self::Lines, Ok(result)) => {
+                line(as_line(&result))?;
+                for text in &result.notes {
+                    line(format_args!("  {text}"))?;
+                }
+            }
+            (Self::Lines, Err(error)) => note(format_args!("{file}: {error}")),
             (Self::Csv { writer, .. }, Ok(result)) => {
                 let genre = if result.none { "none".into() } else { result.genre };
-                let cells = [file, format!("{:.2}", result.seconds), genre];
+                let cells = [csv_text(&file), format!("{:.2}", result.seconds), csv_text(&genre)];
                 let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
-                writer.write_record(cells.into_iter().chain(values).chain([String::new()]))?;
+                let last = [String::new(), result.notes.join(" ")];
+                writer.write_record(cells.into_iter().chain(values).chain(last))?;
                 writer.flush()?;
             }
             (Self::Csv { writer, columns }, Err(error)) => {
-                // Every row has all columns: empty cells, then the error.
-                let empty = std::iter::repeat_n(String::new(), *columns - 2);
-                writer.write_record([file].into_iter().chain(empty).chain([error]))?;
+                // Every row has all columns: empty cells, then the error, then no note.
+                let empty = std::iter::repeat_n(String::new(), *columns - 3);
+                let last = [csv_text(&error), String::new()];
+                writer.write_record([csv_text(&file)].into_iter().chain(empty).chain(last))?;
                 writer.flush()?;
             }
-            (Self::Table(table), Ok(result)) => {
+            (Self::Table { table, notes }, Ok(result)) => {
+                notes.extend(result.notes.iter().map(|text| format!("{file}: {text}")));
                 table.add_row(table_row(file, &result));
             }
-            (Self::Table(table), Err(error)) => {
-                eprintln!("{file}: {error}");
+            (Self::Table { table, .. }, Err(error)) => {
+                note(format_args!("{file}: {error}"));
                 table.add_row([file, String::new(), "not usable".into()]);
             }
         }
         Ok(())
     }
 
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     fn finish(self) -> Result<()> {
         match self {
-            Self::Table(table) => println!("{table}"),
+            Self::Table { table, notes } => {
+                line(&table)?;
+                notes.iter().try_for_each(line)?;
+            }
             Self::Csv { mut writer, .. } => writer.flush()?,
             Self::Lines | Self::Json => {}
         }

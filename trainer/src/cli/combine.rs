@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::output::line;
 use super::table::{align_right, table};
 use crate::data::examples::Origin;
 use crate::eval::calibrate::Kind;
@@ -67,7 +68,7 @@ impl Command {
         };
         let combined = combine(&request)?;
         combined.write(&threshold_svg(&combined.threshold), request.full_of.as_deref())?;
-        print(&combined);
+        print(&combined)?;
         let seen = combined.evaluation.seen_in_training;
         if seen > 0 {
             warn(&format!("{seen} of these clips are training clips"));
@@ -76,8 +77,7 @@ impl Command {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print(combined: &Combined) {
+fn print(combined: &Combined) -> Result<()> {
     let mut table = table(&["rule", "equal weight", "accuracy", "loss"]);
     for (index, candidate) in combined.candidates.iter().enumerate() {
         let selected = if index == combined.selected { " (selected)" } else { "" };
@@ -89,21 +89,24 @@ fn print(combined: &Combined) {
         ]);
     }
     align_right(&mut table, 1..4);
-    println!("{table}\non {} validation clips, each held out of the fit that predicts it", combined.clips);
+    line(format_args!(
+        "{table}\non {} validation clips, each held out of the fit that predicts it",
+        combined.clips
+    ))?;
     let threshold = &combined.threshold;
-    println!(
+    line(format_args!(
         "none of these below {:.3}: refuses {} of music and {} of {} non-music sounds (area under the curve {:.3})",
         threshold.chosen.threshold,
         percent(threshold.chosen.music_refused),
         percent(threshold.chosen.non_music_refused),
         combined.sounds,
         threshold.area,
-    );
+    ))?;
     for (kind, fraction) in &combined.refused_by_kind {
-        println!("  {kind}: {}", percent(*fraction));
+        line(format_args!("  {kind}: {}", percent(*fraction)))?;
     }
     let track = &combined.evaluation.track;
-    println!(
+    line(format_args!(
         "{}: {} of {} clips (95 %: {} to {}), {} of {} segments",
         combined.evaluation.split.describe(),
         percent(track.accuracy),
@@ -112,7 +115,7 @@ fn print(combined: &Combined) {
         percent(track.interval[1]),
         percent(combined.evaluation.segment.accuracy),
         combined.evaluation.segment.n
-    );
+    ))
 }
 
 fn name(kind: Kind) -> &'static str {

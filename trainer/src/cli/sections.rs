@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::output::line;
 use crate::eval::sections::{BoundaryScore, MixOptions, SectionFigures, measure, speech_kinds};
 use crate::eval::{ModelBundle, open_data};
 use crate::format::percent;
@@ -40,7 +41,6 @@ pub(super) struct Command {
 
 impl Command {
     /// Measures sections on mixes and prints the figures.
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let bundle = ModelBundle::open(&self.model)?;
         let data = open_data(&bundle, &self.data)?;
@@ -52,12 +52,7 @@ impl Command {
         let (mixes, clips, seed) = (self.mixes, self.clips, self.seed);
         let options = MixOptions { other: &self.other, kinds: &kinds, mixes, clips, seed };
         let figures = with_progress("mixes", |progress| measure(&bundle, &data, &options, progress))?;
-        if self.json {
-            println!("{}", serde_json::to_string(&figures)?);
-        } else {
-            println!("{}", as_text(&figures));
-        }
-        Ok(())
+        if self.json { line(serde_json::to_string(&figures)?) } else { line(as_text(&figures)) }
     }
 }
 

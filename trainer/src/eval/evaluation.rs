@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Clip, Dataset, inspect, signals};
+use crate::format::causes;
 use crate::metrics::{ScoredExample, Scores};
 use crate::store::{Evaluation, knows};
 
@@ -237,7 +238,7 @@ fn predict_clips(
             }
             // An error of a network would occur for every clip.
             Err(error) if error.is::<cratedigger_zoo::AnalyseError>() => return Err(error),
-            Err(error) => data.skipped.push((clip.id.clone(), format!("{error:#}"))),
+            Err(error) => data.skipped.push((clip.id.clone(), causes(&error))),
         }
         (measure.progress)(done + 1, wanted.len());
     }

@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use super::bundle::ModelBundle;
 use super::evaluation::{Evaluated, plan_of};
 use crate::data::split::{Split, clips_of};
-use crate::data::{Dataset, audio_below, mono};
+use crate::data::walk::audio_below;
+use crate::data::{Dataset, mono};
 
 /// Sample rate of a mix in Hz.
 const RATE: u32 = 22050;
@@ -169,9 +170,7 @@ fn speech_by_half(options: &MixOptions<'_>) -> Result<(Vec<PathBuf>, Vec<PathBuf
     for (index, kind) in options.kinds.iter().enumerate() {
         let folder = options.other.join(kind);
         let half = if index % 2 == 0 { &mut halves.0 } else { &mut halves.1 };
-        for file in audio_below(&folder) {
-            half.push(file.with_context(|| format!("{} cannot be listed", folder.display()))?);
-        }
+        half.extend(audio_below(&folder)?.files);
     }
     ensure!(!halves.0.is_empty() && !halves.1.is_empty(), "a kind of speech has no audio files");
     Ok(halves)
