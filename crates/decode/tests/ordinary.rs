@@ -332,8 +332,8 @@ fn a_few_bad_bytes_in_the_middle_cost_a_few_packets() {
 fn sound(result: Result<Sound, DecodeError>) {
     match result {
         Ok(sound) => {
-            assert!(!sound.stretches.is_empty());
-            for sample in sound.stretches.iter().flat_map(|(_, channels)| channels).flatten() {
+            assert!(!sound.parts.is_empty());
+            for sample in sound.parts.iter().flat_map(|(_, channels)| channels).flatten() {
                 assert!(sample.is_finite());
             }
         }

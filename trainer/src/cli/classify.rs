@@ -1,10 +1,12 @@
 //! `cratedigger classify`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use cratedigger_protocol::{NonMusic, Section, SectionFormat};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,7 +15,8 @@ use super::cancelled_by_ctrl_c;
 use super::output::line;
 use super::table::table;
 use crate::eval::ModelBundle;
-use crate::eval::classify::{Classification, audio_files, built_in, classify};
+use crate::eval::classify::{Classification, audio_files, built_in, classify, section_title};
+use crate::files::write_atomically;
 use crate::format::{causes, csv_text, whole_percent};
 use crate::progress::{note, progress_bar};
 
@@ -29,6 +32,13 @@ pub(super) struct Command {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Lines)]
     format: Format,
+    /// Print the sections of the file in a format for other programs, or write those of several files to
+    /// the folder --out
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["json", "format"])]
+    sections: Option<Sections>,
+    /// Folder for the files of --sections
+    #[arg(long, value_name = "DIR", requires = "sections")]
+    out: Option<PathBuf>,
     /// A manifest (.json) or its folder, an exported model, or a run [default: the networks built into this
     /// program]
     #[arg(long)]
@@ -48,6 +58,30 @@ enum Format {
     /// One row per file: file, seconds, genre, the probability of each genre, error, notes of the decoder; the
     /// genre is `none` if the confidence is below the threshold
     Csv,
+}
+
+/// Format of sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Sections {
+    /// One row per section: start, end, label, probability
+    Csv,
+    /// A label track of Audacity
+    Audacity,
+    /// A CUE sheet
+    Cue,
+    /// JSON chapters of the podcast namespace
+    Chapters,
+}
+
+impl From<Sections> for SectionFormat {
+    fn from(sections: Sections) -> Self {
+        match sections {
+            Sections::Csv => Self::Csv,
+            Sections::Audacity => Self::Audacity,
+            Sections::Cue => Self::Cue,
+            Sections::Chapters => Self::Chapters,
+        }
+    }
 }
 
 /// Files per thread that are classified before their results are printed, which bounds memory and keeps the
@@ -74,7 +108,16 @@ impl Command {
             ProgressBar::hidden()
         };
         let format = if self.json { Format::Json } else { self.format };
-        let mut printer = Printer::new(format, &classes)?;
+        let mut printer = match self.sections {
+            Some(sections) => {
+                ensure!(
+                    files.len() == 1 || self.out.is_some(),
+                    "--sections of several files needs a folder for their files: add --out DIR"
+                );
+                Printer::Sections(SectionWriter::new(sections.into(), self.out, classes)?)
+            }
+            None => Printer::new(format, &classes)?,
+        };
         let (mut failures, mut done) = (0, 0);
         for some in files.chunks(FILES_A_THREAD * rayon::current_num_threads().max(1)) {
             if cancelled.load(Ordering::Relaxed) {
@@ -130,6 +173,45 @@ enum Printer {
     Json,
     Csv { writer: Box<csv::Writer<std::io::Stdout>>, columns: usize },
     Table { table: Box<comfy_table::Table>, notes: Vec<String> },
+    Sections(SectionWriter),
+}
+
+/// Writes sections, to standard output or to a file for each song.
+struct SectionWriter {
+    format: SectionFormat,
+    folder: Option<PathBuf>,
+    classes: Vec<String>,
+    /// Names of the files that were written.
+    written: BTreeSet<String>,
+}
+
+impl SectionWriter {
+    fn new(format: SectionFormat, folder: Option<PathBuf>, classes: Vec<String>) -> Result<Self> {
+        if let Some(folder) = &folder {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        }
+        Ok(Self { format, folder, classes, written: BTreeSet::new() })
+    }
+
+    fn write(&mut self, path: &Path, result: &Classification) -> Result<()> {
+        let sections: Vec<Section> = result.sections.iter().map(|named| named.section.clone()).collect();
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let text = self.format.render(&file, &sections, |label| section_title(label, &self.classes))?;
+        let Some(folder) = &self.folder else { return line(text.trim_end()) };
+        // Songs of several folders can have the same name.
+        let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let names = (1..).map(|n| match n {
+            1 => format!("{stem}.{}", self.format.extension()),
+            n => format!("{stem} ({n}).{}", self.format.extension()),
+        });
+        for name in names {
+            if self.written.insert(name.clone()) {
+                return write_atomically(&folder.join(name), text.as_bytes());
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Printer {
@@ -160,6 +242,8 @@ impl Printer {
             message.strip_prefix(&file).map_or(message.clone(), |rest| rest.trim_start().to_owned())
         });
         match (self, answer) {
+            (Self::Sections(writer), Ok(result)) => writer.write(path, &result)?,
+            (Self::Sections(_), Err(error)) => note(format_args!("{file}: {error}")),
             (Self::Json, Ok(result)) => line(serde_json::to_string(&result)?)?,
             (Self::Json, Err(error)) => {
                 line(serde_json::to_string(&Failed { file, error })?)?;
@@ -205,7 +289,7 @@ impl Printer {
                 notes.iter().try_for_each(line)?;
             }
             Self::Csv { mut writer, .. } => writer.flush()?,
-            Self::Lines | Self::Json => {}
+            Self::Lines | Self::Json | Self::Sections(_) => {}
         }
         Ok(())
     }
@@ -233,6 +317,12 @@ fn as_line(result: &Classification) -> String {
         .take(3)
         .map(|(genre, p)| format!("{genre} {}", whole_percent(f64::from(*p))))
         .collect();
-    let none = if result.none { "none of these; nearest " } else { "" };
+    let none = match &result.non_music {
+        Some(NonMusic { kind, probability, rejected: true }) => {
+            format!("non-music ({kind}) {}; nearest ", whole_percent(f64::from(*probability)))
+        }
+        _ if result.none => "none of these; nearest ".into(),
+        _ => String::new(),
+    };
     format!("{}  {none}{}", result.file, top.join(", "))
 }

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_protocol::{NonMusic, Tag};
+use cratedigger_protocol::{NonMusic, Section, SectionLabel, Tag};
 use cratedigger_zoo::{
-    Analyser, MIN_SECONDS, Manifest, Signals, SongAccumulator, argmax, place_at, probabilities,
+    Analyser, MIN_SECONDS, Manifest, Observation, Signals, SongAccumulator, Sound, argmax, place_at,
+    probabilities,
 };
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
@@ -39,11 +40,45 @@ pub struct Classification {
     pub probabilities: Probabilities,
     /// Results for segments; silent segments are missing.
     pub segments: Vec<SegmentClassification>,
+    /// Sections in order of time, without gaps.
+    pub sections: Vec<SectionClassification>,
     /// Names of the networks.
     pub models: Vec<String>,
     /// What was left out or mended while the file was decoded, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A section: segments joined by a hidden Markov model.
+#[derive(Clone, Debug, Serialize)]
+pub struct SectionClassification {
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+    /// The genre, the kind of non-music, or `silence`.
+    pub label: String,
+    /// Mean probability of the label over the section's segments.
+    pub probability: f32,
+    /// The section as [`cratedigger_protocol::SectionFormat`] writes it.
+    #[serde(skip)]
+    pub section: Section,
+}
+
+impl SectionClassification {
+    fn of(section: Section, classes: &[String]) -> Self {
+        let Section { start, end, probability, .. } = section;
+        Self { start, end, label: section_title(&section.label, classes), probability, section }
+    }
+}
+
+/// The name of a section's label.
+pub fn section_title(label: &SectionLabel, classes: &[String]) -> String {
+    match label {
+        SectionLabel::Class { class } => classes.get(*class as usize).cloned().unwrap_or_default(),
+        SectionLabel::NonMusic { name } => name.clone(),
+        SectionLabel::Silence => "silence".into(),
+    }
 }
 
 /// Result for one segment.
@@ -96,6 +131,8 @@ struct Listener<'a> {
     done: usize,
     song: SongAccumulator,
     segments: Vec<SegmentClassification>,
+    /// All segments, silent ones included, for the sections.
+    observations: Vec<Observation>,
 }
 
 impl<'a> Listener<'a> {
@@ -112,6 +149,7 @@ impl<'a> Listener<'a> {
             done: 0,
             song: analyser.song(),
             segments: Vec::new(),
+            observations: Vec::new(),
             analyser,
         }
     }
@@ -155,10 +193,16 @@ impl<'a> Listener<'a> {
             batch.iter().map(|segment| segment.start - dropped..segment.end - dropped).collect();
         let answers = pollster::block_on(self.analyser.predict(&self.signals, &here))?;
         for (segment, answer) in batch.iter().zip(answers) {
+            let [start, end] = [segment.start, segment.end].map(|sample| sample as f64 / f64::from(rate));
+            let sound = answer.as_ref().map(|prediction| Sound {
+                classes: probabilities(&prediction.ensemble),
+                non_music: prediction.non_music.clone(),
+            });
+            self.observations.push(Observation { start, end, sound });
             let Some(prediction) = answer else { continue };
             self.segments.push(SegmentClassification {
-                start: segment.start as f64 / f64::from(rate),
-                end: segment.end as f64 / f64::from(rate),
+                start,
+                end,
                 non_music: self.analyser.non_music(&prediction.non_music),
                 probabilities: by_genre(probabilities(&prediction.ensemble), self.analyser.classes()),
             });
@@ -199,7 +243,7 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
     let seconds = reader.seconds();
     ensure!(seconds >= MIN_SECONDS, "it is {seconds:.2} s long; the minimum is {MIN_SECONDS} s");
     listener.finish()?;
-    let Listener { analyser, song, segments, .. } = listener;
+    let Listener { analyser, song, segments, observations, .. } = listener;
     let song = song.prediction().context("the file is silent")?;
     let genre = analyser.classes().get(argmax(&song.ensemble)).cloned().unwrap_or_default();
     Ok(Classification {
@@ -211,6 +255,11 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
         tags: analyser.tags(&song.tags),
         probabilities: by_genre(song.ensemble, analyser.classes()),
         segments,
+        sections: analyser
+            .sections(&observations)
+            .into_iter()
+            .map(|section| SectionClassification::of(section, analyser.classes()))
+            .collect(),
         models: analyser.models().map(|m| m.entry().name.clone()).collect(),
         notes: reader.notes().iter().map(ToString::to_string).collect(),
     })
