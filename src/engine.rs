@@ -108,7 +108,7 @@ impl Engine {
         self.save();
     }
 
-    /// Chooses the networks, and how they decide. The song under way is not affected.
+    /// Chooses the networks and the rule that combines them. The song under way is not affected.
     pub fn set_networks(&self, set: ModelSet, rule: Option<Rule>) {
         self.state.models.wanted.set(set);
         self.state.models.rule.set(rule);

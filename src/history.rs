@@ -30,8 +30,8 @@ pub struct Record {
     /// Whether the result was *None of these*. Missing in records of earlier versions.
     #[serde(default)]
     none: bool,
-    /// How probable it is that the song is no music. Missing in records of earlier versions, and if no
-    /// network predicted it.
+    /// Kind and probability of non-music. Missing in records of earlier versions, and if no network predicted
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     non_music: Option<NonMusic>,
     /// Tags, the strongest first. Missing in records of earlier versions.
@@ -57,7 +57,7 @@ struct RecordSegment {
     end: f64,
     /// `None` for a silent segment.
     probabilities: Option<Vec<f32>>,
-    /// How probable it is that the segment is no music. Missing in records of earlier versions.
+    /// Kind and probability of non-music. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     non_music: Option<NonMusic>,
     /// Probabilities of each network in thousandths, to save space: all classes of the record's first
@@ -162,8 +162,8 @@ impl Record {
     }
 }
 
-/// Names of the last columns of a table: the kind of a sound that is no music, the probability of no
-/// music, the tags with their strengths, the conditions.
+/// Names of the last columns of a table: the kind of non-music, its probability, the tags with their strengths,
+/// the conditions.
 const LAST_COLUMNS: [&str; 4] = ["non_music", "non_music_probability", "tags", "conditions"];
 
 /// Name of a condition in a table: that of the JSON export.

@@ -3,7 +3,7 @@
 use cratedigger_client::SongNotice;
 pub use cratedigger_client::{LARGEST_MEGABYTES, Reason, Trouble};
 
-/// A remark for the user; nothing has ended because of it.
+/// A notice for the user. Unlike [`Trouble`], it does not end the analysis of a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// See [`SongNotice::CpuRestarted`].

@@ -7,10 +7,13 @@ super::texts! {
         play { en: "Play", de: "Abspielen" }
         pause { en: "Pause", de: "Pause" }
         position { en: "Position in the song", de: "Position im Stück" }
-        hint { en: "Click anywhere to play from there.", de: "Klick auf eine Stelle, um dort zu hören." }
+        hint {
+            en: "Click anywhere to play from there.",
+            de: "Klick auf eine Stelle, um von dort abzuspielen.",
+        }
         no_sound_kept {
             en: "From an earlier visit: results are kept, sound is not.",
-            de: "Von einem früheren Besuch: Ergebnisse werden behalten, Ton nicht.",
+            de: "Von einem früheren Besuch: Ergebnisse werden gespeichert, Ton nicht.",
         }
         silent { en: "silent", de: "still" }
         silent_here {

@@ -2,7 +2,7 @@
 
 use cratedigger_protocol::NonMusic;
 
-/// A kind of sound that is no music.
+/// A kind of non-music sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound {
     /// Speech.
@@ -46,7 +46,7 @@ pub enum Answer {
 
 impl Answer {
     /// The answer from the most probable class, from the answer *None of these*, and from the probability
-    /// that the sound is no music. A rejection as non-music comes first, because it says more than
+    /// that the sound is not music. A rejection as non-music comes first, because it says more than
     /// *None of these*. `None` if nothing is known.
     pub fn of(best: Option<usize>, none: bool, non_music: Option<&NonMusic>) -> Option<Self> {
         match non_music {
@@ -63,7 +63,7 @@ impl Answer {
         }
     }
 
-    /// The kind of sound, if the answer is no music.
+    /// The kind of sound, if the answer is *No music*.
     pub fn sound(self) -> Option<Sound> {
         match self {
             Self::NonMusic(sound) => Some(sound),

@@ -27,7 +27,7 @@ pub struct SoFar {
     pub probabilities: Vec<f32>,
     /// Whether the prediction is *None of these*.
     pub none: bool,
-    /// How probable it is that the song is no music, if a network predicts it.
+    /// Kind and probability of non-music, if a network predicts it.
     pub non_music: Option<NonMusic>,
     /// Whether the remaining segments are unlikely to change the answer.
     pub settled: bool,
@@ -54,7 +54,7 @@ pub struct SongResult {
     pub probabilities: Probabilities,
     /// Whether the result is *None of these*: the confidence is below the threshold.
     pub none: bool,
-    /// How probable it is that the song is no music, if a network predicts it.
+    /// Kind and probability of non-music, if a network predicts it.
     pub non_music: Option<NonMusic>,
     /// Tags of the song, the strongest first.
     pub tags: Vec<Tag>,
@@ -66,7 +66,7 @@ pub struct SongResult {
     pub device: DeviceKind,
     /// Computation time in milliseconds.
     pub milliseconds: f64,
-    /// Part of it until the first segment was sent.
+    /// Computation time until the first segment was sent, in milliseconds.
     pub milliseconds_to_first: f64,
     /// Number of workers that computed; 0 if unknown.
     pub workers: u32,
@@ -80,7 +80,7 @@ impl SongResult {
         Answer::of(self.probabilities.best(), self.none, self.non_music.as_ref())
     }
 
-    /// The probability to show beside the answer: that of no music, or of the most probable genre.
+    /// The probability to show beside the answer: that of non-music, or of the most probable genre.
     pub fn confidence(&self) -> Option<f32> {
         match (self.answer()?, &self.non_music) {
             (Answer::NonMusic(_), Some(non_music)) => Some(non_music.probability),
@@ -101,7 +101,7 @@ pub struct Song {
     pub name: StoredValue<String>,
     /// Whether the file is still there, to be played or analysed again.
     pub audible: bool,
-    /// Where the song is on its way to a result.
+    /// Stage of the song, from the queue to a result.
     pub status: RwSignal<Status>,
     /// A message that does not end the analysis.
     pub notice: RwSignal<Option<Notice>>,

@@ -1,5 +1,5 @@
-// What a trained ear adds: segments in any order, a settled answer, no music, tags, weak conditions,
-// licences. A script takes the place of the CPU worker and says what the test tells it to.
+// The page's display of the outputs of the full set: segments in any order, a settled answer, non-music, tags,
+// conditions with lower accuracy, licences. A script replaces the CPU worker and sends the test's messages.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -46,7 +46,7 @@ const READY = {
   millisecondsPerSegment: 1,
 };
 
-/** Runs in the worker, in the place of its WebAssembly: passes on what it is told about its song. */
+/** Runs in the worker instead of its WebAssembly, and forwards the test's messages about its song. */
 function actor(ready) {
   const stage = new BroadcastChannel("stage");
   let song = null;
@@ -82,7 +82,7 @@ async function rehearse(page, site) {
   await open(page, site);
 }
 
-/** Gives a song to the page; waits until the worker has it, and says how many segments it has. */
+/** Gives a song to the page, waits until the worker has it, and sends its number of segments. */
 async function begin(page, name, segments) {
   const before = await page.evaluate(() => window.songs);
   await pick(page, { name, buffer: song(3, 3 * segments) });
@@ -90,7 +90,7 @@ async function begin(page, name, segments) {
   await say(page, { type: "started", seconds: 3 * segments, segments, bands: BANDS, columns: COLUMNS });
 }
 
-/** Lets the worker say something about its song. */
+/** Sends a message from the worker about its song. */
 const say = (page, header, values) =>
   page.evaluate((message) => window.stage.postMessage(message), [header, values]);
 
@@ -129,7 +129,7 @@ async function download(page, act) {
   return (await readFile(await found.path())).toString("latin1");
 }
 
-/** Waits until the result says exactly this. */
+/** Waits until the result has exactly this text. */
 const says = (page, words) =>
   until(words, async () => (await part(page, "result-genre").innerText().catch(() => "")) === words);
 
@@ -139,13 +139,13 @@ const speech = (probability, rejected = true) => ({ kind: "speech", probability,
 
 const TAGS = ["rock", "guitar", "indie", "80s", "male vocalists", "mellow"];
 
-test("segments in any order, a settled answer, tags and weak conditions: shown, explained, exported, kept", () =>
+test("segments in any order, a settled answer, tags and conditions: shown, explained, exported, stored", () =>
   drive({}, async ({ page, site }) => {
     await rehearse(page, site);
     await begin(page, "scattered.wav", 6);
     await part(page, "still-listening").waitFor();
 
-    // The Tab key stops at the first segment that is there; the arrows skip those that are not.
+    // The Tab key stops at the first finished segment; the arrow keys skip unfinished ones.
     await waveform(page, 0, 90);
     await segment(page, 4, ROCK);
     await cell(page, 4).and(page.locator("[tabindex='0']")).waitFor();
@@ -162,7 +162,7 @@ test("segments in any order, a settled answer, tags and weak conditions: shown, 
       assert.equal(await focused(page), index, key);
     }
 
-    // A moment that is not analysed says so; its neighbour has a genre.
+    // A moment that is not analysed yet has a message; its neighbour has a genre.
     await page.keyboard.press("Enter");
     await part(page, "moment").filter({ hasText: "rock 82%" }).waitFor();
     await part(page, "track").focus();
@@ -179,7 +179,7 @@ test("segments in any order, a settled answer, tags and weak conditions: shown, 
     assert.equal(await part(page, "still-listening").count(), 0);
     assert.equal(await part(page, "answer-so-far").innerText(), "Rock");
     await accessible(page, "settled");
-    // Another answer is not settled any more.
+    // After a change of the answer, it is no longer settled.
     await segment(page, 5, ROCK, { song: mostly(HIPHOP) });
     await part(page, "still-listening").waitFor();
     assert.deepEqual(await order(), ["0", "1", "2", "3", "4", "5"]);
@@ -217,7 +217,7 @@ test("segments in any order, a settled answer, tags and weak conditions: shown, 
     assert.equal(await again.count(), 2);
     assert.match(await again.first().innerText(), /930 clips.*86%.*84% to 88%/s);
     assert.match(await again.last().innerText(), /1860 .*98%/s);
-    // The accuracy on recordings as they are is the headline, and no altered one is beside it.
+    // The headline is the accuracy on unaltered recordings, without accuracies under other conditions.
     assert.match(await part(page, "about").innerText(), /Of 117 test clips .* classified 81% correctly/s);
     assert.doesNotMatch(await part(page, "about").locator("table").first().innerText(), /53%|57%|97%/);
     await accessible(page, "about");
@@ -236,7 +236,7 @@ test("segments in any order, a settled answer, tags and weak conditions: shown, 
     await shown();
   }));
 
-test("no music: its kind is the answer, along the timeline, in the table, in exports, and after a reload", () =>
+test("non-music: its kind is the answer, in the timeline, in the table, in exports, and after a reload", () =>
   drive({}, async ({ page, site }) => {
     await rehearse(page, site);
     const answer = part(page, "result-genre");
@@ -268,7 +268,7 @@ test("no music: its kind is the answer, along the timeline, in the table, in exp
       assert.match(await row("talk.wav").innerText(), /No music: speech\s+97%/);
     };
     await shown();
-    // The pattern is another one than that of silence and of every genre.
+    // The pattern differs from those of silence and of every genre.
     const pattern = (index) => cell(page, index).evaluate((cell) => getComputedStyle(cell).backgroundImage);
     assert.equal(await pattern(1), await pattern(2));
     assert.notEqual(await pattern(1), await pattern(0));
@@ -285,7 +285,7 @@ test("no music: its kind is the answer, along the timeline, in the table, in exp
     }
     await page.setViewportSize({ width: 1280, height: 900 });
 
-    // Too little confidence is another answer than no music; an unknown kind has no name.
+    // Low confidence gives a different answer from non-music; an unknown kind has no name.
     await begin(page, "odd.wav", 1);
     await segment(page, 0, ROCK, { none: true, nonMusic: speech(0.1, false), songNonMusic: speech(0.1, false) });
     await finish(page, ROCK, { none: true, nonMusic: speech(0.1, false) });

@@ -274,7 +274,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all lanes stay a
     await page.keyboard.press("ArrowLeft");
     await until("the neighbour", () => inSight(25));
     assert.ok(Math.abs((await box(cell(25))).left - lanes.left) < 2);
-    // The press of a click does not move the segment away.
+    // Pressing the mouse button does not scroll the segment away.
     const edge = await box(cell(28));
     await page.mouse.click((edge.left + Math.min(edge.right, lanes.right)) / 2, edge.top + 8);
     await page.mouse.move(2, 2);
@@ -321,7 +321,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all lanes stay a
     const fingers = (type, ...places) =>
       touch.send("Input.dispatchTouchEvent", {
         type,
-        touchPoints: places.map((share, id) => ({ x: lanes.left + share * lanes.width, y, id })),
+        touchPoints: places.map((fraction, id) => ({ x: lanes.left + fraction * lanes.width, y, id })),
       });
     await fingers("touchStart", 0.2);
     await fingers("touchEnd");

@@ -1,5 +1,5 @@
-// The workers without the page: their logits against the manifest's and the native ones, and networks that were
-// changed.
+// The workers without the page: their logits compared with the manifest's and the native ones, and modified
+// networks.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { classify, near, run, sameProbabilities } from "./native.mjs";
 import { dist } from "./site.mjs";
 import { song } from "./song.mjs";
 
-/** Starts a worker as the page does. */
+/** Starts a worker in the same way as the page. */
 const SHIM = new URL("../../crates/client/src/shim.js", import.meta.url);
 /** Maximum difference of a logit, relative to the largest logit of the network, or absolute below 1. */
 const LOGIT_TOLERANCE = 1e-4;
@@ -109,7 +109,7 @@ function sameSong(events, classes, native) {
   const { step } = of("waveform").at(-1);
   assert.ok(Math.abs(slices * step - first.seconds) <= step, `${slices} slices of ${step} s for ${first.seconds} s`);
 
-  // Segments come in an order that spreads over the song.
+  // The order of the segments is spread over the song.
   const audible = of("segment").sort((a, b) => a.index - b.index);
   assert.equal(first.segments, audible.length + of("silent").length);
   assert.equal(audible.length, native.segments.length);
@@ -271,13 +271,13 @@ describe("designs with random weights have the native logits", () => {
     }));
 });
 
-test("networks that were changed are refused, by the worker and on the page", () =>
+test("modified networks are refused, by the worker and on the page", () =>
   drive({ errors: [/./] }, async ({ page, site }) => {
     await openBlank(page, site);
     const manifest = await manifestOf("manifest.json");
     const [model] = manifest.models;
 
-    // One bit of the weights.
+    // One changed bit of the weights.
     const weights = await readFile(dist(`models/${model.weights}`));
     weights[weights.length >> 1] ^= 1;
     site.overlay.set("flipped/manifest.json", Buffer.from(JSON.stringify(manifest)));
@@ -285,7 +285,7 @@ test("networks that were changed are refused, by the worker and on the page", ()
     const [flipped] = await load(page, site, "worker-cpu", "flipped");
     assert.deepEqual([flipped.type, flipped.kind], ["failed", "models"], JSON.stringify(flipped));
 
-    // Another input spec than the one of the training. Older manifests call it recipe.
+    // An input spec that differs from that of the training. Its key in manifests is `recipe`.
     const hash = model.spec_hash ?? model.recipe_hash;
     (model.input_spec ?? model.recipe).inputs[0].gain += 1;
     site.overlay.set("models/manifest.json", Buffer.from(JSON.stringify(manifest)));

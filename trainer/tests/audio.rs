@@ -79,7 +79,7 @@ fn tone(signal: &[f32], hz: f64) -> (f64, f64) {
     ((re / n).hypot(im / n), im.atan2(re) / step)
 }
 
-// What is sound
+// Valid files
 
 #[test]
 fn wav_of_every_width() {
@@ -99,7 +99,7 @@ fn wav_of_every_width() {
 }
 
 #[test]
-fn channels_come_apart() {
+fn channels_are_separated() {
     let data: Vec<u8> = [1_i16, 2, 3, 4, 5, 6].iter().flat_map(|s| (s * 256).to_le_bytes()).collect();
     let audio = decode(wav_of(1, 16, 2, 44100, &data), "wav").unwrap();
     let expected = [as_floats(&[256, 768, 1280]), as_floats(&[512, 1024, 1536])];
@@ -126,17 +126,17 @@ fn au_of_every_encoding() {
 }
 
 #[test]
-fn one_sample_is_a_recording() {
+fn files_with_one_sample_are_decoded() {
     assert_eq!(decode(wav16(&[16384]), "wav").unwrap().channels, [[0.5]]);
     assert_eq!(decode(au16(&[16384]), "au").unwrap().channels, [[0.5]]);
 }
 
 #[test]
-fn coded_files_come_back_in_place() {
+fn coded_files_keep_their_length_and_timing() {
     for format in CODED {
         let audio = decode(coded(format), format).unwrap();
         assert_eq!(audio.sample_rate, CODED_RATE, "{format}");
-        // Neither the encoder's delay nor its padding is left.
+        // Encoder delay and padding are removed.
         let lengths: Vec<_> = audio.channels.iter().map(Vec::len).collect();
         assert_eq!(lengths, [CODED_SAMPLES; 2], "{format}");
         for (channel, hz, expected) in [(0, 440.0, 0.4), (1, 880.0, 0.2)] {
@@ -158,7 +158,7 @@ fn flac_is_lossless() {
 }
 
 #[test]
-fn content_counts_and_not_the_name() {
+fn the_content_decides_the_format_not_the_name() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in [
         ("a.mp3", wav16(&ramp(100))),
@@ -177,12 +177,12 @@ fn content_counts_and_not_the_name() {
 fn junk_before_an_mp3() {
     let mut bytes = vec![0x20; 3000];
     bytes.extend(coded("mp3"));
-    // Only the extension says that looking for sound is worth while.
+    // A search for the first frame is done only if the extension says MP3.
     assert_eq!(decode(bytes.clone(), "mp3").unwrap().channels.len(), 2);
     assert!(matches!(decode(bytes, "bin"), Err(Fault::NotAudio(_))));
 }
 
-// What is not
+// Invalid files
 
 /// The error message for a file with this content.
 fn complaint(name: &str, bytes: &[u8]) -> String {
@@ -246,7 +246,7 @@ fn invalid_headers_are_errors() {
         let fault = decode(bytes, "wav").unwrap_err();
         assert!(matches!(fault, Fault::Damaged(_) | Fault::NotAudio(_)), "{what}: {fault}");
     }
-    // The offset of the samples before, and after, everything.
+    // The offset of the samples is inside the header, or behind the end of the file.
     for (offset, wrong) in [(4_u32, "damaged"), (1 << 30, "truncated")] {
         let mut bytes = au16(&[1, 2, 3]);
         bytes[4..8].copy_from_slice(&offset.to_be_bytes());
@@ -254,10 +254,10 @@ fn invalid_headers_are_errors() {
     }
 }
 
-// What broke off
+// Truncated files
 
 #[test]
-fn a_wav_that_ends_early_gives_what_is_there() {
+fn a_truncated_wav_gives_the_samples_before_its_end() {
     let samples = ramp(5000);
     let whole = wav16(&samples);
     for end in [46, 47, 1000, 3333, whole.len() - 1] {
@@ -267,7 +267,7 @@ fn a_wav_that_ends_early_gives_what_is_there() {
 }
 
 #[test]
-fn a_wav_whose_writer_never_came_back_to_the_header() {
+fn a_wav_with_unknown_sizes_in_its_header_is_decoded() {
     let samples = ramp(3000);
     for unknown in [0, u32::MAX] {
         let mut bytes = wav16(&samples);
@@ -278,7 +278,7 @@ fn a_wav_whose_writer_never_came_back_to_the_header() {
 }
 
 #[test]
-fn chunks_around_the_samples_are_no_sound() {
+fn other_chunks_of_a_wav_are_ignored() {
     let samples = ramp(3000);
     let mut bytes = wav16(&samples);
     bytes.extend(b"LIST\x04\0\0\0abcd"); // after the samples
@@ -288,7 +288,7 @@ fn chunks_around_the_samples_are_no_sound() {
 }
 
 #[test]
-fn an_au_that_ends_early_or_does_not_know_its_size() {
+fn a_truncated_au_or_one_of_unknown_size_is_decoded() {
     let samples = ramp(100);
     let whole = au16(&samples);
     let audio = decode(whole[..32 + 51].to_vec(), "au").unwrap();
@@ -302,17 +302,20 @@ fn an_au_that_ends_early_or_does_not_know_its_size() {
 }
 
 #[test]
-fn a_coded_file_that_ends_early_gives_what_is_there() {
+fn a_truncated_coded_file_gives_the_samples_before_its_end() {
     for format in CODED {
         let whole = coded(format);
         let full = decode(whole.clone(), format).unwrap();
-        // Ogg keeps half a second in a page and gives out whole pages.
+        // An Ogg page has half a second, and only whole pages are decoded.
         let audio = decode(whole[..whole.len() * 9 / 10].to_vec(), format).unwrap();
         let length = audio.channels[0].len();
         assert!(length > 0 && length < CODED_SAMPLES, "{format}: {length} samples");
         for (part, whole) in audio.channels.iter().zip(&full.channels) {
             assert_eq!(part.len(), length, "{format}");
-            assert!(part.iter().zip(whole).all(|(a, b)| a == b), "{format}: other samples than in the whole");
+            assert!(
+                part.iter().zip(whole).all(|(a, b)| a == b),
+                "{format}: the samples differ from those of the whole file"
+            );
         }
         let message = decode(whole[..60].to_vec(), format).unwrap_err().to_string();
         assert!(message.contains("truncated") || message.contains("not audio"), "{format}: {message}");
@@ -320,7 +323,7 @@ fn a_coded_file_that_ends_early_gives_what_is_there() {
 }
 
 #[test]
-fn a_few_bad_bytes_in_the_middle_cost_a_few_packets() {
+fn a_few_bad_bytes_lose_only_a_few_packets() {
     for format in CODED {
         let mut bytes = coded(format);
         let at = bytes.len() * 9 / 10;
@@ -331,9 +334,9 @@ fn a_few_bad_bytes_in_the_middle_cost_a_few_packets() {
     }
 }
 
-// Whatever it is, no panic
+// Random input causes no panic
 
-/// Checks that a result is consistent, whatever it is.
+/// Checks that a result is consistent: valid audio, or an error with a message.
 fn sound(result: Result<Audio, Fault>) {
     match result {
         Ok(audio) => {

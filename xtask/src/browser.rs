@@ -48,7 +48,7 @@ fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
 pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
     install(shell)?;
     let mut files = Vec::new();
-    // All files by name, because Node.js versions differ in how they search a folder.
+    // All files are listed by name, because Node.js versions search a folder in different ways.
     for entry in
         std::fs::read_dir(shell.path(FOLDER)).with_context(|| format!("{FOLDER} cannot be listed"))?
     {

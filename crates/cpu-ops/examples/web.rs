@@ -1,4 +1,4 @@
-//! Our side of `cargo xtask bench web`: the networks of `benches/web/networks.mjs` in WebAssembly.
+//! The networks of `benches/web/networks.mjs` in WebAssembly, for `cargo xtask bench web`.
 
 #![allow(clippy::expect_used, missing_docs)]
 

@@ -1,37 +1,38 @@
-//! Mono out of any channels, at one or several rates.
+//! Converts any number of channels to mono, at one or several sample rates.
 
 use cratedigger_dsp::Resampler;
 
 use crate::{Block, DecodeError, Decoder, Note, Notes};
 
-/// Frames that are judged at once.
+/// Number of frames per test for cancellation.
 const CHUNK: usize = 4096;
-/// Power of the mix over the mean power of the channels, below which the channels cancel: −20 dB.
-/// The mix of 64 independent channels still has −18 dB.
+/// Threshold of the ratio of the mix's power to the mean power of the channels, below which the channels
+/// cancel: −20 dB. The mix of 64 independent channels has −18 dB.
 const CANCELS: f64 = 0.01;
-/// The same from which they no longer do: above, so that the mix does not flicker.
+/// Threshold of this ratio above which the channels no longer cancel. It is higher (hysteresis), so that
+/// the mix does not switch back and forth.
 const RECOVERS: f64 = 0.06;
-/// Chunks in a row that have to be above it.
+/// Number of consecutive chunks that must be above [`RECOVERS`].
 const RECOVERED: u32 = 2;
-/// Mean power below which there is nothing to judge: −100 dB of full scale.
+/// Mean power below which a chunk is not tested: −100 dB relative to full scale.
 const SILENT: f64 = 1e-10;
-/// What of the powers is kept from chunk to chunk: full power is below −20 dB after nine chunks,
+/// Factor by which old powers decay with each chunk: full power is below −20 dB after nine chunks,
 /// 0.8 s at 44.1 kHz.
 const MEMORY: f64 = 0.6;
 
-/// Mixes channels to mono: their mean, or one channel where they cancel.
+/// Mixes channels to mono: their mean, or a single channel if they cancel each other.
 ///
-/// Karaoke tracks and cables with swapped wires have the same sound in both channels with opposite
-/// signs; their mean is silence. Where the mean has less than −20 dB of the channels' power over
-/// about a second, the loudest channel alone is the mix. Elsewhere the mix is
-/// [`cratedigger_dsp::downmix`]'s, bit by bit. A change between both is faded over one chunk of
-/// 4096 frames. The result does not depend on how the input was cut into pushes.
+/// Karaoke tracks and cables with swapped wires give the same sound in both channels with opposite signs;
+/// the mean of such channels is silence. If the mean is more than 20 dB below the channels' power over about
+/// a second, the mix is the loudest channel alone. Otherwise the mix equals [`cratedigger_dsp::downmix`] bit
+/// by bit. A change between both is cross-faded over one chunk of 4096 frames. The result does not depend on
+/// how the input is divided into pushes.
 #[derive(Clone, Debug, Default)]
 pub struct Mixer {
     pending: Vec<Vec<f32>>,
     mean_power: f64,
     powers: Vec<f64>,
-    /// The channel that is used alone.
+    /// Index of the channel that is used alone, while the channels cancel.
     alone: Option<usize>,
     judged: bool,
     recovered: u32,
@@ -46,8 +47,8 @@ impl Mixer {
         Self::default()
     }
 
-    /// Takes channels of equal length and appends to `out` the mix that is ready. A change in the
-    /// number of channels ends what came before.
+    /// Takes channels of equal length and appends the finished part of the mix to `out`. A change of the
+    /// number of channels finishes the mix of the earlier channels.
     pub fn push(&mut self, channels: &[Vec<f32>], out: &mut Vec<f32>) {
         if self.pending.len() != channels.len() {
             self.finish(out);
@@ -84,8 +85,8 @@ impl Mixer {
         self.pending.iter_mut().for_each(Vec::clear);
     }
 
-    /// Frame at which the channels cancel for the first time, and the number of frames in which
-    /// they do.
+    /// The first frame at which the channels cancel, and the number of frames at which they do; `None` if
+    /// they never cancel.
     pub fn cancelled(&self) -> Option<(u64, u64)> {
         self.first.map(|first| (first, self.cancelled))
     }
@@ -113,7 +114,7 @@ impl Mixer {
         if all > SILENT * (end - start) as f64 {
             let ratio = self.mean_power / all;
             if self.alone.is_none() && ratio < CANCELS {
-                // The first of the loudest.
+                // The loudest channel, the first of equals.
                 self.alone = (0..self.powers.len()).rev().max_by(|a, b| {
                     let of = |index: &usize| self.powers.get(*index).copied().unwrap_or(0.0);
                     of(a).total_cmp(&of(b))
@@ -143,7 +144,7 @@ impl Mixer {
     }
 }
 
-/// One target rate.
+/// One target sample rate.
 struct Target {
     rate: u32,
     resampler: Option<Resampler>,
@@ -151,25 +152,26 @@ struct Target {
 
 /// Decodes a file to mono at one or several rates, block by block, in constant memory.
 ///
-/// A change of rate or channels within the file is converted: the stream goes on.
+/// If the sample rate or the number of channels changes within the file, the output continues without a
+/// change.
 pub struct MonoReader {
     decoder: Decoder,
     mixer: Mixer,
     targets: Vec<Target>,
-    /// Rate of the blocks that the mixer holds, in Hz.
+    /// Sample rate in Hz of the current blocks; 0 before the first.
     rate: u32,
     mixed: Vec<f32>,
-    /// Length of what was mixed up to the last change of rate, in seconds.
+    /// Duration of the mix up to the last change of the sample rate, in seconds.
     seconds: f64,
-    /// Frames that were mixed since.
+    /// Number of frames mixed since then.
     frames: u64,
-    /// Of these, the frames in which the channels cancel and that are in the notes.
+    /// Number of these frames at which the channels cancel and that are already in the notes.
     noted: u64,
     ended: bool,
 }
 
 impl MonoReader {
-    /// Reads `decoder` on to mono at each of `rates`, in Hz.
+    /// Converts the samples of `decoder` to mono at each of `rates` in Hz.
     ///
     /// # Errors
     /// A rate outside [`cratedigger_dsp::MIN_RATE`]…[`cratedigger_dsp::MAX_RATE`].
@@ -190,8 +192,8 @@ impl MonoReader {
         })
     }
 
-    /// Decodes some more and appends to `out`, one vector a target rate. False after the end, when
-    /// nothing was appended.
+    /// Decodes the next block and appends it to `out`, which has one vector per target rate. Returns false
+    /// after the end, when nothing was appended.
     ///
     /// # Errors
     /// As [`Decoder::next_block`], and a file whose sample rate cannot be resampled.
@@ -209,12 +211,12 @@ impl MonoReader {
         Ok(true)
     }
 
-    /// What was left out or mended up to now; complete after the end.
+    /// The notes so far; complete after the end.
     pub fn notes(&self) -> &[Note] {
         self.decoder.notes()
     }
 
-    /// The decoder, for its format and its length up to now.
+    /// The decoder, for its format and its duration so far.
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
     }
@@ -230,7 +232,7 @@ impl MonoReader {
                 Ok(planned) => planned,
                 Err(error) if self.rate == 0 => return Err(error.into()),
                 Err(error) => {
-                    // A damaged header in mid-stream; what follows may be good again.
+                    // A damaged header within the stream; later blocks may be valid again.
                     let at = self.seconds + self.frames as f64 / f64::from(self.rate);
                     self.decoder.notes_mut().add(Note::StreamLeftOut { at, what: error.to_string() });
                     return Ok(());
@@ -259,7 +261,7 @@ impl MonoReader {
         Ok(())
     }
 
-    /// Ends the stretch of one sample rate.
+    /// Ends the part with one sample rate.
     fn flush(&mut self, out: &mut [Vec<f32>]) -> Result<(), DecodeError> {
         self.mixer.finish(&mut self.mixed);
         self.resample(out)?;
@@ -278,7 +280,7 @@ impl MonoReader {
         Ok(())
     }
 
-    /// Passes on what the mixer found.
+    /// Adds a note about channels that cancel, if the mixer found more of them.
     fn note(&mut self) {
         let Some((first, cancelled)) = self.mixer.cancelled().filter(|(_, frames)| *frames > self.noted)
         else {

@@ -1,4 +1,4 @@
-//! Devices. Each binary names one; the code of the other is not built.
+//! The devices. Each binary uses one of them; the code of the other is not compiled.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,13 +9,13 @@ use cratedigger_protocol::DeviceKind;
 
 use crate::Failure;
 
-/// Opens a device: the device, and its name for people.
+/// A future that opens a device and returns it with its name for display.
 type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
 
 /// The device that this worker computes on.
 #[derive(Clone, Copy)]
 pub struct Backend {
-    /// Its kind in the protocol.
+    /// Kind of the device in the protocol.
     pub(crate) kind: DeviceKind,
     /// Segments per batch: sizes to choose from by measurement, the smallest first.
     pub(crate) batches: &'static [usize],
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 impl Backend {
-    /// The device, and its name for people.
+    /// The device, and its name for display. Opens it at the first call.
     pub(crate) async fn device(self) -> Result<(Device, String), Failure> {
         if let Some(opened) = OPENED.with_borrow(Clone::clone) {
             return Ok(opened);
@@ -42,7 +42,7 @@ impl Backend {
 
 #[cfg(feature = "cpu")]
 impl Backend {
-    /// SIMD. It gains little from large batches, so nothing is measured.
+    /// CPU with SIMD. Large batches would hardly be faster, so only one size is used.
     pub const CPU: Self = Self {
         kind: DeviceKind::Cpu,
         batches: &[4],
@@ -72,7 +72,7 @@ mod gpu {
     const NEEDED: &str = "timestamp-query";
 
     /// Checks the adapter through JavaScript first: a missing feature must be found before burn uses the
-    /// adapter, because a panic of burn cannot be recovered from.
+    /// adapter, because WebAssembly cannot recover from a panic of burn.
     pub(crate) async fn open() -> Result<(Device, String), Failure> {
         let none = |what: &dyn std::fmt::Display| Failure::new(FailureKind::NoGpu, what);
         let adapter = adapter().await.map_err(|e| none(&wire::describe(&e)))?;
@@ -102,7 +102,7 @@ mod gpu {
         if gpu.is_undefined() {
             return Ok(JsValue::UNDEFINED);
         }
-        // The same preference as burn's, so that it is the same adapter.
+        // The same preference as burn's, so that the browser returns the same adapter.
         let options = js_sys::Object::new();
         Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
         let promise: Promise = call(&gpu, "requestAdapter", &options)?.dyn_into()?;

@@ -2,8 +2,8 @@
 //!
 //! It connects the messages of `cratedigger-protocol` to the features and networks of
 //! `cratedigger-zoo`. This source is built twice: `worker-cpu` is small and answers first,
-//! `worker-gpu` is large and loaded only if the browser has a GPU. The page computes nothing itself
-//! and can replace a worker, because a panic in WebAssembly cannot be recovered from.
+//! `worker-gpu` is large and loaded only if the browser has a GPU. The page runs no network itself. It can
+//! replace a worker, which is necessary because WebAssembly cannot recover from a panic.
 
 #![forbid(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
@@ -49,7 +49,7 @@ impl Failure {
 /// Starts to listen for messages; returns at once. The networks run on `backend`.
 pub fn start(backend: Backend) {
     console_error_panic_hook::set_once();
-    // wgpu reports an invalid shader only by a log line.
+    // wgpu reports an invalid shader only in the log.
     if console_log::init_with_level(log::Level::Warn).is_err() {
         web_sys::console::warn_1(&"logging could not be set up".into());
     }
@@ -97,7 +97,7 @@ pub(crate) async fn load(
         classes: manifest.classes,
         set,
         more,
-        // They were measured with the manifest's own rule.
+        // The metrics were measured with the manifest's own rule.
         metrics: if rule.is_none() { manifest.metrics } else { Vec::new() },
         typical: manifest.character,
         golden_difference,
@@ -160,7 +160,7 @@ fn with_rule(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
     EnsembleRule {
         combination,
         temperatures: fitted.temperatures.clone(),
-        // It does not depend on how classes are combined.
+        // The non-music probability does not depend on the combination.
         non_music_above: fitted.non_music_above,
         ..EnsembleRule::default()
     }
@@ -170,7 +170,7 @@ fn with_rule(rule: Rule, fitted: &EnsembleRule) -> EnsembleRule {
 async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failure> {
     let logits = analyser.golden_logits().await?;
     let expected = analyser.expected_golden_logits();
-    // Logits are finite here; others are an error of `golden_logits`.
+    // All logits are finite: `golden_logits` returns an error otherwise.
     let difference = logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     if difference > GOLDEN_TOLERANCE {
         let detail =
@@ -203,9 +203,9 @@ async fn choose_batch(analyser: &mut Analyser, sizes: &[usize]) -> Result<(usize
     Ok(best)
 }
 
-/// Milliseconds that the networks take per segment: the best of up to three runs of one batch within half
-/// a second, after a first run that compiles the shaders of this batch size. The batch is prepared before,
-/// because features take the same time on every device.
+/// Milliseconds of all networks per segment: the best of up to three runs of one batch within half a second,
+/// after a first run that compiles the shaders for this batch size. The time excludes the features, which
+/// take the same time on every device.
 async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError> {
     let windows = analyser.golden_windows(batch)?;
     let begin = song::now();
@@ -223,8 +223,8 @@ async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError
 }
 
 fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
-    // An ensemble of one network has that network's figures; those of other protocols belong to networks that
-    // were trained again.
+    // The metrics of an ensemble of one network are those of the network. Metrics of other protocols belong
+    // to networks that were trained again for those.
     let own = |metric: &&Metric| metric.protocol == model.training.protocol;
     let metrics = if manifest.models.len() == 1 {
         manifest.metrics.iter().filter(own).cloned().collect()

@@ -13,7 +13,7 @@ use web_sys::MessageEvent;
 
 use crate::{ActiveModels, Backend, Failure, embed, explain, song, wire};
 
-/// The work that a job asks for.
+/// The task of a job.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     waiting: VecDeque<Job>,
     /// Id of the running job, if any, and whether it was cancelled.
     current: Option<(u32, bool)>,
-    /// Absent while loading, while a job runs, and after a failed first load.
+    /// Absent before the first successful load, and while a job runs.
     models: Option<ActiveModels>,
     /// Replaces `models` between two jobs.
     next: Option<ActiveModels>,
@@ -132,9 +132,9 @@ fn enqueue(shared: &Rc<RefCell<Shared>>, job: Job) {
     spawn_local(async move { run(&shared).await });
 }
 
-/// Runs the queued jobs, unless this is running already or no networks are loaded yet.
+/// Runs the queued jobs, unless another call already does or no networks are loaded yet.
 async fn run(shared: &Rc<RefCell<Shared>>) {
-    // Taking the networks makes this the only running loop.
+    // The networks can be taken only once, so only one loop runs at a time.
     let Some(mut models) = shared.borrow_mut().models.take() else { return };
     loop {
         if let Some(next) = shared.borrow_mut().next.take() {

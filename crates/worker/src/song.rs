@@ -1,4 +1,4 @@
-//! One song, from samples to prediction, in batches with turns of the event loop in between.
+//! Analyses one song in batches, and yields to the event loop between them so that it can be cancelled.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -42,13 +42,13 @@ pub(crate) fn now() -> f64 {
     wire::scope().performance().map_or(0.0, |p| p.now())
 }
 
-/// Seconds of a song that are read between two turns of the event loop.
+/// Seconds of a song that are read before the worker yields to the event loop.
 const SECONDS_A_TURN: f64 = 12.0;
 
 /// Analyses one song and posts its events; false if it was cancelled.
 ///
-/// The first audible segment comes first and alone, so that the page shows a result early. Then the rest of
-/// the song is read, and its segments are predicted in an order that spreads over the song, so that the
+/// The first audible segment is predicted alone, so that the page shows a result early. Then the rest of
+/// the song is read, and its segments are predicted in an order that is spread over the song, so that the
 /// answer settles early.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
@@ -100,13 +100,13 @@ pub(crate) async fn analyse(
     Ok(true)
 }
 
-/// Waits for one turn of the event loop; whether the job was cancelled until then.
+/// Waits for one turn of the event loop, and returns whether the job has been cancelled.
 pub(crate) async fn is_cancelled(shared: &RefCell<Shared>) -> bool {
     yield_to_messages().await;
     shared.borrow().is_cancelled()
 }
 
-/// Refuses a song that is too short, and returns its length in seconds.
+/// Returns the length of a song in seconds, or an error if it is too short.
 pub(crate) fn check_length(job: &Job, source: &Source<'_>) -> Result<f64, Failure> {
     let seconds = source.frames() as f64 / f64::from(job.sample_rate);
     if seconds < MIN_SECONDS {
@@ -138,10 +138,10 @@ struct Progress {
     /// Sample rate in Hz at which segments are counted.
     rate: f64,
     segments: Vec<Range<usize>>,
-    /// Segments posted, the silent ones included.
+    /// Number of posted segments, silent ones included.
     posted: usize,
     song: SongAccumulator,
-    /// When the job began, in milliseconds.
+    /// Start of the job, in milliseconds of [`now`].
     started: f64,
     milliseconds_to_first: Option<f64>,
     /// Helpers that predicted something, and their memory in bytes.
@@ -209,7 +209,7 @@ impl Progress {
         }
     }
 
-    /// Posts a segment; no prediction if it is silent.
+    /// Posts a segment. `prediction` is `None` for a silent segment.
     fn post_one(
         &mut self,
         analyser: &Analyser,
@@ -275,18 +275,18 @@ fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
         .collect()
 }
 
-/// Samples of one slice of the waveform: about 86 slices a second.
+/// Samples of one slice of the waveform: about 86 slices per second at 22 050 Hz.
 const SLICE: usize = 256;
 
-/// The peaks of the waveform, as far as they were sent.
+/// Sends the peaks of the waveform part by part.
 #[derive(Default)]
 struct Peaks {
-    /// Slices sent.
+    /// Number of slices sent.
     sent: usize,
 }
 
 impl Peaks {
-    /// Sends the slices that are complete by now; with `all`, a shorter last one too.
+    /// Sends the new complete slices; with `all`, also a shorter last one.
     fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
         let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
         let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };

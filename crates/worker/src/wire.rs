@@ -14,7 +14,7 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
 /// Sends an event and transfers the buffer of its payload.
 pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
     if let Err(error) = post_to_owner(event, payload) {
-        // Messages do not work, so only the console is left.
+        // Messages fail, so the console is the only way to report it.
         web_sys::console::error_1(&error);
     }
 }

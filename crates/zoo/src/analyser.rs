@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
-use cratedigger_protocol::{NonMusic, Tag};
+use cratedigger_protocol::{NonMusic, Section, Tag};
 
 use crate::{
     EnsembleRule, Excerpt, Extractor, Input, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan,
-    Manifest, Model, ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, argmax, golden_signal,
-    log_softmax, non_music, of_classes, probabilities,
+    Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator,
+    SongPrediction, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
 };
 
 /// Why a prediction failed.
@@ -37,7 +37,7 @@ pub enum AnalyseError {
     NoEmbedding,
 }
 
-/// The spectrogram of a segment, for drawing.
+/// The spectrogram of a segment, for display.
 #[derive(Clone, Debug)]
 pub struct Spectra {
     /// Rows: mel bands, the lowest first.
@@ -60,7 +60,7 @@ pub struct Prediction {
     pub non_music: Vec<f32>,
     /// Strength of each tag, 0…1; empty if no network predicts tags.
     pub tags: Vec<f32>,
-    /// The spectrogram for drawing.
+    /// The spectrogram for display.
     pub spectra: Spectra,
 }
 
@@ -72,7 +72,7 @@ impl Prediction {
     }
 }
 
-/// Strength above which a song has a tag, if the manifest says nothing else.
+/// Default of [`Manifest::tags_above`].
 const TAGS_ABOVE: f32 = 0.1;
 /// The largest number of tags of a song.
 const MOST_TAGS: usize = 6;
@@ -82,16 +82,17 @@ pub struct Analyser {
     classes: Vec<String>,
     /// Kinds of non-music.
     kinds: Vec<String>,
-    /// Strength above which a song has a tag.
+    /// Minimum strength of a tag of a song.
     tags_above: f32,
+    sections: SectionModel,
     /// The first network with tags.
     tagger: Option<usize>,
-    /// Defines the sample rate of segment ranges and the spectrogram for drawing.
+    /// Defines the sample rate of segment ranges and the spectrogram for display.
     input_spec: InputSpec,
     rates: Vec<u32>,
     members: Vec<Member>,
     rule: EnsembleRule,
-    /// One for each distinct input, so that networks with the same input share its windows.
+    /// One extractor for each distinct input, so that networks with the same input share its windows.
     extractors: Vec<Extractor>,
     drawing: LogMelPlan,
     /// Samples before a segment that its windows and its spectrogram extend to, at any rate.
@@ -131,7 +132,7 @@ impl Analyser {
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
         let drawn = manifest.models.iter().map(|m| &m.input_spec).find(|spec| spec.log_mel().is_some());
-        // Without a network on log-mel, the spectrogram for drawing keeps its usual shape.
+        // Without a network on log-mel, the spectrogram for display has the default shape.
         let input_spec = drawn.cloned().unwrap_or_else(|| InputSpec {
             segment_seconds: first.input_spec.segment_seconds,
             ..InputSpec::log_mel_3s()
@@ -149,6 +150,7 @@ impl Analyser {
             classes: manifest.classes.clone(),
             kinds: manifest.non_music.clone(),
             tags_above: manifest.tags_above.unwrap_or(TAGS_ABOVE),
+            sections: manifest.sections.unwrap_or_default(),
             tagger: manifest.models.iter().position(|model| !model.architecture.tags().is_empty()),
             input_spec,
             rates,
@@ -170,14 +172,14 @@ impl Analyser {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// Sample rate in Hz at which segments are counted and spectrograms are drawn; one of
+    /// Sample rate in Hz of segment ranges and of the spectrogram for display; one of
     /// [`Analyser::sample_rates`].
     pub fn sample_rate(&self) -> u32 {
         self.input_spec.sample_rate
     }
 
-    /// All sample rates in Hz that songs are needed at, the lowest first: those of the networks, and that
-    /// of the spectrogram.
+    /// All required sample rates of a song in Hz, ascending: those of the networks, and that of the
+    /// spectrogram for display.
     pub fn sample_rates(&self) -> &[u32] {
         &self.rates
     }
@@ -340,7 +342,14 @@ impl Analyser {
         Ok(excerpts.iter().map(row).collect())
     }
 
-    /// What the probabilities of the kinds of non-music come to; `None` if no network predicts kinds.
+    /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of
+    /// time.
+    pub fn sections(&self, observations: &[Observation]) -> Vec<Section> {
+        self.sections.sections(observations, self.classes.len(), &self.kinds)
+    }
+
+    /// Sums up the probabilities of the kinds of non-music: the most probable kind, the total probability,
+    /// and whether the ensemble rule rejects the sound. `None` if no network predicts kinds.
     pub fn non_music(&self, probabilities: &[f32]) -> Option<NonMusic> {
         if probabilities.is_empty() {
             return None;
@@ -352,8 +361,8 @@ impl Analyser {
         })
     }
 
-    /// The tags with these strengths, the strongest first: at most six, and only those above the manifest's
-    /// level.
+    /// The tags with these strengths, the strongest first: at most six, and only those of at least
+    /// [`Manifest::tags_above`].
     pub fn tags(&self, strengths: &[f32]) -> Vec<Tag> {
         let names = self.tagger.and_then(|index| self.members.get(index));
         let names = names.map_or(&[] as &[String], |member| member.model.entry().architecture.tags());
@@ -386,7 +395,7 @@ impl Analyser {
     /// The input of every network for the golden signal, in batches of `copies` equal windows.
     ///
     /// # Errors
-    /// None that a loaded manifest can reach.
+    /// The preparation gives a value that is not finite, for example with a scale of 0.
     pub fn golden_windows(&mut self, copies: usize) -> Result<Vec<Vec<f32>>, AnalyseError> {
         let windows = |extractor: &mut Extractor| -> Result<Vec<f32>, AnalyseError> {
             let InputSpec { sample_rate, segment_seconds, .. } = *extractor.input_spec();
@@ -398,8 +407,8 @@ impl Analyser {
         Ok(self.members.iter().filter_map(|member| windows.get(member.extractor).cloned()).collect())
     }
 
-    /// Logits of the first of each network's windows, network after network. The networks compute all
-    /// windows, so this is also what a device is timed with.
+    /// Logits of the first window of each network, network after network. Each network computes all its
+    /// windows, so this function also serves to time a device.
     ///
     /// # Errors
     /// The device failed.

@@ -41,11 +41,12 @@ pub(super) struct Command {
     /// Seed of the synthetic non-music sounds
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A manifest in the same folder with the networks for the first answer; this manifest becomes its full one
+    /// A manifest in the same folder with the networks for the first answer; it gets this manifest as its full
+    /// set
     #[arg(long, value_name = "MANIFEST")]
     full_of: Option<PathBuf>,
-    /// An output of `evaluate --json`, or a folder of a cross-validation, of networks of the same design under
-    /// another split; its metrics are added to the manifest; can be repeated
+    /// An output of `evaluate --json`, or the folder of a cross-validation, for networks of the same design
+    /// under another split; its metrics are added to the manifest; can be repeated
     #[arg(long, value_name = "FILE")]
     measured: Vec<PathBuf>,
 }

@@ -10,12 +10,12 @@ use crate::format::percent;
 /// Arguments of `cratedigger export`.
 #[derive(clap::Args)]
 pub(super) struct Command {
-    /// The run
+    /// Folder of the run
     run: PathBuf,
-    /// Folder of the data set, to evaluate several networks together
+    /// Folder of the data set; needed if the manifest has other networks, to evaluate all of them together
     #[arg(long)]
     data: Option<PathBuf>,
-    /// The manifest (.json), or its folder
+    /// Manifest (.json) to write or extend, or its folder
     #[arg(long, default_value = "models")]
     to: PathBuf,
 }

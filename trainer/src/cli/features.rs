@@ -17,7 +17,7 @@ pub(super) struct Command {
     /// Length of a window in seconds; the Kaggle tables have 30 and 3
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
     window: f64,
-    /// Distance of window starts in seconds [default: the window]
+    /// Distance between window starts in seconds [default: the window]
     #[arg(long, value_name = "SECONDS")]
     hop: Option<f64>,
     /// Output file, .csv or .parquet; an interrupted extraction continues with the same command

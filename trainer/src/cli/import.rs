@@ -16,7 +16,7 @@ const LICENCE: &str = "LICENSE-musicnn.txt";
 pub(super) struct Command {
     /// The wheel of musicnn 0.1.0 from PyPI: pip download --no-deps musicnn==0.1.0
     wheel: PathBuf,
-    /// Network of the wheel
+    /// Name of the network in the wheel
     #[arg(long, default_value = "MSD_musicnn", value_name = "NAME")]
     model: String,
     /// Folder for the weights, their manifest and their licence

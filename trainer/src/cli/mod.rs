@@ -10,6 +10,7 @@ mod features;
 mod import;
 mod inspect;
 mod runs;
+mod sections;
 mod split;
 mod table;
 mod train;
@@ -51,6 +52,8 @@ enum Command {
     Export(export::Command),
     /// Fit the decision rule of an ensemble and the threshold of "none of these"
     Combine(combine::Command),
+    /// Measure sections on mixes: validation clips joined with speech between them
+    Sections(sections::Command),
     /// Import a published network: musicnn from its wheel on PyPI, without dead channels
     Import(import::Command),
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
@@ -77,6 +80,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Runs(command) => command.run()?,
         Command::Export(command) => command.run()?,
         Command::Combine(command) => command.run()?,
+        Command::Sections(command) => command.run()?,
         Command::Import(command) => command.run()?,
     }
     Ok(ExitCode::SUCCESS)

@@ -13,7 +13,7 @@ use crate::store::RunFolder;
 /// Arguments of `cratedigger runs`.
 #[derive(clap::Args)]
 pub(super) struct Command {
-    /// Folders
+    /// Folders to search for runs
     #[arg(default_value = "runs")]
     folders: Vec<PathBuf>,
 }

@@ -13,7 +13,7 @@ use crate::files::write;
 pub(super) struct Command {
     /// Folder of the data set
     data: PathBuf,
-    /// Protocol
+    /// Split protocol
     #[arg(long, value_enum, default_value_t = Protocol::Track)]
     split: Protocol,
     /// Seed of random protocols
@@ -43,7 +43,7 @@ impl Command {
         );
         ensure!(
             self.folds.is_none_or(|folds| folds > 1 && self.fold < folds),
-            "--fold {}: folds are counted from 0",
+            "--folds must be at least 2, and --fold {} less than it, because folds are counted from 0",
             self.fold
         );
         let plan = SplitPlan {

@@ -25,7 +25,7 @@ pub struct Classification {
     pub genre: String,
     /// Whether the confidence is below the threshold, so that the answer is *none of these*.
     pub none: bool,
-    /// Probability that the file is no music, if a network predicts it.
+    /// Probability that the file is not music, if a network predicts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub non_music: Option<NonMusic>,
     /// Tags, the strongest first, if a network predicts tags.
@@ -46,7 +46,7 @@ pub struct SegmentClassification {
     pub start: f64,
     /// End in seconds.
     pub end: f64,
-    /// Probability that the segment is no music, if a network predicts it.
+    /// Probability that the segment is not music, if a network predicts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub non_music: Option<NonMusic>,
     /// Probabilities of all genres.

@@ -45,8 +45,8 @@ pub fn plan_of(bundle: &ModelBundle, protocol: Option<Protocol>, seed: Option<u6
     })
 }
 
-/// Opens a data set as the networks know it: without duplicates, if a network was trained without them. A
-/// duplicate of a training clip must not be a test clip.
+/// Opens a data set. Duplicates are dropped if a network was trained without them, because a duplicate of a
+/// training clip must not be a test clip.
 ///
 /// # Errors
 /// There is no data set, or the search for duplicates was cancelled.
@@ -121,7 +121,8 @@ pub enum Evaluated {
 }
 
 impl Evaluated {
-    fn of(self, split: Split) -> Vec<SegmentId> {
+    /// The segments of this part.
+    pub(super) fn of(self, split: Split) -> Vec<SegmentId> {
         match self {
             Self::Test => split.test,
             Self::Valid => split.valid,

@@ -11,6 +11,7 @@ pub mod export;
 mod kept;
 pub mod pool;
 pub mod published;
+pub mod sections;
 mod stacking;
 
 pub use bundle::{ModelBundle, Precision};

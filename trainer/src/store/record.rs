@@ -29,7 +29,7 @@ pub struct RunRecord {
     pub data: DataRecord,
 }
 
-/// `environment.json`: the program and machine of a run. For people; no code depends on it.
+/// `environment.json`: the program and machine of a run. It is only for readers; no code depends on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of this program.

@@ -12,7 +12,7 @@ use crate::progress::{progress_bar, with_progress};
 
 /// Windows per forward pass.
 const BATCH: usize = 16;
-/// Iterations of the solver at most. A few hundred are usual.
+/// Maximum number of iterations of the solver. A few hundred are usual.
 const MAX_ITERATIONS: u64 = 3000;
 
 /// Inputs of the head for all training windows.

@@ -16,7 +16,7 @@ use crate::data::{Dataset, inspect, non_music, preprocess};
 use crate::progress::progress_bar;
 use crate::store::{RunFolder, RunRecord, manifest_of};
 
-/// Real sounds that are no music, each with the index of its kind.
+/// Real non-music sounds, each with the index of its kind.
 type Sounds = Vec<(usize, Examples)>;
 
 /// Everything that a run trains and validates on, in memory.

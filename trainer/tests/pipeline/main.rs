@@ -218,7 +218,7 @@ fn trains_resumes_evaluates_exports_and_classifies() {
 }
 
 #[test]
-fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin() {
+fn a_network_can_train_on_validation_clips_while_its_twin_fits_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let text = |path: PathBuf| path.to_str().unwrap().to_owned();
@@ -257,15 +257,15 @@ fn a_chosen_recipe_learns_from_all_but_the_test_clips_and_its_rule_from_its_twin
     // The accuracy of the CSV lines is the same.
     for level in ["track", "segment"] {
         let mut lines = csv::Reader::from_path(at("predictions.csv")).unwrap();
-        let right: Vec<bool> = lines
+        let correct: Vec<bool> = lines
             .records()
             .map(Result::unwrap)
             .filter(|line| &line[0] == "test" && &line[1] == level)
             .map(|line| line[3] == line[4])
             .collect();
-        let share = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
-        assert_eq!(measured[level]["n"], right.len());
-        assert!((measured[level]["accuracy"].as_f64().unwrap() - share).abs() < 1e-9, "{level}");
+        let accuracy = correct.iter().filter(|correct| **correct).count() as f64 / correct.len() as f64;
+        assert_eq!(measured[level]["n"], correct.len());
+        assert!((measured[level]["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "{level}");
     }
     assert_eq!(run(&["export", &run_folder, "--to", &models]).0, 0);
     let (code, _, err) = run(&["combine", &models, "--data", &data_folder]);

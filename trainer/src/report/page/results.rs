@@ -1,4 +1,4 @@
-//! The figures of merit.
+//! Metrics over whole clips and over segments.
 
 use maud::{Markup, html};
 
