@@ -62,7 +62,7 @@ impl<'a> Excerpt<'a> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Extractor, Features, Input, InputSpec, LogMel, LogPowerMel, Preparation, golden_signal};
+    use crate::{Extractor, Input, InputSpec, LogMel, LogPowerMel, Preparation, golden_signal};
 
     /// Windows of an excerpt are those of the whole song, to the last bit; without the samples before the
     /// segment they are not.
@@ -71,9 +71,8 @@ mod tests {
         let mut input_spec = InputSpec::new(
             3.0,
             vec![
-                Input::LogMel(LogMel::default()),
+                Input::LogMel(LogMel { columns: 27, fmax: 8000.0, ..LogMel::default() }),
                 Input::LogPowerMel(LogPowerMel::default()),
-                Input::Features(Features {}),
             ],
         );
         input_spec.sample_rate = 16_000;
