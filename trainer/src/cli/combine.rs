@@ -8,9 +8,11 @@ use super::table::{align_right, table};
 use crate::data::examples::Origin;
 use crate::eval::calibrate::Kind;
 use crate::eval::combine::{Combined, Request, combine};
+use crate::eval::rejection::Rejection;
 use crate::format::{percent, whole_percent};
 use crate::progress::warn;
 use crate::report::threshold_svg;
+use crate::store::UnderCondition;
 
 /// Arguments of `cratedigger combine`.
 #[derive(clap::Args)]
@@ -35,6 +37,17 @@ pub(super) struct Command {
     /// the confidence threshold
     #[arg(long, value_name = "PROBABILITY")]
     non_music_above: Option<f32>,
+    /// Fit the rule to the validation clips under each condition, too (mp3, telephone, clipped, room, faster,
+    /// quieter), and evaluate under each; needs audio
+    #[arg(long)]
+    conditions: bool,
+    /// Choose the threshold of the non-music probability from the sounds in this folder, which has one folder
+    /// a kind; needs --left-out for each kind
+    #[arg(long, value_name = "DIR", conflicts_with = "non_music_above", requires = "left_out")]
+    other: Option<PathBuf>,
+    /// Run that was trained without one or more kinds of the sounds of --other; can be repeated
+    #[arg(long, value_name = "RUN", requires = "other")]
+    left_out: Vec<PathBuf>,
     /// Maximum fraction of music that may be refused as "none of these"
     #[arg(long, default_value_t = 0.05)]
     refuse: f64,
@@ -59,14 +72,17 @@ impl Command {
             rule: self.rule,
             twins: self.twins,
             source: self.source,
+            conditions: self.conditions,
             non_music_above: self.non_music_above,
+            other: self.other.map(|folder| (folder, self.left_out)),
             refuse: self.refuse,
             seed: self.seed,
             full_of: self.full_of,
             measured: self.measured,
         };
         let combined = combine(&request)?;
-        combined.write(&threshold_svg(&combined.threshold), request.full_of.as_deref())?;
+        let curve = combined.rejection.as_ref().map_or(&combined.threshold, |rejection| &rejection.threshold);
+        combined.write(&threshold_svg(curve), request.full_of.as_deref())?;
         print(&combined);
         let seen = combined.evaluation.seen_in_training;
         if seen > 0 {
@@ -90,17 +106,9 @@ fn print(combined: &Combined) {
     }
     align_right(&mut table, 1..4);
     println!("{table}\non {} validation clips, each held out of the fit that predicts it", combined.clips);
-    let threshold = &combined.threshold;
-    println!(
-        "none of these below {:.3}: refuses {} of music and {} of {} non-music sounds (area under the curve {:.3})",
-        threshold.chosen.threshold,
-        percent(threshold.chosen.music_refused),
-        percent(threshold.chosen.non_music_refused),
-        combined.sounds,
-        threshold.area,
-    );
-    for (kind, fraction) in &combined.refused_by_kind {
-        println!("  {kind}: {}", percent(*fraction));
+    match &combined.rejection {
+        Some(rejection) => print_rejection(rejection),
+        None => print_threshold(combined),
     }
     let track = &combined.evaluation.track;
     println!(
@@ -113,6 +121,42 @@ fn print(combined: &Combined) {
         percent(combined.evaluation.segment.accuracy),
         combined.evaluation.segment.n
     );
+    for UnderCondition { condition, track, .. } in &combined.evaluation.conditions {
+        println!("  {condition}: {} of {}", percent(track.accuracy), track.n);
+    }
+}
+
+/// The threshold of the confidence, chosen on synthetic sounds.
+#[expect(clippy::print_stdout, reason = "a command's output")]
+fn print_threshold(combined: &Combined) {
+    let threshold = &combined.threshold;
+    println!(
+        "none of these below {:.3}: refuses {} of music and {} of {} non-music sounds (area under the curve {:.3})",
+        threshold.chosen.threshold,
+        percent(threshold.chosen.music_refused),
+        percent(threshold.chosen.non_music_refused),
+        combined.sounds,
+        threshold.area,
+    );
+    for (kind, fraction) in &combined.refused_by_kind {
+        println!("  {kind}: {}", percent(*fraction));
+    }
+}
+
+/// The threshold of the non-music probability, chosen on real sounds.
+#[expect(clippy::print_stdout, reason = "a command's output")]
+fn print_rejection(rejection: &Rejection) {
+    println!(
+        "none of these above a non-music probability of {:.3} (area under the curve {:.3}); rejected:",
+        rejection.above, rejection.threshold.area
+    );
+    for (kind, count) in &rejection.kinds {
+        println!("  {kind}, left out of the training: {} of {}", count.rejected, count.n);
+    }
+    println!("  music: {} of {}", rejection.music.rejected, rejection.music.n);
+    for (condition, count) in &rejection.music_under {
+        println!("  music, {condition}: {} of {}", count.rejected, count.n);
+    }
 }
 
 fn name(kind: Kind) -> &'static str {

@@ -3,6 +3,8 @@
 pub mod au;
 pub mod audio;
 pub mod augment;
+pub mod codec;
+pub mod conditions;
 mod dataset;
 pub mod examples;
 pub mod features;
@@ -19,6 +21,7 @@ use anyhow::Result;
 use cratedigger_zoo::Signals;
 use walkdir::WalkDir;
 
+use self::conditions::Condition;
 pub use dataset::{Clip, Dataset, TableRow};
 pub use spectrogram::{ARRAY_FRAMES_PER_COLUMN, Columns, columns_of};
 
@@ -62,6 +65,25 @@ pub fn signals(path: &Path, sample_rates: &[u32]) -> Result<(Signals, f64)> {
     let audio = audio::read(path)?;
     let (mixed, seconds) = mono_of(&audio, audio.sample_rate)?;
     Ok((Signals::resampled(&mixed, audio.sample_rate, sample_rates)?, seconds))
+}
+
+/// Sample rate in Hz at which a condition changes a recording: the highest rate of the networks' input.
+const CONDITION_RATE: u32 = 22_050;
+
+/// [`signals`] under a condition. `id` is the clip's id; see [`Condition::apply`].
+///
+/// # Errors
+/// The file cannot be decoded, or a sample is not finite.
+pub fn signals_under(
+    condition: Condition,
+    id: &str,
+    path: &Path,
+    sample_rates: &[u32],
+) -> Result<(Signals, f64)> {
+    let (samples, _) = mono(path, CONDITION_RATE)?;
+    let changed = condition.apply(samples, CONDITION_RATE, id)?;
+    let seconds = changed.len() as f64 / f64::from(CONDITION_RATE);
+    Ok((Signals::resampled(&changed, CONDITION_RATE, sample_rates)?, seconds))
 }
 
 /// Decoded audio, mixed to mono and resampled to `sample_rate` (Hz), and its length in seconds.
