@@ -12,8 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+mod csv;
 mod sections;
 
+pub use csv::{csv_cell, csv_guarded, csv_unguarded};
 pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
 use serde::{Deserialize, Serialize};
 
