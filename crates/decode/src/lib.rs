@@ -57,11 +57,13 @@ mod demux;
 mod error;
 mod mono;
 mod note;
+mod skip;
 mod sniff;
 mod source;
 
+pub use cratedigger_dsp::Mixer;
 pub use decoder::{Block, Decoder};
 pub use error::DecodeError;
-pub use mono::{Mixer, MonoReader};
+pub use mono::MonoReader;
 pub use note::{Note, Notes};
 pub use source::ReadSeek;

@@ -14,6 +14,7 @@ mod explain;
 mod queue;
 mod song;
 mod source;
+mod stream;
 mod wire;
 
 pub use device::Backend;

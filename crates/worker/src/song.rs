@@ -64,7 +64,7 @@ pub(crate) async fn analyse(
     let mut first = 0;
     while first < progress.segments.len() && progress.milliseconds_to_first.is_none() {
         source.read_to(progress.segments.get(first).map_or(0, |segment| segment.end))?;
-        peaks.post(job.id, progress.rate, source.signal(), false);
+        peaks.post(job.id, progress.rate, 0, source.signal(), false);
         progress.predict(analyser, &source, &[first]).await?;
         first += 1;
         if is_cancelled(shared).await {
@@ -74,7 +74,7 @@ pub(crate) async fn analyse(
     let step = (SECONDS_A_TURN * progress.rate) as usize;
     while !source.is_finished() {
         source.read_to(source.signal().len() + step)?;
-        peaks.post(job.id, progress.rate, source.signal(), source.is_finished());
+        peaks.post(job.id, progress.rate, 0, source.signal(), source.is_finished());
         if is_cancelled(shared).await {
             return Ok(false);
         }
@@ -94,6 +94,9 @@ pub(crate) async fn analyse(
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
     let conditions = conditions(source.signal(), analyser.sample_rate(), source.clipping())?;
+    if let Some(note) = source.channels_cancel() {
+        wire::post(&Event::Noted { id: job.id, note }, None);
+    }
     wire::post(&progress.finished(analyser, *set, prediction, conditions), None);
     Ok(true)
 }
@@ -131,24 +134,27 @@ fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<R
 }
 
 /// The predictions of a song so far.
-struct Progress {
+pub(crate) struct Progress {
     id: u32,
     /// Sample rate in Hz at which segments are counted.
     rate: f64,
     segments: Vec<Range<usize>>,
+    /// Number of segments, as far as it is known.
+    pub(crate) total: usize,
     /// Segments posted, the silent ones included.
     posted: usize,
-    song: SongAccumulator,
+    pub(crate) song: SongAccumulator,
     /// When the job began, in milliseconds.
     started: f64,
-    milliseconds_to_first: Option<f64>,
+    pub(crate) milliseconds_to_first: Option<f64>,
 }
 
 impl Progress {
-    fn new(id: u32, analyser: &Analyser, segments: Vec<Range<usize>>, started: f64) -> Self {
+    pub(crate) fn new(id: u32, analyser: &Analyser, segments: Vec<Range<usize>>, started: f64) -> Self {
         Self {
             id,
             rate: f64::from(analyser.sample_rate()),
+            total: segments.len(),
             segments,
             posted: 0,
             song: analyser.song(),
@@ -174,7 +180,7 @@ impl Progress {
     }
 
     /// Posts a segment; no prediction if it is silent.
-    fn post(
+    pub(crate) fn post(
         &mut self,
         analyser: &Analyser,
         index: usize,
@@ -201,13 +207,13 @@ impl Progress {
             none: song.as_ref().is_some_and(|song| song.decision.none),
             non_music: analyser.non_music(&prediction.non_music),
             song_non_music: song.as_ref().and_then(|song| analyser.non_music(&song.non_music)),
-            settled: self.song.settled(self.segments.len().saturating_sub(self.posted)),
+            settled: self.song.settled(self.total.saturating_sub(self.posted)),
             song: song.map(|song| song.ensemble).unwrap_or_default(),
         };
         wire::post(&event, Some(&prediction.spectra.db));
     }
 
-    fn finished(
+    pub(crate) fn finished(
         &self,
         analyser: &Analyser,
         set: ModelSet,
@@ -242,16 +248,19 @@ const SLICE: usize = 256;
 
 /// The peaks of the waveform, as far as they were sent.
 #[derive(Default)]
-struct Peaks {
+pub(crate) struct Peaks {
     /// Slices sent.
     sent: usize,
 }
 
 impl Peaks {
-    /// Sends the slices that are complete by now; with `all`, a shorter last one too.
-    fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
-        let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
-        let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };
+    /// Sends the slices that are complete by now; with `all`, a shorter last one too. `signal` begins at
+    /// sample `start` of the song.
+    pub(crate) fn post(&mut self, id: u32, rate: f64, start: usize, signal: &[f32], all: bool) {
+        let end = start + signal.len();
+        let slices = if all { end.div_ceil(SLICE) } else { end / SLICE };
+        let place = |slice: usize| (slice * SLICE).saturating_sub(start).min(signal.len());
+        let Some(new) = signal.get(place(self.sent)..place(slices)) else { return };
         if new.is_empty() {
             return;
         }

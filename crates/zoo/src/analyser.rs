@@ -8,8 +8,8 @@ use cratedigger_protocol::{NonMusic, Tag};
 
 use crate::{
     EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, argmax, golden_signal, log_softmax,
-    non_music, of_classes, place_at, probabilities,
+    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, SongStream, argmax, golden_signal,
+    log_softmax, non_music, of_classes, place_at, probabilities,
 };
 
 /// Why a prediction failed.
@@ -187,6 +187,14 @@ impl Analyser {
     /// [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         self.input_spec.segments(samples)
+    }
+
+    /// A song that comes piece by piece, at `from` Hz.
+    ///
+    /// # Errors
+    /// A sample rate that cannot be resampled.
+    pub fn stream(&self, from: u32) -> Result<SongStream, DspError> {
+        SongStream::new(&self.input_spec, from, &self.rates)
     }
 
     /// Predicts some segments of a song in one batch; `None` for a silent segment. Segments are ranges of

@@ -27,6 +27,7 @@ pub mod nets;
 pub mod preparation;
 mod signals;
 mod song;
+mod stream;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
 pub use cratedigger_protocol::Metric;
@@ -47,6 +48,7 @@ pub use model::{Architecture, LoadError, Model, Network, batch};
 pub use preparation::{Preparation, PreparationError};
 pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
+pub use stream::{ReadySegment, SongStream};
 
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =

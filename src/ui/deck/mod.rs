@@ -10,6 +10,7 @@ mod zoom;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use web_sys::Element;
 
 use self::gestures::Gestures;
 use self::lanes::{SpectrogramLane, Spotlight, WaveLane};
@@ -47,6 +48,7 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
     let zoom = Zoom::new(Memo::new(move |_| song.seconds()), state.playback);
     zoom.follow(state.playback);
     let runs = Memo::new(move |_| song.segments.with(|all| Run::all(all)));
+    let as_table = RwSignal::new(false);
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
             <div
@@ -72,9 +74,16 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
                     <Overview state runs zoom controls=LANES />
                 </Show>
             </div>
-            <details class="as-table" data-testid="as-table">
+            <details
+                class="as-table"
+                data-testid="as-table"
+                on:toggle=move |event| as_table.set(event_target::<Element>(&event).has_attribute("open"))
+            >
                 <summary>{move || w().as_table}</summary>
-                <Table state song />
+                // A long song has thousands of rows.
+                <Show when=move || as_table.get()>
+                    <Table state song />
+                </Show>
             </details>
         </section>
     }
