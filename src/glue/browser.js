@@ -3,7 +3,7 @@
 
 // ---- Files -------------------------------------------------------------------------------
 
-const SOUND = /\.(wav|wave|mp3|flac|ogg|oga|opus|m4a|m4b|mp4|aac|aif|aiff|aifc|webm|weba|mka|caf)$/i;
+const SOUND = /\.(wav|wave|rf64|mp[123]|flac|ogg|oga|opus|m4a|m4b|mp4|mov|aac|aif|aiff|aifc|au|snd|webm|weba|mka|mkv|caf)$/i;
 const isSound = (file) => /^(audio|video)\//.test(file.type) || SOUND.test(file.name);
 const hidden = (name) => name.startsWith(".");
 const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
@@ -30,13 +30,17 @@ const walk = async (entry, found) => {
   else found.left += 1;
 };
 
+// Whether a drop or a paste holds the address of a local file. Some browsers give that instead of the file.
+export const hasAddress = (data) =>
+  [...(data?.types ?? [])].includes("text/uri-list") && /^file:/im.test(data.getData("text/uri-list"));
+
 // The files of a drop or a paste. A single file is taken whatever its type, so that the user learns
 // why it is not a song; a folder gives only files that look like sound. The entries must be read
 // before the first await, because the browser empties the list after it.
 export async function filesOf(data) {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
   const taken = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
-  const found = { files: [], left: 0, folder: false };
+  const found = { files: [], left: 0, folder: false, address: hasAddress(data) };
   for (const [entry, file] of taken) {
     if (entry?.isDirectory) {
       found.folder = true;
@@ -51,7 +55,7 @@ export function filesOfFolder(list) {
   const all = [...list].filter((file) => !hidden(file.name));
   const path = (file) => file.webkitRelativePath || file.name;
   const files = all.filter(isSound).sort((a, b) => order(path(a), path(b)));
-  return { files, left: all.length - files.length, folder: true };
+  return { files, left: all.length - files.length, folder: true, address: false };
 }
 
 // ---- Out ---------------------------------------------------------------------------------

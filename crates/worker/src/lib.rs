@@ -15,6 +15,7 @@ mod queue;
 mod share;
 mod song;
 mod source;
+mod stream;
 mod wire;
 
 pub use device::Backend;

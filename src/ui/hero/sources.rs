@@ -12,7 +12,8 @@ use crate::ui::icons;
 use crate::{ear, example, glue};
 
 /// File types that the file picker shows.
-const ACCEPT: &str = "audio/*,.wav,.mp3,.flac,.ogg,.oga,.opus,.m4a,.aac,.aif,.aiff";
+const ACCEPT: &str = "audio/*,.wav,.wave,.rf64,.mp1,.mp2,.mp3,.flac,.ogg,.oga,.opus,.m4a,.m4b,.mp4,.mov,.aac,.aif,\
+                      .aiff,.aifc,.au,.snd,.caf,.webm,.weba,.mka,.mkv";
 
 /// Buttons for files, a folder, the microphone, a tab and the example, as far as the browser has them.
 #[component]
