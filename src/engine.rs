@@ -108,7 +108,7 @@ impl Engine {
         self.save();
     }
 
-    /// Chooses the networks, and how they decide. The song under way is not affected.
+    /// Chooses the networks and the rule that combines them. The song under way is not affected.
     pub fn set_networks(&self, set: ModelSet, rule: Option<Rule>) {
         self.state.models.wanted.set(set);
         self.state.models.rule.set(rule);
@@ -193,8 +193,8 @@ fn apply_to_song(state: State, song: Song, update: SongUpdate) {
         SongUpdate::Detail(detail) => song.detail.set(Some(detail)),
         SongUpdate::Notice(notice) => song.notice.set(notice.map(Notice::from)),
         SongUpdate::Output { device, event, payload } => {
-            let finished = matches!(event, Event::Finished { .. });
-            song.apply(device, event, Some(payload));
+            let finished = matches!(*event, Event::Finished { .. });
+            song.apply(device, *event, Some(payload));
             if finished {
                 history::keep(state, song);
             }

@@ -1,7 +1,9 @@
 //! Results of earlier visits, never sound: kept in the browser's database if the visitor allows it, and
 //! exported as files.
 
-use cratedigger_protocol::{Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Tag};
+use cratedigger_protocol::{
+    Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Section, SectionLabel, Tag,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -30,13 +32,16 @@ pub struct Record {
     /// Whether the result was *None of these*. Missing in records of earlier versions.
     #[serde(default)]
     none: bool,
-    /// How probable it is that the song is no music. Missing in records of earlier versions, and if no
-    /// network predicted it.
+    /// Kind and probability of non-music. Missing in records of earlier versions, and if no network predicted
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     non_music: Option<NonMusic>,
     /// Tags, the strongest first. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Tag>,
+    /// Sections. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sections: Vec<Section>,
     /// Conditions under which the networks are less accurate. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
@@ -57,7 +62,7 @@ struct RecordSegment {
     end: f64,
     /// `None` for a silent segment.
     probabilities: Option<Vec<f32>>,
-    /// How probable it is that the segment is no music. Missing in records of earlier versions.
+    /// Kind and probability of non-music. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     non_music: Option<NonMusic>,
     /// Probabilities of each network in thousandths, to save space: all classes of the record's first
@@ -87,6 +92,7 @@ impl Record {
             none: result.none,
             non_music: result.non_music,
             tags: result.tags,
+            sections: result.sections,
             conditions: result.conditions,
             networks: result.set,
             character: song.character.get_untracked(),
@@ -129,11 +135,14 @@ impl Record {
             none: self.none,
             non_music: self.non_music,
             tags: self.tags,
+            sections: self.sections.into_iter().map(|section| order.section(section)).collect(),
             conditions: self.conditions,
             set: self.networks,
             device: self.device,
             milliseconds: self.milliseconds,
             milliseconds_to_first: self.milliseconds_to_first,
+            workers: 0,
+            memory: 0.0,
         }));
     }
 }
@@ -160,8 +169,8 @@ impl Record {
     }
 }
 
-/// Names of the last columns of a table: the kind of a sound that is no music, the probability of no
-/// music, the tags with their strengths, the conditions.
+/// Names of the last columns of a table: the kind of non-music, its probability, the tags with their strengths,
+/// the conditions.
 const LAST_COLUMNS: [&str; 4] = ["non_music", "non_music_probability", "tags", "conditions"];
 
 /// Name of a condition in a table: that of the JSON export.
@@ -220,6 +229,16 @@ impl Order<'_> {
             at.and_then(|at| values.get(at)).copied().unwrap_or_default()
         };
         self.new.iter().map(value).collect()
+    }
+
+    /// A section with the current index of its class.
+    fn section(&self, mut section: Section) -> Section {
+        if let SectionLabel::Class { class } = &mut section.label {
+            let name = self.old.get(*class as usize);
+            let now = name.and_then(|name| self.new.iter().position(|new| new == name));
+            *class = now.and_then(|now| u32::try_from(now).ok()).unwrap_or(u32::MAX);
+        }
+        section
     }
 
     fn member(&self, name: &str, probabilities: &[f32]) -> MemberOutput {

@@ -3,7 +3,7 @@
 use cratedigger_client::SongNotice;
 pub use cratedigger_client::{Reason, Trouble};
 
-/// A remark for the user; nothing has ended because of it.
+/// A notice for the user. Unlike [`Trouble`], it does not end the analysis of a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// See [`SongNotice::CpuRestarted`].
@@ -36,6 +36,8 @@ pub enum Notice {
     NotExplained,
     /// The history cannot be read or written.
     NoHistory,
+    /// A CUE sheet cannot hold so many sections.
+    TooManyTracks,
 }
 
 impl From<SongNotice> for Notice {

@@ -9,8 +9,8 @@ super::texts! {
                  Each segment gets its own prediction. The genre of the song is the combined prediction of \
                  all segments.",
             de: "Ein paar kleine neuronale Netze klassifizieren das Spektrogramm eines Stücks in Abschnitten \
-                 von drei Sekunden. Jeder Abschnitt bekommt eine eigene Vorhersage. Das Genre des Stücks ist \
-                 die gemeinsame Vorhersage aller Abschnitte.",
+                 von drei Sekunden. Jeder Abschnitt bekommt eine eigene Vorhersage. Das Genre des Stücks \
+                 ergibt sich aus den Vorhersagen aller Abschnitte.",
         }
         accuracy { en: "Accuracy", de: "Genauigkeit" }
         headline_one {
@@ -34,12 +34,12 @@ super::texts! {
         all_together { en: "all together", de: "alle zusammen" }
         trained_again { en: "trained again for this split", de: "für diese Aufteilung neu trainiert" }
         other_splits {
-            en: "Easier splits give higher figures. Many projects split this data set with the same artists, \
-                 or even parts of the same songs, on both sides. Networks like these, some of them larger, \
-                 reach on such splits:",
-            de: "Leichtere Aufteilungen ergeben höhere Werte. Viele Projekte teilen diesen Datensatz mit \
-                 denselben Künstlern oder sogar Teilen derselben Stücke auf beiden Seiten. Netze wie diese, \
-                 manche größer, erreichen damit:",
+            en: "Easier splits give higher figures. In many projects, the same artists or even parts of the \
+                 same songs are in both training and test data. On such splits, networks like these, some of \
+                 them larger, reach:",
+            de: "Leichtere Aufteilungen ergeben höhere Werte. In vielen Projekten sind dieselben Künstler oder \
+                 sogar Teile derselben Stücke in Trainings- und Testdaten. Mit solchen Aufteilungen erreichen \
+                 Netze wie diese, manche davon größer:",
         }
         tested_on { en: "Tested on", de: "Getestet auf" }
         correct { en: "Correct", de: "Richtig" }
@@ -51,8 +51,8 @@ super::texts! {
             de: "von Künstlern, die nicht in den Trainingsdaten sind (fault-filtered)",
         }
         track_stratified {
-            en: "not in the training data, whose artists may be (track-stratified)",
-            de: "die nicht in den Trainingsdaten sind, deren Künstler aber schon (track-stratified)",
+            en: "not in the training data, though their artists may be (track-stratified)",
+            de: "die nicht in den Trainingsdaten sind, deren Künstler aber vorkommen können (track-stratified)",
         }
         segment_random {
             en: "of songs with other segments in the training data: too optimistic (segment-random)",
@@ -60,24 +60,24 @@ super::texts! {
         }
         conditions { en: "Under other conditions", de: "Unter anderen Bedingungen" }
         conditions_words {
-            en: "The same kind of test, with clips that were altered first.",
-            de: "Dieselbe Art von Test, mit vorher veränderten Clips.",
+            en: "The test clips were altered before the test.",
+            de: "Die Testclips wurden vor dem Test verändert.",
         }
         condition { en: "Condition", de: "Bedingung" }
         condition_mp3 { en: "MP3 at 48 kbit/s", de: "MP3 mit 48 kbit/s" }
-        condition_telephone { en: "telephone band", de: "Telefonband" }
+        condition_telephone { en: "telephone quality", de: "Telefonqualität" }
         condition_clipped { en: "clipped", de: "übersteuert" }
-        condition_room { en: "echo of a room", de: "Hall eines Raums" }
+        condition_room { en: "room reverberation", de: "Raumhall" }
         condition_faster { en: "faster", de: "schneller" }
         condition_quieter { en: "quieter", de: "leiser" }
         non_music { en: "Sounds that are not music", de: "Geräusche, die keine Musik sind" }
         non_music_rejected {
-            en: "Of {0} recordings without music, {1} were recognised as no music ({2}).",
-            de: "Von {0} Aufnahmen ohne Musik wurden {1} als keine Musik erkannt ({2}).",
+            en: "Of {0} recordings without music, {1} were classified as “No music” ({2}).",
+            de: "Von {0} Aufnahmen ohne Musik wurden {1} als „Keine Musik“ eingestuft ({2}).",
         }
         music_accepted {
             en: "Of {0} recordings of music, {1} were accepted as music ({2}).",
-            de: "Von {0} Aufnahmen mit Musik wurden {1} als Musik akzeptiert ({2}).",
+            de: "Von {0} Aufnahmen mit Musik wurden {1} als Musik erkannt ({2}).",
         }
         kinds_left_out {
             en: "each kind of sound left out of the training in turn",
@@ -91,20 +91,20 @@ super::texts! {
         }
         limitations { en: "Known limitations", de: "Bekannte Grenzen" }
         limit_genres {
-            en: "The model knows ten genres. Other music gets the most similar of them, unless the confidence \
-                 is too low.",
-            de: "Das Modell kennt zehn Genres. Andere Musik bekommt das ähnlichste davon, wenn die Konfidenz \
-                 nicht zu niedrig ist.",
+            en: "The model knows ten genres. For other music it predicts the most similar of them, unless the \
+                 confidence is too low.",
+            de: "Das Modell kennt zehn Genres. Anderer Musik ordnet es das ähnlichste davon zu, außer wenn die \
+                 Konfidenz zu niedrig ist.",
         }
         limit_data {
             en: "The training data are about sixty clips per genre, collected around the year 2000. Newer \
                  styles are unknown to the model.",
-            de: "Die Trainingsdaten sind rund sechzig Clips pro Genre, gesammelt um das Jahr 2000. Neuere \
+            de: "Die Trainingsdaten umfassen rund sechzig Clips pro Genre, gesammelt um das Jahr 2000. Neuere \
                  Stile kennt das Modell nicht.",
         }
         limit_opinion {
             en: "Genre labels are subjective: listeners disagree about many of these clips.",
-            de: "Genres sind subjektiv: Auch Menschen ordnen viele dieser Clips verschieden ein.",
+            de: "Genres sind subjektiv: Auch Menschen ordnen viele dieser Clips unterschiedlich ein.",
         }
         limit_similar {
             en: "Genres with the same instruments, such as rock, blues and country, are often confused.",
@@ -112,11 +112,11 @@ super::texts! {
         }
         limit_speech {
             en: "The model may predict a genre for speech. It recognises most noise and silence.",
-            de: "Für Sprache sagt das Modell manchmal ein Genre vorher. Rauschen und Stille erkennt es meist.",
+            de: "Bei Sprache sagt das Modell manchmal ein Genre vorher. Rauschen und Stille erkennt es meist.",
         }
         limit_non_music {
             en: "Some speech and other sounds are still taken for music.",
-            de: "Manche Sprache und andere Geräusche werden noch für Musik gehalten.",
+            de: "Sprache und andere Geräusche werden manchmal noch für Musik gehalten.",
         }
         data { en: "Training data", de: "Trainingsdaten" }
         data_words {
@@ -124,14 +124,14 @@ super::texts! {
                  2001. Repeated, mislabelled and distorted clips are left out (the “fault-filtered” \
                  partition). No artist is in both training and test data.",
             de: "GTZAN: 1000 Clips von 30 Sekunden in zehn Genres, gesammelt von George Tzanetakis in den \
-                 Jahren 2000 und 2001. Doppelte, falsch benannte und verzerrte Clips sind ausgeschlossen (die \
+                 Jahren 2000 und 2001. Doppelte, falsch zugeordnete und verzerrte Clips sind ausgeschlossen (die \
                  Aufteilung „fault-filtered“). Kein Künstler ist zugleich in Trainings- und Testdaten.",
         }
         networks { en: "The networks", de: "Die Netze" }
         parameters { en: "{0} trained parameters, {1} kB", de: "{0} trainierte Parameter, {1} kB" }
         licence_words {
             en: "Its weights were published by others and are included under their licence.",
-            de: "Seine Gewichte haben andere veröffentlicht; sie sind unter deren Lizenz enthalten.",
+            de: "Seine Gewichte wurden von anderen veröffentlicht und sind unter deren Lizenz enthalten.",
         }
         licence { en: "Licence notice", de: "Lizenztext" }
         tags { en: "Also heard: the tags", de: "Auch gehört: die Tags" }
@@ -149,9 +149,9 @@ super::texts! {
             en: "This page decodes your songs and its workers analyse them, in this browser. Nothing is sent: \
                  the page’s security policy blocks it. Results are kept in this browser if you allow it; \
                  sound is never kept.",
-            de: "Diese Seite decodiert deine Stücke, ihre Worker analysieren sie, alles in diesem Browser. \
-                 Nichts wird gesendet: Die Sicherheitsregeln der Seite sperren es. Ergebnisse bleiben in \
-                 diesem Browser, wenn du es erlaubst; Ton nie.",
+            de: "Diese Seite decodiert deine Stücke, und ihre Worker analysieren sie, alles in diesem Browser. \
+                 Nichts wird gesendet: Die Sicherheitsregeln der Seite verhindern es. Wenn du es erlaubst, \
+                 bleiben Ergebnisse in diesem Browser gespeichert; Ton wird nie gespeichert.",
         }
     }
 }
@@ -164,7 +164,7 @@ impl About {
         [self.limit_genres, self.limit_data, self.limit_opinion, self.limit_similar, sounds]
     }
 
-    /// Name of a condition of a measurement. An unknown id is its own name.
+    /// Name of a condition of a measurement. An unknown id is returned unchanged.
     pub fn condition_name<'a>(&self, id: &'a str) -> &'a str {
         match id {
             "mp3-48k" => self.condition_mp3,

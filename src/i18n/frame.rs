@@ -18,7 +18,8 @@ super::texts! {
             en: "Nothing is uploaded. Songs are decoded and analysed on this computer. The page’s security \
                  policy blocks connections to any server except the one it came from.",
             de: "Nichts wird hochgeladen. Stücke werden auf diesem Rechner decodiert und analysiert. Die \
-                 Sicherheitsregeln der Seite sperren Verbindungen zu jedem Server außer ihrem eigenen.",
+                 Sicherheitsregeln der Seite blockieren Verbindungen zu allen Servern außer dem, von dem sie \
+                 kommt.",
         }
         footer_cpu { en: "Computed on the CPU.", de: "Berechnet auf der CPU." }
         footer_both { en: "Computed on the CPU and with WebGPU.", de: "Berechnet auf der CPU und mit WebGPU." }
@@ -26,7 +27,7 @@ super::texts! {
         footer_none { en: "The networks could not be loaded.", de: "Die Netze konnten nicht geladen werden." }
         update_ready {
             en: "A new version of this page is ready.",
-            de: "Eine neue Version dieser Seite ist bereit.",
+            de: "Eine neue Version dieser Seite ist verfügbar.",
         }
         update_now { en: "Use it now", de: "Jetzt verwenden" }
         announce_progress { en: "Analysing, {0} percent done", de: "Analyse läuft, {0} Prozent fertig" }

@@ -10,22 +10,22 @@ super::texts! {
     Hero {
         drop_a_song { en: "Drop a song.", de: "Zieh ein Stück hierher." }
         let_go { en: "Release to analyse.", de: "Loslassen zum Analysieren." }
-        see_its_genre { en: "See its genre, and why.", de: "Sieh sein Genre und den Grund." }
+        see_its_genre { en: "See its genre, and why.", de: "Sieh, welches Genre es hat und warum." }
         lead {
-            en: "Cratedigger analyses music on your own computer and shows the genre of every few seconds. \
+            en: "Cratedigger analyses music on your own computer and shows the genre for every few seconds. \
                  No song leaves this page.",
-            de: "Cratedigger analysiert Musik auf deinem eigenen Rechner und zeigt alle paar Sekunden das \
-                 Genre. Kein Stück verlässt diese Seite.",
+            de: "Cratedigger analysiert Musik auf deinem eigenen Rechner und zeigt für jeden Abschnitt von \
+                 wenigen Sekunden das Genre. Kein Stück verlässt diese Seite.",
         }
         formats {
             en: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF and others, of any length, anywhere on this page.",
-            de: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF und andere, beliebig lang, an jeder Stelle dieser Seite.",
+            de: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF und andere, beliebig lang, irgendwo auf dieser Seite.",
         }
         choose_files { en: "Choose songs", de: "Stücke wählen" }
         choose_folder { en: "Choose a folder", de: "Ordner wählen" }
         microphone { en: "Microphone", de: "Mikrofon" }
         tab_sound { en: "Sound of a tab", de: "Ton eines Tabs" }
-        example { en: "Try an example", de: "Beispiel testen" }
+        example { en: "Try an example", de: "Beispiel ausprobieren" }
         example_name { en: "Example in three styles.wav", de: "Beispiel in drei Stilen.wav" }
 
         waiting_first { en: "Next in the queue.", de: "Als Nächstes an der Reihe." }
@@ -39,8 +39,9 @@ super::texts! {
         still_listening { en: "Still listening.", de: "Hört noch zu." }
         settled { en: "Settled.", de: "Steht fest." }
         settled_words {
-            en: "The answer is unlikely to change. The rest of the song is still drawn.",
-            de: "Das Ergebnis ändert sich kaum noch. Der Rest des Stücks wird noch gezeichnet.",
+            en: "The answer is unlikely to change. The rest of the song is still being analysed.",
+            de: "Das Ergebnis ändert sich wahrscheinlich nicht mehr. Der Rest des Stücks wird noch \
+                 analysiert.",
         }
         progress { en: "Progress", de: "Fortschritt" }
         cancel { en: "Cancel", de: "Abbrechen" }
@@ -86,7 +87,7 @@ super::texts! {
         tags { en: "Also heard", de: "Auch gehört" }
         tags_order {
             en: "Also heard, the strongest first",
-            de: "Auch gehört, das Stärkste zuerst",
+            de: "Auch gehört, die stärksten zuerst",
         }
         tags_about { en: "What are these tags?", de: "Was sind das für Tags?" }
         telephone {
@@ -125,7 +126,7 @@ impl Hero {
         }
     }
 
-    /// Name of a sound that is no music, as written inside a sentence; `None` for an unknown kind.
+    /// Name of a non-music sound, as written inside a sentence; `None` for an unknown kind.
     fn sound(&self, sound: Sound) -> Option<&'static str> {
         match sound {
             Sound::Speech => Some(self.speech),
@@ -139,7 +140,7 @@ impl Hero {
         self.sound(sound).map_or_else(|| self.no_music.into(), |kind| fill(self.no_music_of, &[kind]))
     }
 
-    /// The same in two lines, for narrow places. The second one is empty for an unknown kind.
+    /// The answer *No music* in two lines, for narrow places. The second line is empty for an unknown kind.
     pub fn no_music_lines(&self, sound: Sound) -> [&'static str; 2] {
         [self.no_music, self.sound(sound).unwrap_or_default()]
     }
@@ -149,7 +150,7 @@ impl Hero {
         self.sound(sound).unwrap_or(self.no_music)
     }
 
-    /// A sentence about a sound that is no music; `probability` is that of all such sounds together.
+    /// A sentence about a non-music sound; `probability` is that of all kinds of non-music together.
     pub fn no_music_sentence(&self, sound: Sound, probability: &str) -> String {
         let sentence = match sound {
             Sound::Speech => self.speech_words,
@@ -159,7 +160,7 @@ impl Hero {
         fill(sentence, &[probability])
     }
 
-    /// What the conditions of a recording mean, in words; `None` without a condition.
+    /// Explanation of a recording's conditions; `None` without a condition.
     pub fn conditions(&self, conditions: &[Condition]) -> Option<String> {
         let of = |condition: &Condition| match condition {
             Condition::Telephone => self.telephone,
@@ -176,7 +177,7 @@ mod tests {
     use crate::i18n::Language;
 
     #[test]
-    fn no_music_is_named_with_its_kind_if_it_is_known() {
+    fn no_music_has_its_kind_if_it_is_known() {
         let w = &Language::English.words().hero;
         assert_eq!(w.no_music(Sound::Speech), "No music: speech");
         assert_eq!(w.no_music(Sound::Other), "No music: other sounds");

@@ -15,9 +15,9 @@ super::texts! {
         crate_at { en: "At {0}", de: "Bei {0}" }
         crate_no_music {
             en: "No music, so the genres do not count",
-            de: "Keine Musik, die Genres zählen also nicht",
+            de: "Keine Musik, deshalb zählen die Genres nicht",
         }
-        crate_now { en: "Right now", de: "Gerade jetzt" }
+        crate_now { en: "Right now", de: "Jetzt gerade" }
 
         your_crate { en: "Your crate", de: "Deine Kiste" }
         one_song { en: "1 song", de: "1 Stück" }
@@ -44,7 +44,7 @@ super::texts! {
 }
 
 impl Library {
-    /// Number of songs, in words.
+    /// Number of songs as text, such as *2 songs*.
     pub fn songs(&self, n: usize) -> String {
         if n == 1 { self.one_song.into() } else { fill(self.n_songs, &[&n.to_string()]) }
     }

@@ -143,7 +143,7 @@ static GERMAN: Words = Words {
 };
 
 impl Words {
-    /// Name of the genre with this id, as written inside a sentence. An unknown id is its own name.
+    /// Name of the genre with this id, as written inside a sentence. For an unknown id, the id with spaces.
     pub fn genre(&self, id: &str) -> String {
         let known = self.genres.iter().find(|(known, _)| *known == id);
         known.map_or_else(|| id.replace(['_', '-'], " "), |(_, name)| (*name).to_string())

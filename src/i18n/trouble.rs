@@ -57,11 +57,12 @@ super::texts! {
         }
         too_short {
             en: "This song is too short to analyse. Try one of at least a few seconds.",
-            de: "Dieses Stück ist zu kurz für eine Analyse. Nimm eins von mindestens ein paar Sekunden.",
+            de: "Dieses Stück ist zu kurz für eine Analyse. Nimm eins, das mindestens ein paar Sekunden \
+                 lang ist.",
         }
         silent {
             en: "This file is silent from start to end. Try one with music in it.",
-            de: "Diese Datei ist von Anfang bis Ende still. Nimm eine mit Musik.",
+            de: "Diese Datei enthält nur Stille. Nimm eine mit Musik.",
         }
         bad_samples {
             en: "The audio in this file is damaged. Try another copy, or convert it to WAV.",
@@ -129,14 +130,21 @@ super::texts! {
             de: "Es wurde kein Ton geteilt. Wähl einen Tab und schalte ein, dass sein Ton geteilt wird.",
         }
         not_kept {
-            en: "Your browser did not allow that. Try to save it as a file.",
-            de: "Dein Browser hat das nicht erlaubt. Versuch, es als Datei zu speichern.",
+            en: "Your browser did not allow that. Allow this page to use downloads and the clipboard, then try \
+                 again.",
+            de: "Dein Browser hat das nicht erlaubt. Erlaub dieser Seite Downloads und die Zwischenablage und \
+                 versuch es noch einmal.",
         }
         copied { en: "Copied.", de: "Kopiert." }
         no_history {
-            en: "The history cannot be written in this browser. Export the results to keep them.",
-            de: "Der Verlauf kann in diesem Browser nicht geschrieben werden. Exportiere die Ergebnisse, um \
+            en: "The history cannot be stored in this browser. Export the results to keep them.",
+            de: "Der Verlauf kann in diesem Browser nicht gespeichert werden. Exportiere die Ergebnisse, um \
                  sie zu behalten.",
+        }
+        too_many_tracks {
+            en: "A CUE sheet holds at most 99 sections. Save CSV, Audacity labels or chapters instead.",
+            de: "Ein CUE-Sheet fasst höchstens 99 Teile. Speichere stattdessen CSV, Audacity-Textmarken oder \
+                 Kapitel.",
         }
         not_explained {
             en: "The explanation could not be computed. Try again in a moment.",
@@ -153,15 +161,18 @@ super::texts! {
             de: "deiner GPU fehlt etwas, das die Netze brauchen",
         }
         reason_mismatch {
-            en: "it computes other numbers than the reference, so it is not used",
-            de: "sie rechnet andere Zahlen als die Referenz und wird nicht benutzt",
+            en: "its results differ from the reference, so it is not used",
+            de: "ihre Ergebnisse weichen von der Referenz ab, deshalb wird sie nicht benutzt",
         }
         reason_models { en: "the networks could not be loaded", de: "die Netze konnten nicht geladen werden" }
         reason_protocol {
             en: "the page and its worker have different versions: reload the page",
             de: "die Seite und ihr Worker haben verschiedene Versionen: lade die Seite neu",
         }
-        reason_stopped { en: "it stopped during the computation", de: "sie ist beim Rechnen ausgefallen" }
+        reason_stopped {
+            en: "it stopped during the computation",
+            de: "sie ist bei der Berechnung ausgefallen",
+        }
     }
 }
 
@@ -207,6 +218,7 @@ impl Messages {
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,
             Notice::NoHistory => self.no_history,
+            Notice::TooManyTracks => self.too_many_tracks,
             Notice::NotExplained => self.not_explained,
         };
         text.into()

@@ -1,7 +1,7 @@
-//! Predictions of the single networks.
+//! Predictions of the individual networks.
 
 super::texts! {
-    /// Predictions of the single networks.
+    /// Predictions of the individual networks.
     Votes {
         title { en: "What each network predicts", de: "Was jedes Netz vorhersagt" }
         at { en: "At {0}:", de: "Bei {0}:" }

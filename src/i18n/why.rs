@@ -36,15 +36,15 @@ super::texts! {
             en: "Radar chart of six descriptors; the table beside it has the same values.",
             de: "Netzdiagramm von sechs Merkmalen; die Tabelle daneben hat dieselben Werte.",
         }
-        below { en: "less than most {0}", de: "weniger als meist bei {0}" }
+        below { en: "lower than in most {0}", de: "niedriger als meist bei {0}" }
         within { en: "typical of {0}", de: "typisch für {0}" }
-        above { en: "more than most {0}", de: "mehr als meist bei {0}" }
+        above { en: "higher than in most {0}", de: "höher als meist bei {0}" }
 
         tempo { en: "Tempo", de: "Tempo" }
         tempo_unit { en: "{0} beats per minute", de: "{0} Schläge pro Minute" }
         brightness { en: "Brightness", de: "Helligkeit" }
         brightness_unit { en: "spectral centroid at {0} kHz", de: "spektraler Schwerpunkt bei {0} kHz" }
-        noisiness { en: "Noisiness", de: "Rauigkeit" }
+        noisiness { en: "Noisiness", de: "Rauschen" }
         noisiness_unit { en: "{0} zero crossings per sample", de: "{0} Nulldurchgänge pro Abtastwert" }
         harmony { en: "Harmony", de: "Harmonie" }
         harmony_unit { en: "{0} harmonic, the rest percussive", de: "{0} harmonisch, der Rest perkussiv" }

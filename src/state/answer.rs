@@ -1,8 +1,8 @@
 //! The answer about a song or a segment, as the page shows it.
 
-use cratedigger_protocol::NonMusic;
+use cratedigger_protocol::{NonMusic, SectionLabel};
 
-/// A kind of sound that is no music.
+/// A kind of non-music sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound {
     /// Speech.
@@ -46,12 +46,21 @@ pub enum Answer {
 
 impl Answer {
     /// The answer from the most probable class, from the answer *None of these*, and from the probability
-    /// that the sound is no music. A rejection as non-music comes first, because it says more than
+    /// that the sound is not music. A rejection as non-music comes first, because it says more than
     /// *None of these*. `None` if nothing is known.
     pub fn of(best: Option<usize>, none: bool, non_music: Option<&NonMusic>) -> Option<Self> {
         match non_music {
             Some(NonMusic { kind, rejected: true, .. }) => Some(Self::NonMusic(Sound::of(kind))),
             _ => best.map(|class| if none { Self::NoneOfThese } else { Self::Genre(class) }),
+        }
+    }
+
+    /// The answer that a section stands for; `None` for silence.
+    pub fn of_section(label: &SectionLabel) -> Option<Self> {
+        match label {
+            SectionLabel::Class { class } => Some(Self::Genre(*class as usize)),
+            SectionLabel::NonMusic { name } => Some(Self::NonMusic(Sound::of(name))),
+            SectionLabel::Silence => None,
         }
     }
 
@@ -63,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// The kind of sound, if the answer is no music.
+    /// The kind of sound, if the answer is *No music*.
     pub fn sound(self) -> Option<Sound> {
         match self {
             Self::NonMusic(sound) => Some(sound),

@@ -108,7 +108,7 @@ pub struct State {
     pub language: RwSignal<Language>,
     /// The open sheet.
     pub sheet: RwSignal<Option<Sheet>>,
-    /// Large type for a room full of people.
+    /// Whether conference mode is on: large type for a large room.
     pub conference: RwSignal<bool>,
     /// Whether a newer version of the page is ready.
     pub update_ready: RwSignal<bool>,

@@ -1,6 +1,6 @@
 //! Segments of a song's timeline.
 
-use cratedigger_protocol::NonMusic;
+use cratedigger_protocol::{NonMusic, Section};
 
 use super::answer::Answer;
 use crate::probabilities::Probabilities;
@@ -17,7 +17,7 @@ pub struct Segment {
     pub end: f64,
     /// Probabilities; `None` for a silent segment.
     pub probabilities: Option<Probabilities>,
-    /// How probable it is that the segment is no music, if a network predicts it.
+    /// Kind and probability of non-music, if a network predicts it.
     pub non_music: Option<NonMusic>,
     /// Counts up when the song is analysed again, so that the view draws the segment again.
     pub revision: u32,
@@ -34,7 +34,7 @@ impl Segment {
         Answer::of(self.probabilities.as_ref()?.best(), false, self.non_music.as_ref())
     }
 
-    /// The genre of the segment; `None` for silence and for sounds that are no music.
+    /// The genre of the segment; `None` for silence and for non-music.
     pub fn best(&self) -> Option<usize> {
         self.answer()?.class()
     }
@@ -53,9 +53,18 @@ impl Run {
     /// Largest gap in seconds between two segments of one run.
     const GAP: f64 = 0.1;
 
-    /// The genre; `None` for silence and for sounds that are no music.
+    /// The genre; `None` for silence and for non-music.
     pub fn class(&self) -> Option<usize> {
         self.answer?.class()
+    }
+
+    /// The sections of a song, which are smoothed in time.
+    pub fn of_sections(sections: &[Section]) -> Vec<Self> {
+        let run = |section: &Section| Self {
+            answer: Answer::of_section(&section.label),
+            range: TimeRange { from: section.start, span: section.end - section.start },
+        };
+        sections.iter().map(run).collect()
     }
 
     /// Joins the segments of a song, which are in order of time. Segments that have not arrived leave gaps.

@@ -2,7 +2,7 @@
 
 use cratedigger_client::Status;
 use cratedigger_protocol::decode::Note;
-use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Tag};
+use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Section, Tag};
 use leptos::prelude::*;
 
 use super::answer::Answer;
@@ -29,7 +29,7 @@ pub struct SoFar {
     pub probabilities: Vec<f32>,
     /// Whether the prediction is *None of these*.
     pub none: bool,
-    /// How probable it is that the song is no music, if a network predicts it.
+    /// Kind and probability of non-music, if a network predicts it.
     pub non_music: Option<NonMusic>,
     /// Whether the remaining segments are unlikely to change the answer.
     pub settled: bool,
@@ -56,10 +56,12 @@ pub struct SongResult {
     pub probabilities: Probabilities,
     /// Whether the result is *None of these*: the confidence is below the threshold.
     pub none: bool,
-    /// How probable it is that the song is no music, if a network predicts it.
+    /// Kind and probability of non-music, if a network predicts it.
     pub non_music: Option<NonMusic>,
     /// Tags of the song, the strongest first.
     pub tags: Vec<Tag>,
+    /// Sections in order of time, without gaps.
+    pub sections: Vec<Section>,
     /// Conditions of the recording under which the networks are less accurate.
     pub conditions: Vec<Condition>,
     /// The networks that analysed the song.
@@ -68,8 +70,12 @@ pub struct SongResult {
     pub device: DeviceKind,
     /// Computation time in milliseconds.
     pub milliseconds: f64,
-    /// Part of it until the first segment was sent.
+    /// Computation time until the first segment was sent, in milliseconds.
     pub milliseconds_to_first: f64,
+    /// Number of workers that computed; 0 if unknown.
+    pub workers: u32,
+    /// WebAssembly memory of these workers, in bytes.
+    pub memory: f64,
 }
 
 impl SongResult {
@@ -78,7 +84,7 @@ impl SongResult {
         Answer::of(self.probabilities.best(), self.none, self.non_music.as_ref())
     }
 
-    /// The probability to show beside the answer: that of no music, or of the most probable genre.
+    /// The probability to show beside the answer: that of non-music, or of the most probable genre.
     pub fn confidence(&self) -> Option<f32> {
         match (self.answer()?, &self.non_music) {
             (Answer::NonMusic(_), Some(non_music)) => Some(non_music.probability),
@@ -99,7 +105,7 @@ pub struct Song {
     pub name: StoredValue<String>,
     /// Whether the file is still there, to be played or analysed again.
     pub audible: bool,
-    /// Where the song is on its way to a result.
+    /// Stage of the song, from the queue to a result.
     pub status: RwSignal<Status>,
     /// A message that does not end the analysis.
     pub notice: RwSignal<Option<Notice>>,
@@ -239,10 +245,13 @@ impl Song {
                 none,
                 non_music,
                 tags,
+                sections,
                 conditions,
                 set,
                 milliseconds,
                 milliseconds_to_first,
+                workers,
+                memory,
                 ..
             } => {
                 self.result.set(Some(SongResult {
@@ -250,11 +259,14 @@ impl Song {
                     none,
                     non_music,
                     tags,
+                    sections,
                     conditions,
                     set,
                     device,
                     milliseconds,
                     milliseconds_to_first,
+                    workers,
+                    memory,
                 }));
                 self.status.set(Status::Done);
             }
@@ -355,11 +367,14 @@ mod tests {
             none: non_music.is_some(),
             non_music,
             tags: vec![Tag { name: "rock".into(), strength: 0.5 }],
+            sections: Vec::new(),
             conditions: vec![Condition::Clipped],
             set: ModelSet::Fast,
             members: Vec::new(),
             milliseconds: 1.0,
             milliseconds_to_first: 1.0,
+            workers: 2,
+            memory: 1e6,
         }
     }
 

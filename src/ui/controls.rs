@@ -42,7 +42,7 @@ pub fn chip(state: State, class: usize, probability: f32) -> impl IntoView + use
     }
 }
 
-/// A sound that is no music, with the probability of that.
+/// The kind of a non-music sound with the probability of non-music.
 pub fn no_music_chip(state: State, non_music: &NonMusic) -> impl IntoView + use<> {
     let sound = Sound::of(&non_music.kind);
     view! {

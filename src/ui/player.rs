@@ -22,7 +22,7 @@ pub fn Player(page: Page) -> impl IntoView {
     // The file as a URL, which holds the file until it is revoked.
     Effect::new(move |old: Option<Option<String>>| {
         if let Some(Some(old)) = old {
-            // Nobody can act on a URL that cannot be revoked.
+            // If this fails, the browser frees the file when the page closes.
             let _ = Url::revoke_object_url(&old);
         }
         let (Some(audio), shown) = (element.get(), playable.get()) else { return None };

@@ -1,4 +1,4 @@
-//! Predictions of the single networks, for the song or for the segment at the cursor, and where they
+//! Predictions of the individual networks, for the song or for the segment at the cursor, and where they
 //! disagree.
 
 use cratedigger_protocol::MemberOutput;

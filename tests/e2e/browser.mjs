@@ -1,4 +1,4 @@
-// Starts a browser with the built site, and drives the page.
+// Starts a browser with the built site, and controls the page.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -29,10 +29,10 @@ export const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshad
 /** Console errors of headless Chromium itself. */
 const NOT_OURS = [/No available adapters/, /GPU stall due to ReadPixels/, /AudioContext encountered an error/];
 
-/** Timeout in milliseconds for what takes a moment, on a busy machine. */
+/** Timeout in milliseconds for short operations, on a busy machine. */
 export const SOON = 90_000;
 
-/** Timeout in milliseconds for what compiles shaders on a software GPU. */
+/** Timeout in milliseconds for operations that compile shaders on a software GPU. */
 export const WEBGPU_PATIENCE = 420_000;
 
 /**
@@ -64,7 +64,7 @@ export async function drive(options, act) {
     const url = request.url();
     if (!url.startsWith(site.url) && !/^(blob|data|about|chrome)/.test(url)) foreign.push(url);
   });
-  // Also ends a script in the page that never answers.
+  // Also ends a test whose page does not respond.
   const timer = setTimeout(() => browser.close(), limit);
   try {
     await act({ page, site, browser, folder, errors });
@@ -85,7 +85,7 @@ export async function drive(options, act) {
 /** An element by its `data-testid`. */
 export const part = (page, id) => page.locator(`[data-testid="${id}"]`);
 
-/** Repeats a question until the answer is true, and returns the answer. */
+/** Calls a function repeatedly until its result is truthy, and returns the result. */
 export async function until(what, ask, patience = SOON) {
   const end = Date.now() + patience;
   for (;;) {
@@ -113,7 +113,7 @@ export async function allReady(page) {
 export const cpuReady = (page) =>
   page.locator('[data-testid="device-status-cpu"][data-state="ready"]').waitFor({ state: "attached" });
 
-/** Waits until the GPU worker is checked and timed, or has failed. */
+/** Waits until the GPU worker has been checked and timed, or has failed. */
 export const gpuSettled = (page) =>
   page
     .locator('[data-testid="device-status-gpu"]:not([data-state="off"], [data-state="loading"])')
@@ -121,7 +121,7 @@ export const gpuSettled = (page) =>
 
 export const state = (page, name) => page.locator(`main[data-state="${name}"]`).waitFor();
 
-/** Gives songs to the page by the file picker. */
+/** Gives songs to the page with the file picker. */
 export const pick = (page, files) =>
   part(page, "file-input").first().setInputFiles(
     [files].flat().map(({ name, buffer }) => ({ name, mimeType: "audio/wav", buffer })),
@@ -172,7 +172,7 @@ export const rows = (page) =>
 export async function accessible(page, what) {
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
   if (!(await page.evaluate(() => "axe" in window))) {
-    // Not as a script element, which the page's content security policy forbids.
+    // Not with a script element, which the page's content security policy forbids.
     const { readFile } = await import("node:fs/promises");
     await page.evaluate(await readFile(AXE, "utf8"));
   }

@@ -1,4 +1,4 @@
-// What the page stores: exports, images, the history, the offline copy. And that it sends nothing.
+// Data that the page stores: exports, images, the history, the offline copy. Also, that it sends nothing.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -96,7 +96,7 @@ test("the history survives a reload, without sound; it can be cleared and turned
     assert.equal(await part(page, "result-genre").innerText(), genre);
     assert.equal(await part(page, "segment").count(), 3);
     assert.ok(await part(page, "play").isDisabled());
-    // The timeline may lie below the pointer now, which would ask about a moment.
+    // The timeline may be under the pointer now, which would select a moment.
     await page.mouse.move(0, 0);
     await until("the hint", async () => /sound is not/.test(await part(page, "moment").innerText()));
 
@@ -128,8 +128,8 @@ test("after loading the page requests nothing, and its content security policy f
     await part(page, "close-settings").click();
     await part(page, "conference").click();
     assert.deepEqual(site.requests.slice(loaded), []);
-    // Another server would answer, but the policy refuses the request: to the page, and to a worker that is
-    // started as the page starts its own.
+    // Another server would answer, but the policy blocks the request, both from the page and from a worker
+    // that is started in the same way as the page's workers.
     const other = await serve();
     const refused = await page.evaluate(async (urls) => {
       const attempt = async (scope, url) => {

@@ -49,7 +49,7 @@ test("a refused microphone gives an error message, and the page continues", () =
 
 test("the page listens to a tab where the browser supports it, and continues after a refusal", () =>
   drive({}, async ({ page, site }) => {
-    // Headless Chromium cannot share a tab. This replacement returns a stream at the first call, and refuses
+    // Headless Chromium cannot share a tab. This replacement returns a stream at the first call, and rejects
     // the second.
     await page.addInitScript(() => {
       let asked = 0;

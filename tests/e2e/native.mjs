@@ -1,4 +1,4 @@
-// The native program's answers, as the reference for the page's.
+// The native program's predictions, as the reference for the page's.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -44,7 +44,7 @@ export function sameProbabilities(actual, expected, what) {
   for (const [genre, p] of Object.entries(actual)) near(p, expected[genre], TOLERANCE, `${what}, ${genre}`);
 }
 
-/** The result on the page, with all digits: from `data-` attributes, because the texts are rounded. */
+/** The page's result with all digits, read from `data-` attributes, because the texts are rounded. */
 export const shown = (page) =>
   page.evaluate(() => {
     const all = (id) => [...document.querySelectorAll(`[data-testid="${id}"]`)];
@@ -64,7 +64,7 @@ export const shown = (page) =>
     };
   });
 
-/** Fails unless the page's result is the native one. */
+/** Fails unless the page's result equals the native one. */
 export function same(result, native) {
   assert.equal(Object.keys(result.probabilities).length, 10);
   sameProbabilities(result.probabilities, native.probabilities, "song");
@@ -77,7 +77,7 @@ export function same(result, native) {
     const expected = native.segments[at];
     near(start, expected.start, TIME_TOLERANCE, `start of segment ${index}`);
     near(end, expected.end, TIME_TOLERANCE, `end of segment ${index}`);
-    // A segment that is no music has no genre.
+    // A non-music segment has no genre.
     if (expected.non_music?.rejected) {
       assert.equal(genre, undefined, `segment ${index}`);
       continue;

@@ -1,4 +1,4 @@
-// The page gives the native program's answers, on the CPU and on WebGPU, also after errors.
+// The page's predictions equal the native program's, on the CPU and on WebGPU, also after errors.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -12,13 +12,13 @@ import { hiss, song } from "./song.mjs";
 const FAST = "manifest.json";
 const FULL = "full.json";
 
-/** Opens the page with the fast networks only, so that the results do not depend on when the others are loaded. */
+/** Opens the page with only the fast set, so that the results do not depend on when the full set is loaded. */
 async function openFast(page, site) {
   await page.addInitScript(() => localStorage.setItem("cratedigger.networks", "fast"));
   await open(page, site, { full: false });
 }
 
-/** Gives one song to the page, waits for its end and shows it; returns `done` or `failed`. */
+/** Gives one song to the page, waits until it is finished and shows it; returns `done` or `failed`. */
 async function finish(page, name, buffer, { by = drop, timeout } = {}) {
   await by(page, [{ name, buffer }]);
   const row = part(page, "row").filter({ hasText: name });
@@ -36,7 +36,7 @@ async function finish(page, name, buffer, { by = drop, timeout } = {}) {
 async function judge(page, name, buffer, options) {
   const status = await finish(page, name, buffer, options);
   assert.equal(status, "done", status === "failed" ? await part(page, "error").innerText() : name);
-  // The timeline may lie below the pointer now, and the bars would be those of a moment.
+  // The timeline may be under the pointer now; the bars would then show a moment.
   await page.mouse.move(2, 2);
   await page.locator("main").evaluate(() => new Promise(requestAnimationFrame));
   return shown(page);
@@ -88,7 +88,7 @@ test("all networks give the native answer, and say when it is none of the genres
     assert.match(await part(page, "result-genre").innerText(), /None|No music/);
   }));
 
-test("a file that is no song gets an error message, and the next song its answer", () =>
+test("a file without audio gets an error message, and the next song is classified", () =>
   drive({}, async ({ page, site, folder }) => {
     await openFast(page, site);
     const files = {
@@ -118,7 +118,7 @@ test("a file that is no song gets an error message, and the next song its answer
 test("a long song can be cancelled, and another dropped while it is analysed", () =>
   drive({}, async ({ page, site, folder }) => {
     await openFast(page, site);
-    // In the page, because the song may be done before a click from here arrives.
+    // Clicks inside the page, because the song may be finished before a click from here arrives.
     await page.evaluate(() => {
       const observer = new MutationObserver(() => {
         const segments = document.querySelectorAll("[data-testid=segment]").length;
@@ -161,7 +161,7 @@ test("WebGPU gives the native answer, and so does the CPU after it", () =>
     same(cpu, native);
   }));
 
-/** GPU workers that fail, and the reason that the page gives. */
+/** GPU workers that fail, and the reason that the page shows. */
 const BROKEN = [
   ["it does not start", "throw new Error('no such luck');", /stopped/],
   ["its message is invalid", "self.wasm_bindgen = async () => { self.onmessage = () => postMessage(['garbage']); };", /stopped/],
@@ -174,7 +174,7 @@ function failing(kind, detail) {
   return `self.wasm_bindgen = async () => { self.onmessage = () => postMessage(${message}); };`;
 }
 
-/** Passes its check, is the fastest, and fails as soon as it gets a song. */
+/** A worker that passes its check, is the fastest, and fails at its first song. */
 const CRASHES_ON_A_SONG = `
   self.wasm_bindgen = async () => {
     self.onmessage = ({ data: [request] }) => {
@@ -191,7 +191,7 @@ test("when the GPU worker fails, the CPU gives the native answer", async () => {
   const short = song(13, 4.5);
   const crashes = ["it crashes on a song", CRASHES_ON_A_SONG, /stopped/];
   for (const [name, script, reason] of [...BROKEN, crashes]) {
-    // The errors are the worker's own.
+    // The errors come from the worker.
     await drive({ args: WEBGPU, errors: [/./] }, async ({ page, site, folder }) => {
       site.overlay.set("worker-gpu.js", Buffer.from(script));
       await openFast(page, site);

@@ -68,6 +68,7 @@ test("settings: theme, language, motion and device are stored; the diagnostics n
     await until("the clipboard", async () => (await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     const diagnostics = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(diagnostics, /CPU: ready, [\d.]+ ms per segment/);
+    assert.match(diagnostics, /4 s: .*, workers 1, \d+ MB/);
     assert.doesNotMatch(diagnostics, /private-name/);
     await part(page, "language-de").check({ force: true });
     assert.match(await part(page, "settings").innerText(), /Einstellungen/);
@@ -126,7 +127,7 @@ test("conference mode: large type, and keys go from song to song", () =>
 
 test("conference mode goes from song to song by itself, but waits while a song plays", () =>
   drive({ args: ["--autoplay-policy=no-user-gesture-required"] }, async ({ page, site }) => {
-    // Timers run normally, and the test can fast-forward them.
+    // Timers run in real time, and the test can fast-forward them.
     await page.clock.install();
     await open(page, site);
     await drop(page, [clip("one.wav", 1, 4), clip("two.wav", 2, 20)]);
@@ -171,7 +172,7 @@ test("the page paints before any worker is loaded; prints paint, blocking time, 
     const later = names.indexOf("models/full.json");
     const first = names.slice(0, later < 0 ? names.length : later);
     const bytes = first.reduce((sum, name) => sum + site.bytes.get(name), 0);
-    // Before a result is shown, whose elements are larger.
+    // Measured before a result is shown, because its elements are larger.
     const { paint, blocked } = await page.evaluate(() => window.seen);
     await pick(page, clip("song.wav", 1, 9));
     await state(page, "done");
@@ -222,13 +223,13 @@ test("the votes of the networks are shown, and where they disagree", () =>
     assert.match(votes, /disagree at 0:03/);
     assert.match(votes, /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*rock/);
     await accessible(page, "votes");
-    // The votes at the moment of the first disagreement; again after a reload, when the song's sound is gone.
+    // The votes at the moment of the first disagreement, also after a reload, when the sound is not available.
     const split = async () => {
       await part(page, "split").click();
       await until("that moment", async () => /At 0:03: 1 of 2/.test(await part(page, "votes").innerText()));
       assert.match(await part(page, "votes").innerText(), /ears[\s\S]*jazz[\s\S]*eyes[\s\S]*≠?[\s\S]*rock/);
       assert.equal(await part(page, "votes").locator("tr.other").count(), 1);
-      // At the other moment they agree.
+      // At the other moment, they agree.
       await part(page, "segment").first().hover();
       await until("the other moment", async () => /At 0:00: all 2/.test(await part(page, "votes").innerText()));
       await part(page, "votes").hover();

@@ -1,4 +1,4 @@
-// A static file server for the built site, which records requests and can replace, delay or refuse answers.
+// A static file server for the built site. It records requests and can replace, delay or refuse responses.
 
 import { readFile } from "node:fs/promises";
 import http from "node:http";
@@ -26,9 +26,9 @@ export const dist = (name) => path.join(root, name);
  * Starts a server. Paths have no leading slash.
  * `overlay`: contents by path, which replace the site's files.
  * `folders`: other folders by path, such as `designs`.
- * `hold`: promises by path; the answer waits for them.
- * `down`: closes every connection without an answer.
- * `requests`: all requested paths; `bytes`: sizes of answers by path.
+ * `hold`: promises by path; the response waits for them.
+ * `down`: closes every connection without a response.
+ * `requests`: all requested paths; `bytes`: sizes of responses by path.
  */
 export async function serve() {
   const site = { requests: [], bytes: new Map(), overlay: new Map(), folders: new Map(), hold: new Map(), down: false };

@@ -1,4 +1,4 @@
-// Synthetic songs as WAV files. A song depends on its seed only.
+// Synthetic songs as WAV files. A song depends only on its seed.
 
 /** A linear congruential generator of numbers in [0, 1). */
 function random(seed) {
@@ -23,7 +23,7 @@ function wav(seconds, rate, channels, frame) {
   data.writeUInt32LE(rate, 24);
   data.writeUInt32LE(2 * channels * rate, 28);
   data.writeUInt16LE(2 * channels, 32);
-  data.writeUInt16LE(16, 34); // bits of a sample
+  data.writeUInt16LE(16, 34); // bits per sample
   data.write("data", 36);
   data.writeUInt32LE(bytes, 40);
   let at = 44;
@@ -37,7 +37,7 @@ function wav(seconds, rate, channels, frame) {
   return data;
 }
 
-/** White noise, which is not music. */
+/** White noise: non-music. */
 export function hiss(seconds, rate = 22050) {
   const next = random(17);
   return wav(seconds, rate, 1, () => 0.75 * next() - 0.375);

@@ -190,21 +190,25 @@ test("why: the reasons for a genre are marked in the spectrogram and listed; the
     await open(page, site);
     await part(page, "example").click();
     await state(page, "done");
-    const genre = await part(page, "segment").nth(1).getAttribute("data-class");
-    assert.match(genre, /^\d$/, "the second segment of the example has a genre");
-    await part(page, "segment").nth(1).click();
+    // A segment of the example with a genre, because a synthetic sound can also be non-music.
+    const genres = await part(page, "segment").evaluateAll((all) => all.map((cell) => cell.dataset.class));
+    const index = genres.findIndex((genre, place) => place > 0 && genre !== undefined);
+    const genre = genres[index];
+    assert.match(String(genre), /^\d$/, String(genres));
+    const clock = (place) => `0:${String(3 * place).padStart(2, "0")}`;
+    await part(page, "segment").nth(index).click();
     await until("the segment's genre", async () => (await part(page, "why-genre").inputValue()) === genre);
-    await until("the segment's moment", async () => (await part(page, "why").innerText()).includes("0:03 · "));
+    await until("the segment's moment", async () => (await part(page, "why").innerText()).includes(`${clock(index)} · `));
     await part(page, "why-ask").click();
     await part(page, "why-answer").waitFor();
     const [left, right] = await part(page, "spotlight").evaluate((canvas) => {
       const [here, lane] = [canvas.getBoundingClientRect(), canvas.parentElement.getBoundingClientRect()];
       return [(here.left - lane.left) / lane.width, (here.right - lane.left) / lane.width];
     });
-    assert.ok(Math.abs(left - 1 / 12) < 0.01 && Math.abs(right - 2 / 12) < 0.01, `${left} to ${right}`);
+    assert.ok(Math.abs(left - index / 12) < 0.01 && Math.abs(right - (index + 1) / 12) < 0.01, `${left} to ${right}`);
     assert.ok((await colours(part(page, "spotlight"))) >= 1);
     const first = await part(page, "why-answer").innerText();
-    assert.match(first, /0:03 and 0:06/);
+    assert.ok(first.includes(`${clock(index)} and ${clock(index + 1)}`), first);
     // The reasons for another genre differ.
     await part(page, "why-genre").selectOption(String((Number(genre) + 3) % 10));
     await part(page, "why-ask").click();
@@ -274,7 +278,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all lanes stay a
     await page.keyboard.press("ArrowLeft");
     await until("the neighbour", () => inSight(25));
     assert.ok(Math.abs((await box(cell(25))).left - lanes.left) < 2);
-    // The press of a click does not move the segment away.
+    // Pressing the mouse button does not scroll the segment away.
     const edge = await box(cell(28));
     await page.mouse.click((edge.left + Math.min(edge.right, lanes.right)) / 2, edge.top + 8);
     await page.mouse.move(2, 2);
@@ -321,7 +325,7 @@ test("zoom: keys, wheel, buttons, the overview and two fingers; all lanes stay a
     const fingers = (type, ...places) =>
       touch.send("Input.dispatchTouchEvent", {
         type,
-        touchPoints: places.map((share, id) => ({ x: lanes.left + share * lanes.width, y, id })),
+        touchPoints: places.map((fraction, id) => ({ x: lanes.left + fraction * lanes.width, y, id })),
       });
     await fingers("touchStart", 0.2);
     await fingers("touchEnd");

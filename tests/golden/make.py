@@ -80,7 +80,7 @@ def save(name, content):
 
 def mel(name, samples, cases):
     # Samples in single precision, arithmetic in double: librosa computes in the precision of its input, and
-    # the vectors should not have rounding errors of their own.
+    # the vectors should have no rounding errors of librosa.
     y = np.asarray(samples, dtype=np.float32).astype(np.float64)
     out = []
     for case in cases:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes decode.json: one second of synthetic sound in many codings.
 
-Needs ffmpeg, lame, flac and oggenc. The sound is a rising tone with its octave; the tests compute it
-themselves and compare. No recording is in it."""
+Needs ffmpeg, lame, flac and oggenc. The sound is a rising tone with its octave, which the tests compute from
+the same formula. The file contains no recording."""
 import base64
 import json
 import math
@@ -17,7 +17,7 @@ SECONDS = 1
 
 
 def sample(n, rate, channel):
-    """The tests have the same formula."""
+    """The tone; tests/common/mod.rs of crates/decode has the same formula."""
     t = n / rate
     phase = 2 * math.pi * (300 * t + 200 * t * t)
     return 0.4 * math.sin(phase) + (0.1 if channel == 0 else 0.2) * math.sin(2 * phase)

@@ -1,8 +1,8 @@
-"""Golden vectors: what the published musicnn says of made-up signals, computed with NumPy alone.
+"""Golden vectors of the published musicnn for synthetic signals, computed with NumPy. See README.md.
 
-python make_musicnn.py WHEEL: `pip download --no-deps musicnn==0.1.0` fetches the wheel. See README.md
-beside this file. Nothing here is shared with the program: this file has its own reader of TensorFlow's
-checkpoints, its own input and its own network.
+python make_musicnn.py WHEEL: `pip download --no-deps musicnn==0.1.0` downloads the wheel. This file is
+independent of the Rust code: it has its own reader of TensorFlow's checkpoints, its own input and its own
+network.
 """
 
 import pathlib
@@ -22,10 +22,10 @@ FRAMES = 187
 MODEL = "MSD_musicnn"
 EPSILON = 1e-3
 DEAD = 1e-6  # a channel whose largest weight is below this is dead
-TINY = 1e-12  # what remains below this is set to 0
+TINY = 1e-12  # smaller values are set to 0
 
-# The formulas are those of make.py, which has them at 22050 Hz. Their samples are taken as 16000 Hz
-# here: all tones are 0.726 times as high.
+# The formulas are those of make.py, which are defined at 22050 Hz. Here their samples count as 16000 Hz, so
+# all frequencies are multiplied by 0.726.
 SIGNALS = {
     "band": band(SAMPLES),
     "sweep": noisy(sweep(SAMPLES), 3),
@@ -45,7 +45,7 @@ def varint(data, at):
 
 
 def message(data):
-    """A protocol buffer's fields, each with the list of its values."""
+    """The fields of a protocol buffer message, each with the list of its values."""
     fields, at = {}, 0
     while at < len(data):
         tag, at = varint(data, at)
@@ -61,7 +61,7 @@ def message(data):
 
 
 def block(data, handle):
-    """Keys and values of a block of a table; keys are stored without what they share with the key before."""
+    """Keys and values of a block of a table; a key is stored without the prefix it shares with the one before."""
     offset, at = varint(handle, 0)
     size, _ = varint(handle, at)
     assert data[offset + size] == 0, "compressed"
@@ -100,7 +100,7 @@ def checkpoint(wheel):
 
 
 def network_input(y):
-    """[time, band], as the published code has it, but for its cast to half precision."""
+    """The network's input, [time, band], as in the published code, but without its cast to half precision."""
     power = librosa.feature.melspectrogram(y=y, sr=RATE, n_fft=512, hop_length=256, n_mels=96)
     return np.log10(1 + 10000 * power[:, :FRAMES]).T
 
@@ -117,8 +117,8 @@ def normalise(v, number, x):
 
 
 def convolve(x, kernel, bias):
-    """Correlation over time and bands, where the kernel fits: [time, band] or [time, channel] in,
-    [time, band, output] out."""
+    """Cross-correlation over time and bands without padding: [time, band] or [time, channel] to
+    [time, band, output]."""
     high, wide = kernel.shape[:2]
     patches = np.lib.stride_tricks.sliding_window_view(x, (high, wide))
     flat = patches.reshape(-1, high * wide) @ kernel.reshape(high * wide, -1)
@@ -126,7 +126,7 @@ def convolve(x, kernel, bias):
 
 
 def front_end(v, x):
-    """[time, 561]"""
+    """Output of the front-end, [time, 561]."""
     x = normalise(v, 0, x)
     out = []
     for number in range(5):
@@ -163,12 +163,12 @@ def forward(v, x):
 
 
 def living(kernel):
-    """Which outputs of a kernel have a weight that counts."""
+    """Mask of the outputs of a kernel that are not dead."""
     return np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0) >= DEAD
 
 
 def constant(v, number):
-    """What a dead channel says: its bias through ReLU and batch normalisation."""
+    """The output of dead channels: the bias after ReLU and batch normalisation."""
     return normalise(v, number + 1, np.maximum(layer(v, "conv2d", number)[1], 0))
 
 
@@ -178,7 +178,8 @@ def half(x):
 
 
 def pruned(v, rounded=half):
-    """The network without its dead channels, its matrices rounded: embedding and logits of an input."""
+    """The network without dead channels and with rounded matrices: a function from an input to embedding and
+    logits, and the numbers of channels."""
     v = dict(v)
     alive = [living(layer(v, "conv2d", n)[0]) for n in range(8)]
     says = [constant(v, n) for n in range(8)]
@@ -186,7 +187,7 @@ def pruned(v, rounded=half):
     first = alive[5]
     second = first | alive[6]
     third = second | alive[7]
-    # Constants that are added to channels that live on.
+    # Constants of dead channels that are added to channels that are not dead.
     added = [np.zeros(64), np.where(first, 0, says[5])]
     fixed2 = np.where(alive[6], 0, says[6]) + added[1]
     fixed3 = np.where(alive[7], 0, says[7]) + np.where(second, 0, fixed2)
@@ -198,7 +199,7 @@ def pruned(v, rounded=half):
     for place, kept in enumerate((front, first, second)):
         kernel, bias = layer(v, "conv2d", 5 + place)
         kernel = kernel[:, :, 0, :]
-        # Dead inputs together are one input that is 1 at every frame (and 0 in the padding).
+        # All dead inputs are replaced by one input that is 1 in every frame and 0 in the padding.
         ones = np.einsum("tio,i->to", kernel, dead[place])
         kernels.append((rounded(kernel[:, kept, :]), rounded(ones), bias))
 
@@ -214,7 +215,7 @@ def pruned(v, rounded=half):
     dense, _ = layer(v, "dense", 0)
     tags, _ = layer(v, "dense", 1)
     everything = np.repeat(np.concatenate([front, first, second, third]), 2)
-    # The constants of dead channels go into the bias in full precision; what lives is rounded.
+    # The weights of dead channels, which act as a bias, keep full precision; all others are rounded.
     v["dense/kernel"] = np.where(everything[:, None], rounded(dense), dense)
     v["dense_1/kernel"] = rounded(tags)
 

@@ -43,7 +43,7 @@ def save(name, content):
 
 
 def table(rng, labels):
-    """Columns of every difficult kind."""
+    """A table with one column of each difficult kind."""
     n = len(labels)
     shift = labels[:, None] * np.array([0.8, 0.3, 0, 0.1, 0.8, 0.5, 1, 0, 0])
     x = rng.normal(size=(n, 9)) + shift
@@ -123,12 +123,12 @@ def calibration(correct, confidence):
     return error, bins
 
 
-def judged(name, truth, logits):
+def evaluated(name, truth, logits):
     k = logits.shape[1]
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     p = np.asarray(digits(p, ".6f")).astype(np.float32)
-    named = p.argmax(axis=1)
-    report = metrics.classification_report(truth, named, output_dict=True, zero_division=0)
+    predicted = p.argmax(axis=1)
+    report = metrics.classification_report(truth, predicted, output_dict=True, zero_division=0)
     per_class = [report.get(str(c), {"precision": 0, "recall": 0, "f1-score": 0, "support": 0}) for c in range(k)]
     figures = ["precision", "recall", "f1-score"]
     # In double precision, except for the clipping in log_loss, which depends on the precision.
@@ -137,7 +137,7 @@ def judged(name, truth, logits):
     loss = metrics.log_loss(truth, p, labels=range(k))
     exact = float(np.mean(-np.log(cut[np.arange(len(truth)), truth])))
     assert abs(loss - exact) < 1e-5
-    error, bins = calibration(named == truth, wide.max(axis=1))
+    error, bins = calibration(predicted == truth, wide.max(axis=1))
     with warnings.catch_warnings():
         # scikit-learn warns that with two classes the first three always include the label.
         warnings.simplefilter("ignore")
@@ -147,12 +147,12 @@ def judged(name, truth, logits):
         "name": name,
         "truth": truth.tolist(),
         "probabilities": digits(wide, ".6f"),
-        "accuracy": float(metrics.accuracy_score(truth, named)),
+        "accuracy": float(metrics.accuracy_score(truth, predicted)),
         "top3": float(top3),
         "per_class": [digits([c[f] for f in figures] + [c["support"]]) for c in per_class],
         "macro": digits([report["macro avg"][f] for f in figures]),
         "weighted": digits([report["weighted avg"][f] for f in figures]),
-        "confusion": metrics.confusion_matrix(truth, named, labels=range(k)).tolist(),
+        "confusion": metrics.confusion_matrix(truth, predicted, labels=range(k)).tolist(),
         "log_loss": exact,
         "brier": float(metrics.brier_score_loss(truth, wide / wide.sum(axis=1, keepdims=True), labels=list(range(k)),
                                                 scale_by_half=False)),
@@ -163,16 +163,17 @@ def judged(name, truth, logits):
 
 def scores():
     rng = np.random.default_rng(21)
-    # Ten classes: 7 has no example but is predicted, 8 has none and is never predicted, 9 is never predicted.
+    # Ten classes: 7 has no example but is predicted, 8 has no example and is never predicted, 9 has examples but
+    # is never predicted.
     truth = rng.choice(10, 150, p=[0.25, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0, 0, 0.1])
     logits = 1.3 * rng.normal(size=(150, 10)) + 2 * np.eye(10)[truth]
     logits[:, 8] -= 9
     logits[:, 9] -= 7
     logits[:5] *= 6  # very confident and partly wrong: probabilities of 0 and 1
-    ten = judged("ten classes, three of them odd", truth, logits)
+    ten = evaluated("ten classes, three of them odd", truth, logits)
     truth = rng.choice(2, 40, p=[0.3, 0.7])
     logits = rng.normal(size=(40, 2)) + np.eye(2)[truth]
-    return [ten, judged("two classes", truth, logits)]
+    return [ten, evaluated("two classes", truth, logits)]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-# Higher than wide, so that swapped axes are detected.
+# The height differs from the width, so that swapped axes are detected.
 NETWORKS = {
     "vgg19": (64, 48),
     "mobilenet_v2": (96, 80),
@@ -41,9 +41,9 @@ def lively(model):
             elif getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
         if isinstance(model, torchvision.models.Inception3):
-            # Else its logits are in the hundreds, where single precision has no digits for 1e-4.
+            # Otherwise its logits are in the hundreds, where single precision does not resolve 1e-4.
             model.fc.weight.mul_(0.01)
-    # Statistics as after training; else values shrink or grow with every layer.
+    # Statistics as after training; otherwise values shrink or grow with every layer.
     model.train()
     with torch.no_grad():
         for seed in range(4):

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 
-/// The device of everything that is not trained: all CPU cores through burn's flex back end.
+/// The device for everything except training: all CPU cores through burn's flex back end.
 pub fn cpu() -> Device {
     Device::flex()
 }

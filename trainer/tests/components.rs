@@ -58,9 +58,9 @@ fn components() -> Components {
     serde_json::from_str(include_str!("../../tests/golden/components.json")).unwrap()
 }
 
-/// Every step alone and in chains, on the fitted rows and on new ones. JSON round trips are lossless.
+/// Each step alone and in chains, on the fitted rows and on new ones. JSON round trips are lossless.
 #[test]
-fn preparations_are_scikit_learns() {
+fn preparations_match_scikit_learn() {
     let golden = components();
     for Case { steps, fitted, first, new } in &golden.cases {
         let preparation = fit(steps, &golden.rows, &golden.labels).unwrap();
@@ -88,7 +88,7 @@ fn preparations_are_scikit_learns() {
 }
 
 #[test]
-fn labels_weights_and_scores_are_scikit_learns() {
+fn labels_weights_and_scores_match_scikit_learn() {
     let golden = components();
     let labels = Labels::of(golden.names.clone());
     assert_eq!(labels.names(), golden.classes);
@@ -105,7 +105,7 @@ fn labels_weights_and_scores_are_scikit_learns() {
 }
 
 #[test]
-fn what_cannot_be_fitted_or_named_is_told() {
+fn errors_name_the_row_the_step_or_the_label() {
     let rows = vec![vec![1.0, 2.0], vec![2.0, f32::NAN], vec![3.0, 4.0]];
     let error = |steps: &[StepConfig], rows: &[Vec<f32>], labels: &[usize]| {
         format!("{:#}", fit(steps, rows, labels).unwrap_err())
@@ -205,7 +205,7 @@ fn names(classes: usize) -> Vec<String> {
 }
 
 #[test]
-fn figures_are_scikit_learns() {
+fn metrics_match_scikit_learn() {
     let golden: ScoreCases = serde_json::from_str(include_str!("../../tests/golden/scores.json")).unwrap();
     assert_eq!(golden.cases.len(), 2);
     for case in golden.cases {
@@ -245,7 +245,7 @@ fn figures_are_scikit_learns() {
             scores.reliability.iter().flat_map(|bin| [bin.n as f64, bin.confidence, bin.accuracy]),
             case.bins.into_iter().flatten(),
         );
-        // The worst mistakes are wrong, and no other one is worse.
+        // The listed mistakes are wrong predictions, and no other mistake has a higher confidence.
         let wrong = |item: &&ScoredExample| !scores.mistakes.iter().any(|m| m.id == item.id);
         let least = scores.mistakes.last().unwrap().confidence;
         for item in items.iter().filter(wrong) {
@@ -262,7 +262,7 @@ fn figures_are_scikit_learns() {
 }
 
 #[test]
-fn figures_of_few_or_odd_items_are_numbers() {
+fn metrics_of_few_or_unusual_examples_are_finite() {
     let item = |label, probabilities: &[f32]| ScoredExample {
         id: "odd".into(),
         label,
@@ -270,16 +270,17 @@ fn figures_of_few_or_odd_items_are_numbers() {
     };
     let empty = Scores::of(&names(3), &[]).unwrap();
     assert_eq!((empty.n, empty.accuracy, empty.interval), (0, 0.0, [0.0, 1.0]));
-    // JSON would turn a NaN into null, which is no number to read.
+    // JSON would turn a NaN into null, which cannot be read as a number.
     let json = serde_json::to_string(&empty).unwrap();
     assert_eq!(serde_json::from_str::<Scores>(&json).unwrap().interval, empty.interval);
 
-    // Of equally probable classes the first is named, and the first three are among the top.
+    // Of equally probable classes, the first one is predicted, and the first three count as the top three.
     let even = [0.2; 5];
     let tied = Scores::of(&names(5), &[item(0, &even), item(2, &even), item(3, &even)]).unwrap();
     assert_near("ties", [tied.accuracy, tied.top3_accuracy], [1.0 / 3.0, 2.0 / 3.0]);
 
-    // An impossibility that happens costs as much as single precision can tell, and no more.
+    // If the label has probability 0, the log loss is finite: the probability is clipped at the epsilon of
+    // single precision.
     let sure = Scores::of(&names(2), &[item(0, &[0.0, 1.0])]).unwrap();
     assert_near("sure", [sure.log_loss, sure.brier, sure.calibration_error], [15.942_385, 2.0, 1.0]);
     assert_eq!(sure.reliability.last().unwrap().n, 1);

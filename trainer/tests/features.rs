@@ -60,17 +60,17 @@ fn read(table: &Path) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn a_table_is_the_features_of_its_windows() {
+fn a_table_has_the_features_of_its_windows() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("genres");
     data_set(&data);
     let table = folder.path().join("table.csv");
     let output = cratedigger(&[&data], &["--window", "3", "--out", table.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // A bad file is named and costs the status, not the table.
+    // A bad file is reported and changes the exit code, but the table is written.
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.contains("jazz.00002.wav is not audio") && said.contains("1 files cannot be read"),
+        said.contains("jazz.00002.wav: is not a sound file") && said.contains("1 files cannot be read"),
         "{said}"
     );
     assert!(!said.contains("notes.txt"), "{said}");
@@ -78,7 +78,7 @@ fn a_table_is_the_features_of_its_windows() {
     let text = fs::read_to_string(&table).unwrap();
     let header = ["filename", "length"].iter().chain(&TABLE_COLUMNS).chain(&["label"]);
     assert_eq!(text.lines().next().unwrap(), header.copied().collect::<Vec<_>>().join(","));
-    // 7 s are two windows of 3 s; the second left over is less than half of one.
+    // 7 s have two windows of 3 s. The remaining second is dropped, because it is less than half a window.
     let rows = read(&table);
     let names: Vec<&str> = rows.iter().map(|row| row["filename"].as_str()).collect();
     let expected: Vec<String> = ["jazz.00000", "jazz.00001", "rock.00000", "rock.00001"]
@@ -88,7 +88,7 @@ fn a_table_is_the_features_of_its_windows() {
     assert_eq!(names, expected);
     assert!(rows.iter().all(|row| row["length"] == "66150" && row["filename"].starts_with(&row["label"])));
 
-    // The same from the samples, without files.
+    // Reference: the features of the same samples, without files.
     let samples: Vec<f32> = song(540.0, 7.0).iter().map(|s| f32::from(*s) / 32768.0).collect();
     let mut extractor = FeatureExtractor::new(&FeatureParams::default()).unwrap();
     let expected = extractor.window(&samples[66150..2 * 66150]).unwrap().table_row().unwrap();
@@ -98,13 +98,13 @@ fn a_table_is_the_features_of_its_windows() {
 }
 
 #[test]
-fn parquet_holds_the_same() {
+fn parquet_and_csv_have_the_same_values() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("genres");
     data_set(&data);
     let (csv, parquet) = (folder.path().join("t.csv"), folder.path().join("t.parquet"));
     for out in [&csv, &parquet] {
-        // Windows that overlap: at 0, 2 and 4 s.
+        // Overlapping windows at 0, 2 and 4 s.
         cratedigger(&[&data], &["--window", "3", "--hop", "2", "--out", out.to_str().unwrap()]);
     }
     let expected = read(&csv);
@@ -127,7 +127,7 @@ fn parquet_holds_the_same() {
 }
 
 #[test]
-fn a_run_that_was_stopped_goes_on() {
+fn a_stopped_extraction_continues() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("genres");
     data_set(&data);
@@ -136,12 +136,12 @@ fn a_run_that_was_stopped_goes_on() {
     let running = Arc::new(AtomicBool::new(false));
     extract(&paths, &whole, &running).unwrap();
 
-    // Stopped before the first file: no table, and the next run has all to do.
+    // If it stops before the first file, it writes no table and keeps no rows.
     let options = Options { out: folder.path().join("parts.csv"), ..whole.clone() };
     let outcome = extract(&paths, &options, &Arc::new(AtomicBool::new(true))).unwrap();
     assert!(outcome.stopped && outcome.files == 0 && !options.out.exists());
 
-    // The table cannot be written where a folder has its name: what is done is kept.
+    // The table cannot be written, because a folder has its name. The computed rows are kept.
     fs::create_dir(&options.out).unwrap();
     assert!(extract(&paths, &options, &running).is_err());
     fs::remove_dir(&options.out).unwrap();
@@ -150,7 +150,7 @@ fn a_run_that_was_stopped_goes_on() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 5, "the settings and four good files");
 
-    // What a killed run leaves: some lines, the last one cut off; and one file has changed since.
+    // A killed run leaves some lines, the last one truncated. In addition, one file has changed since.
     let stamp = lines[3].find("\"stamp\":[").unwrap() + 9;
     let changed = format!("{}1{}", &lines[3][..stamp], &lines[3][stamp..]);
     let cut = &lines[4][..lines[4].len() / 2];
@@ -161,13 +161,13 @@ fn a_run_that_was_stopped_goes_on() {
     assert!(!kept.exists());
     assert_eq!(fs::read(&options.out).unwrap(), fs::read(&whole.out).unwrap());
 
-    // Other settings: nothing of it is taken over.
+    // With other settings, no row is reused.
     fs::write(&kept, &text).unwrap();
     let outcome = extract(&paths, &Options { hop: 1.5, ..options }, &running).unwrap();
     assert_eq!(outcome.reused, 0);
 }
 
-/// A file under two paths, a broken link, a file name that is not Unicode.
+/// The same file under two paths, a broken link, and a file name that is not Unicode.
 #[cfg(target_os = "linux")]
 #[test]
 fn odd_names() {
@@ -194,7 +194,7 @@ fn odd_names() {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn invalid_arguments_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.wav"), wav(&song(300.0, 1.0))).unwrap();
     let say = |paths: &[&Path], more: &[&str]| {
@@ -204,7 +204,7 @@ fn what_cannot_be_is_said() {
     };
     let out = folder.path().join("t.csv");
     let out = out.to_str().unwrap();
-    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("does not exist"));
+    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("No such file"));
     assert!(say(&[folder.path()], &["--out", "t.xlsx"]).contains(".csv or .parquet"));
     assert!(say(&[folder.path()], &["--out", out, "--window", "0"]).contains("--window 0"));
     assert!(say(&[folder.path()], &["--out", out, "--hop", "NaN"]).contains("--hop NaN"));
@@ -251,7 +251,7 @@ fn the_published_table() {
         differences.sort_by(f64::total_cmp);
         let median = differences[differences.len() / 2];
         eprintln!("{name:26} {:.4} %", 100.0 * median);
-        // Means of signals without a constant are noise around zero.
+        // The means of these signals are noise around zero, because the signals have no constant part.
         assert!(median <= 2e-3 || ["harmony_mean", "perceptr_mean"].contains(name), "{name}");
     }
     assert_eq!(same_tempo, n);

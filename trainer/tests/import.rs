@@ -54,7 +54,7 @@ fn as_torchvision(architecture: &Architecture, network: &Network) -> Vec<Theirs>
                 "beta" => "bias",
                 other => other,
             };
-            // Dense layers lie the other way round there.
+            // torchvision stores the weights of dense layers transposed.
             let value = if D == 2 { param.val().transpose() } else { param.val() };
             let shape = value.dims().to_vec();
             self.tensors.push((format!("{theirs}.{parameter}"), shape, value.try_into_vec_as().unwrap()));
@@ -90,7 +90,7 @@ fn recipe(name: &str) -> Architecture {
 }
 
 #[test]
-fn weights_by_torchvisions_names_come_to_their_layers() {
+fn torchvisions_names_are_mapped_to_layers() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let architecture = Architecture::MobileNetV2(MobileNetV2Config { width: 0.1, ..Default::default() });
@@ -111,12 +111,12 @@ fn weights_by_torchvisions_names_come_to_their_layers() {
     assert_eq!(logits(&network, &picture), expected);
     assert_eq!(imported, Imported { tensors: count, head: true, ignored: vec!["AuxLogits.fc.bias".into()] });
 
-    // Another number of classes: everything but the head.
+    // With another number of classes, everything except the head is imported.
     let (network, imported) = import(&architecture, fresh(4), 4, &file).unwrap();
     assert_eq!((imported.tensors, imported.head), (count - 2, false));
     assert_eq!(logits(&network, &picture).len(), 2 * 4);
 
-    // As torch.nn.DataParallel saves it, inside a checkpoint.
+    // Names as torch.nn.DataParallel writes them, inside a checkpoint.
     let wrapped: Vec<Theirs> =
         theirs.iter().map(|(n, s, v)| (format!("state_dict.module.{n}"), s.clone(), v.clone())).collect();
     safetensors(&file, &wrapped);
@@ -125,7 +125,7 @@ fn weights_by_torchvisions_names_come_to_their_layers() {
 }
 
 #[test]
-fn files_of_something_else_are_refused_in_words() {
+fn unsuitable_files_are_refused_with_a_reason() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let architecture = Architecture::MobileNetV2(MobileNetV2Config { width: 0.1, ..Default::default() });
@@ -163,9 +163,9 @@ fn files_of_something_else_are_refused_in_words() {
     }
 }
 
-/// Weights of a run, for the same number of classes and for another.
+/// Weights of a run, for the same number of classes and for another number.
 #[test]
-fn our_own_weights_come_back() {
+fn weights_of_a_run_can_be_imported() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let architecture = recipe("cnn-lstm");
@@ -202,7 +202,7 @@ struct Reference {
 /// tests/golden/README.md.
 #[test]
 #[ignore = "needs the folder of make_torchvision.py that CRATEDIGGER_TORCHVISION names"]
-fn torchvisions_networks_give_torchvisions_logits() {
+fn networks_with_torchvisions_weights_give_its_logits() {
     let folder = std::env::var_os("CRATEDIGGER_TORCHVISION").map(PathBuf::from).unwrap();
     let device = Device::flex();
     for (name, architecture) in [

@@ -70,6 +70,7 @@ fn model(name: &str, seed: u64, n: usize, count: usize, skill: f32, empty: Optio
         data: "GTZAN, 443 clips for training and 197 for validation".into(),
         segment: scores(random, n, 10 * count, 0.85 * skill, empty),
         track: scores(random, n, count, skill, empty),
+        conditions: Vec::new(),
         curves: epochs(random, 40),
         valid_is_learned: false,
         facts: [
@@ -138,8 +139,8 @@ fn assert_sound(page: &str) -> String {
     text
 }
 
-/// Fails if a page refers to another file, runs a script, or has a chart without a title for people who do
-/// not see it.
+/// Fails if a page refers to another file, runs a script, or has a chart without a title, which is its text
+/// alternative.
 fn assert_alone(page: &str) {
     for reference in ["://", "<script", "<img", "<link", "<iframe", "@import", "url(", "src=", "javascript:"]
     {
@@ -162,7 +163,7 @@ fn assert_alone(page: &str) {
 }
 
 #[test]
-fn reports_are_sound_and_stand_alone() {
+fn reports_are_valid_and_self_contained() {
     let mut cross = model("wide", 5, 10, 100, 2.0, None);
     cross.protocol = "track".into();
     cross.folds = folds(&mut ChaCha8Rng::seed_from_u64(1));
@@ -187,7 +188,7 @@ fn reports_are_sound_and_stand_alone() {
 }
 
 #[test]
-fn odd_models_are_reported() {
+fn unusual_models_are_reported() {
     let random = &mut ChaCha8Rng::seed_from_u64(3);
     let plain = || model("plain", 4, 3, 30, 1.5, None);
     let mut untrained = plain();
@@ -237,7 +238,7 @@ fn training_clips_are_not_validation_clips() {
 
 /// Names come from files of any origin; they must stay text.
 #[test]
-fn hostile_names_stay_names() {
+fn malicious_names_stay_text() {
     let evil = "<script>alert('1')</script>\"><svg onload=x>&\u{0}\u{202e}]]>";
     let mut hostile = model(evil, 8, 3, 30, 1.0, None);
     for scores in [&mut hostile.track, &mut hostile.segment] {
@@ -271,7 +272,7 @@ fn thresholds_are_drawn() {
     assert!(svg.contains(&chosen), "{chosen}");
 }
 
-/// Writes sample reports to look at into the folder in the variable `REPORT_SAMPLES`.
+/// Writes sample reports for a visual check into the folder that the variable `REPORT_SAMPLES` names.
 #[test]
 #[ignore = "writes sample reports for a visual check"]
 fn samples() {

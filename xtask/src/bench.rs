@@ -10,12 +10,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
 
-/// The version that made the golden vectors.
+/// The version that the golden vectors come from.
 const LIBROSA: &str = "0.11.0";
 const TORCH: &str = "2.15.0";
-/// Turns of each program. The programs alternate, so that other load on the machine affects all of them.
+/// Number of turns of each program. The programs alternate, so that other load on the machine affects all of
+/// them.
 const TURNS: usize = 3;
-/// Runs of each task in a turn. The fastest run counts, because other load can only add time.
+/// Number of runs of each task per turn. The fastest run counts, because other load can only add time.
 const ROUNDS: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +26,7 @@ enum Peer {
     Librosa,
 }
 
-/// Milliseconds of each task.
+/// Milliseconds of all runs of each task.
 type Times = BTreeMap<String, Vec<f64>>;
 
 /// Compares the features, natively and in WebAssembly, with librosa.
@@ -78,7 +79,7 @@ pub fn features(shell: &Shell) -> Result<()> {
     println!("|{:-<30}|{:->9}:|{:->9}:|{:->9}:|{:->17}:|{:->14}:|", "", "", "", "", "", "");
     let mut tasks: Vec<&String> = best.keys().map(|(task, _)| task).collect();
     tasks.dedup();
-    // The tasks with goals first.
+    // The table of features and log-mel first, then by name.
     tasks.sort_by_key(|task| (*task != "57 features", *task != "log-mel", (*task).clone()));
     for task in tasks {
         let of = |peer| best.get(&(task.clone(), peer)).copied().unwrap_or(f64::NAN);
@@ -106,7 +107,7 @@ pub fn recurrent(shell: &Shell) -> Result<()> {
         bail!("the bench failed ({})", output.status);
     }
     let times: BTreeMap<String, [Vec<f64>; 2]> =
-        serde_json::from_slice(&output.stdout).context("it printed no times")?;
+        serde_json::from_slice(&output.stdout).context("the bench printed no times")?;
     println!("\nOne core, milliseconds (the fastest of {} rounds):\n", TURNS * ROUNDS);
     println!("| {:<60} | {:>8} | {:>8} | {:>11} |", "", "burn", "ours", "burn / ours");
     println!("|{:-<62}|{:->9}:|{:->9}:|{:->12}:|", "", "", "", "");
@@ -151,7 +152,7 @@ pub fn train(shell: &Shell) -> Result<()> {
         println!("| {task:<20} | {torch:>8.1} | {burn:>8.1} | {:>14.2} |", torch / burn);
     }
     if let Some([burn, torch]) = best.get("a step") {
-        println!("\nwindows a second: burn {:.0}, PyTorch {:.0}", 32.0 / burn * 1e3, 32.0 / torch * 1e3);
+        println!("\nwindows per second: burn {:.0}, PyTorch {:.0}", 32.0 / burn * 1e3, 32.0 / torch * 1e3);
     }
     Ok(())
 }
@@ -168,11 +169,12 @@ impl Peer {
 
 /// Runs a program that prints its times as JSON.
 fn measure(command: &mut Command) -> Result<Times> {
-    let output = command.stderr(Stdio::inherit()).output().context("it cannot be started")?;
+    let output =
+        command.stderr(Stdio::inherit()).output().context("the program to measure cannot be started")?;
     if !output.status.success() {
         bail!("{} failed ({})", command.get_program().to_string_lossy(), output.status);
     }
-    serde_json::from_slice(&output.stdout).context("it printed no times")
+    serde_json::from_slice(&output.stdout).context("the program to measure printed no times")
 }
 
 /// Creates a Python environment with one package, and returns its interpreter.
@@ -183,7 +185,7 @@ fn environment(shell: &Shell, name: &str, package: &str, version: &str) -> Resul
     let installed = || {
         let print = format!("import {package}; print({package}.__version__)");
         let printed = python.is_file().then(|| shell.output(&python.to_string_lossy(), &["-c", &print]));
-        // PyTorch adds its build after a plus sign.
+        // PyTorch appends the kind of build after a plus sign.
         printed.flatten().is_some_and(|printed| printed.trim().split('+').next() == Some(version))
     };
     if !installed() {

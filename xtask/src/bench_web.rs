@@ -1,23 +1,25 @@
-//! Our networks in WebAssembly beside ONNX Runtime Web, in one Chromium page.
+//! `cargo xtask bench web`: compares the project's networks in WebAssembly with ONNX Runtime Web, in one
+//! Chromium page.
 
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::browser;
 use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
 
-/// The peer, and what drives the browser.
+/// npm packages with their versions: ONNX Runtime Web, and the driver of the browser.
 const PACKAGES: [(&str, &str); 2] = [("onnxruntime-web", "1.30.0"), ("playwright-core", "1.65.1")];
-/// How often both sides take a turn.
+/// Number of rounds; both sides run in each round.
 const ROUNDS: usize = 25;
-/// Where the page lies.
+/// The script that opens the page.
 const PAGE: &str = "crates/cpu-ops/benches/web/run.mjs";
-/// Outputs of both sides differ by at most this, relative to the largest.
+/// Largest accepted difference of outputs, relative to the largest output.
 const TOLERANCE: f64 = 1e-4;
 
-/// A network's name, the largest difference between the outputs (relative to the largest output), and
-/// milliseconds an item of our side and of the peer, round by round.
+/// Name of a network, largest relative difference between the outputs, and milliseconds per item in each
+/// round, of this project and of ONNX Runtime Web.
 type Times = (String, f64, Vec<f64>, Vec<f64>);
 
 /// Measures and prints.
@@ -34,7 +36,7 @@ pub fn web(shell: &Shell) -> Result<()> {
         println!("setup: installing ONNX Runtime Web and Playwright (npm)");
         let mut npm = shell.line("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
         npm.arg(&folder).args(PACKAGES.map(|(name, version)| format!("{name}@{version}")));
-        run(&mut npm).context("the peer needs Node.js and npm")?;
+        run(&mut npm).context("this comparison needs Node.js and npm")?;
     }
     println!("Building…");
     run(&mut shell.line(
@@ -65,19 +67,19 @@ pub fn web(shell: &Shell) -> Result<()> {
     if !output.status.success() {
         bail!("the page failed ({})", output.status);
     }
-    let results: Vec<Times> = serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    let results: Vec<Times> = serde_json::from_slice(&output.stdout).context("the page printed no times")?;
     print(&results)
 }
 
 fn print(results: &[Times]) -> Result<()> {
     println!(
-        "\nOne thread, milliseconds an item; medians of {ROUNDS} rounds, ratios with least and greatest:\n"
+        "\nOne thread, milliseconds per item: medians of {ROUNDS} rounds; ratios with minimum and maximum:\n"
     );
     println!("| {:<12} | {:>8} | {:>8} | {:>20} |", "", "ours", "ORT Web", "ours / ORT Web");
     println!("|{:-<14}|{:->9}:|{:->9}:|{:->21}:|", "", "", "", "");
     for (name, difference, ours, ort) in results {
         if difference.is_nan() || *difference > TOLERANCE {
-            bail!("{name}: the outputs differ by {difference:.1e} of the largest");
+            bail!("{name}: the outputs differ by {difference:.1e}, relative to the largest");
         }
         let ratios = sorted(ours.iter().zip(ort).map(|(ours, ort)| ours / ort));
         let (ours, ort) = (sorted(ours.iter().copied()), sorted(ort.iter().copied()));
@@ -86,6 +88,45 @@ fn print(results: &[Times]) -> Result<()> {
         };
         let [ours, ort, ratio] = [&ours, &ort, &ratios].map(|values| values[values.len() / 2]);
         println!("| {name:<12} | {ours:>8.3} | {ort:>8.3} | {ratio:>6.2} ({least:.2} to {greatest:.2}) |");
+    }
+    Ok(())
+}
+
+/// How often a song is measured with each number of cores.
+const SONG_ROUNDS: usize = 5;
+
+/// A number of cores, the workers that computed with them, the megabytes of their memory, and the milliseconds
+/// to the first segment, to the settled answer and to the end, round by round.
+type SongTimes = (usize, usize, f64, Vec<[f64; 3]>);
+
+/// Measures a song of four minutes in the built site, on the CPU, and prints the times.
+pub fn song(shell: &Shell) -> Result<()> {
+    setup::ensure(shell, [Tool::Browser])?;
+    let output = browser::speed(shell, SONG_ROUNDS)?.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the page failed ({})", output.status);
+    }
+    let results: Vec<SongTimes> = serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    println!(
+        "\n4 minutes of sound, the full set on the CPU, seconds from the drop; medians of {SONG_ROUNDS}"
+    );
+    println!("rounds with least and greatest:\n");
+    println!(
+        "| {:>5} | {:>7} | {:>6} | {:>18} | {:>18} | {:>18} |",
+        "cores", "workers", "MB", "first segment", "settled", "end"
+    );
+    println!("|{:->6}:|{:->8}:|{:->7}:|{:->19}:|{:->19}:|{:->19}:|", "", "", "", "", "", "");
+    for (cores, workers, megabytes, rounds) in &results {
+        let [first, settled, end] = [0, 1, 2].map(|place| {
+            let times = sorted(rounds.iter().filter_map(|round| round.get(place)).map(|ms| ms / 1e3));
+            match (times.first(), times.get(times.len() / 2), times.last()) {
+                (Some(least), Some(median), Some(most)) => format!("{median:.2} ({least:.2} to {most:.2})"),
+                _ => String::new(),
+            }
+        });
+        println!(
+            "| {cores:>5} | {workers:>7} | {megabytes:>6.0} | {first:>18} | {settled:>18} | {end:>18} |"
+        );
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
 pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
     install(shell)?;
     let mut files = Vec::new();
-    // All files by name, because Node.js versions differ in how they search a folder.
+    // All files are listed by name, because Node.js versions search a folder in different ways.
     for entry in
         std::fs::read_dir(shell.path(FOLDER)).with_context(|| format!("{FOLDER} cannot be listed"))?
     {
@@ -70,6 +70,12 @@ pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
         command.env("CRATEDIGGER_ALL", "1");
     }
     Ok(command)
+}
+
+/// The command that measures a song in the site; see `tests/e2e/speed.mjs`.
+pub fn speed(shell: &Shell, rounds: usize) -> Result<Command> {
+    install(shell)?;
+    node(shell, &[format!("{FOLDER}/speed.mjs"), rounds.to_string()])
 }
 
 /// Takes screenshots of every view.

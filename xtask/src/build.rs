@@ -1,4 +1,4 @@
-//! Builds the site in dist/, makes its WebAssembly smaller, and prints its sizes.
+//! Builds the site in dist/, optimises its WebAssembly, and prints its sizes.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -56,7 +56,7 @@ pub fn begin(shell: &Shell, models: Option<&Path>) -> Result<()> {
 /// it: see [`seal`].
 pub fn finish(shell: &Shell) -> Result<()> {
     let built = gpu_worker(shell);
-    // Also after a failure: then the page tries to load the worker, and reports that it is missing.
+    // Also after a failure, so that the page tries to load the worker and reports that it is missing.
     write_status(shell, &[])?;
     built
 }
@@ -79,7 +79,7 @@ fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
         let manifest = folder.join("manifest.json");
         ensure!(
             manifest.is_file(),
-            "there is no {}; write it by: cratedigger export RUN --to {}",
+            "there is no {}; write it with: cratedigger export RUN --to {}",
             manifest.display(),
             folder.display()
         );
@@ -120,7 +120,7 @@ fn gpu_worker(shell: &Shell) -> Result<()> {
     let module = shell.target("wasm32-unknown-unknown/wasm").join(GPU_WORKER).with_extension("wasm");
     const BINDGEN: [&str; 4] = ["--target", "no-modules", "--no-typescript", "--out-dir"];
     run(shell.line("wasm-bindgen", BINDGEN).arg(&out).arg(module))?;
-    // The script last: it loads the module.
+    // The script is copied last, because it loads the module.
     for name in [format!("{GPU_WORKER}_bg.wasm"), format!("{GPU_WORKER}.js")] {
         fs::copy(out.join(&name), shell.dist().join(&name))
             .with_context(|| format!("{name} cannot be copied"))?;
@@ -176,7 +176,7 @@ fn seal(shell: &Shell) -> Result<()> {
         }
         (&name, fs::read(&file)?).hash(&mut hasher);
         if !name.ends_with(".md") && !name.ends_with(".txt") {
-            // Every host answers `./` with the page; some do not answer `index.html`.
+            // Every host serves the page at `./`; some do not serve `index.html`.
             names.push(if name == "index.html" { "./".to_string() } else { name });
         }
     }
@@ -200,7 +200,7 @@ fn sealed(template: &str, version: &str, names: &[String]) -> Result<String> {
     Ok(text)
 }
 
-/// Makes a folder for a USB stick: the site, and a program that serves it.
+/// Creates a folder for a USB stick with the site and a program that serves it.
 pub fn bundle(shell: &Shell) -> Result<()> {
     run(&mut shell.line("cargo", ["build", "--release", "--package", "xtask", "--bin", "cratedigger-here"]))?;
     let folder = shell.target("bundle");

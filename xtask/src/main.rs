@@ -1,6 +1,6 @@
 //! `cargo xtask`: set up, build, serve, test and benchmark the project.
 //!
-//! A Rust program instead of shell scripts, so that it runs on every system that builds the project.
+//! This is a Rust program instead of shell scripts, so that it runs on every system that builds the project.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
@@ -35,7 +35,7 @@ struct Arguments {
 enum Command {
     /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and a browser for the tests
     Setup {
-        /// Do not install what only the tests need: Chromium and its driver
+        /// Do not install Chromium and its driver, which only the tests need
         #[arg(long)]
         no_browser: bool,
     },
@@ -63,7 +63,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
     },
-    /// Build the site as for a web host, in a folder with a program that serves it
+    /// Build a folder with the site and a program that serves it, for example for a USB stick
     Bundle {
         /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
@@ -78,7 +78,7 @@ enum Command {
     },
     /// Run all checks and tests; the last line is "N passed, N failed, N skipped"
     Test {
-        /// Run only what needs neither a browser nor WebAssembly
+        /// Run only the checks and tests that need neither a browser nor WebAssembly
         #[arg(long)]
         quick: bool,
         /// Also run the tests that are skipped otherwise because a software GPU takes minutes for them
@@ -93,10 +93,12 @@ enum Bench {
     Features,
     /// The recurrent layers, compared with burn's
     Recurrent,
-    /// Training steps, compared with PyTorch (needs Python 3, and installs some gigabytes)
+    /// Training steps, compared with PyTorch (needs Python 3, and installs several gigabytes)
     Train,
-    /// Our networks in WebAssembly, beside ONNX Runtime Web in Chromium (takes Node.js, and installs 160 MB)
+    /// The networks in WebAssembly, compared with ONNX Runtime Web (needs Node.js, and installs 160 MB)
     Web,
+    /// A song in the built site: time to the first segment, to the settled answer and to the end (needs Node.js)
+    Song,
 }
 
 fn main() -> ExitCode {
@@ -119,7 +121,7 @@ fn serve(shell: &Shell, site: Site, open: bool) -> Result<()> {
     }
     match build::finish(shell) {
         Ok(()) => println!("\nCratedigger is complete at {url} (Ctrl-C ends it)"),
-        Err(error) => eprintln!("xtask: the page stays without WebGPU: {error:#}"),
+        Err(error) => eprintln!("xtask: the page continues without WebGPU: {error:#}"),
     }
     // A panic of the server has printed its own message.
     let _ = server.join();
@@ -139,7 +141,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Serve { port, open, models } => {
             setup::ensure(&shell, Tool::BUILD)?;
-            // Before the build, which takes minutes: the port may be in use.
+            // Binds before the build, which takes minutes, because the port may be in use.
             let site = Site::bind(&shell.dist(), port)?;
             build::begin(&shell, models.as_deref())?;
             serve(&shell, site, open)?;
@@ -164,6 +166,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
         Command::Bench { what: Bench::Web } => bench_web::web(&shell)?,
+        Command::Bench { what: Bench::Song } => bench_web::song(&shell)?,
         Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! Installs missing tools. They go into the target folder, so that versions that other projects need stay
-//! as they are.
+//! Installs missing tools. They go into the target folder, so that versions for other projects do not
+//! change.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ pub enum Tool {
     Trunk,
     /// Generates the JavaScript bindings of WebAssembly modules.
     WasmBindgen,
-    /// Makes WebAssembly modules smaller.
+    /// Reduces the size of WebAssembly modules.
     WasmOpt,
     /// Chromium and its driver.
     Browser,
@@ -46,15 +46,15 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
             Tool::Target => target(shell)?,
             Tool::Lints => lints(shell)?,
             Tool::Trunk => {
-                // Without TLS, because it downloads nothing here: halves the time to compile it.
+                // Without TLS, which halves the compile time: trunk downloads nothing here.
                 let features = ["--locked", "--no-default-features"];
                 cargo_install(shell, "trunk", "trunk", TRUNK, &features, "0")?;
             }
             Tool::WasmBindgen => {
                 let lock = shell.read("Cargo.lock")?;
                 let version = locked(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")?;
-                // Not `--locked`: its lock file has a version that the registry lacks. Without TLS, because its
-                // test runner only talks to the local chromedriver: saves the compilation of rustls and ring.
+                // Not `--locked`: its lock file has a version that the registry lacks. Without TLS, so that
+                // rustls and ring are not compiled: its test runner only connects to the local chromedriver.
                 let features = ["--no-default-features"];
                 cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &features, "1")?;
             }
@@ -95,7 +95,7 @@ fn target(shell: &Shell) -> Result<()> {
 
 fn lints(shell: &Shell) -> Result<()> {
     for (program, component) in [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")] {
-        // Without the component, rustup's proxy exists and fails.
+        // Without the component, rustup's proxy program exists, but fails.
         if shell.output(program, &["--version"]).is_none() {
             let toolchain = toolchain(shell)?;
             say(&format!("adding {component} to Rust {toolchain}"));
@@ -112,8 +112,8 @@ fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     Some(lines.nth(1)?.strip_prefix("version = ")?.trim_matches('"'))
 }
 
-/// Installs a package, compiled with the optimisation level `level`: tools run for seconds, which is less
-/// than full optimisation would add to the time to compile them.
+/// Installs a package, compiled with optimisation level `level`. Full optimisation would cost more compile
+/// time than it saves, because tools run for seconds only.
 fn cargo_install(
     shell: &Shell,
     package: &str,

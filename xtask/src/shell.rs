@@ -22,7 +22,7 @@ impl Shell {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = manifest.parent().context("xtask is in no workspace")?.to_path_buf();
-        // This program is target/debug/xtask, however the target folder was set.
+        // This program is debug/xtask in the target folder, wherever that is.
         let program = std::env::current_exe()?;
         let target = program.ancestors().nth(2).context("xtask is in no target folder")?.to_path_buf();
 
@@ -72,7 +72,7 @@ impl Shell {
         let program = self.find(program).unwrap_or_else(|| program.into());
         let mut command = Command::new(program);
         command.current_dir(&self.root).env("PATH", &self.path).env("CARGO_TARGET_DIR", &self.target);
-        // Cargo's variables about xtask do not apply to other packages, and would rebuild some of them.
+        // Cargo's variables for xtask do not apply to other packages, and would cause rebuilds of some.
         for (name, _) in std::env::vars_os() {
             let mine = name.to_str().is_some_and(|name| {
                 ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
@@ -83,7 +83,7 @@ impl Shell {
                 command.env_remove(name);
             }
         }
-        // trunk accepts only `true` and `false` as its value.
+        // trunk accepts only `true` and `false` as values of NO_COLOR.
         if std::env::var_os("NO_COLOR").is_some() {
             command.env("NO_COLOR", "true");
         }
@@ -112,7 +112,10 @@ impl Shell {
     }
 }
 
-/// Runs a command and fails if its exit status does.
+/// Runs a command.
+///
+/// # Errors
+/// The program cannot be started, or its exit status is not 0.
 pub fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("{name} cannot be started"))?;

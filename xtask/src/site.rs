@@ -1,4 +1,4 @@
-//! A static file server for this machine: `cargo xtask serve`, and the program in the bundle.
+//! A static file server for this machine, used by `cargo xtask serve` and the program in the bundle.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may stay without a request. Browsers open some connections in advance.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server that listens, and answers once [`Site::run`] is called. Until then browsers wait.
+/// A server that listens, and answers requests once [`Site::run`] is called. Until then, browsers wait.
 pub struct Site {
     listener: TcpListener,
     address: SocketAddr,
@@ -147,7 +147,7 @@ mod tests {
         std::fs::write(folder.path().join("a.wasm"), b"module").unwrap();
         let site = Site::bind(folder.path(), 0).unwrap();
         let address = site.address;
-        // It ends with the test program.
+        // The thread ends with the test program.
         std::thread::spawn(move || site.run());
         let ask = |method: &str, path: &str| {
             let mut stream = TcpStream::connect(address).unwrap();

@@ -10,7 +10,7 @@ use crate::setup::{self, Tool};
 use crate::shell::{self, Shell};
 use crate::{browser, build};
 
-/// The package that builds for WebAssembly only.
+/// The package that compiles only for WebAssembly.
 const WORKER: &str = "cratedigger-worker";
 /// All native commands name the same packages. Then cargo enables the same features of dependencies in all
 /// of them, and builds each dependency once.
@@ -75,7 +75,7 @@ impl Report<'_> {
             Ok(count) => (count.failed == 0, count),
             Err(error) => {
                 println!("{error:#}");
-                // Counts as a failure, so that the last line cannot say that nothing failed.
+                // An error counts as a failed test, so that the last line reports a failure.
                 (false, Count { failed: 1, ..Count::default() })
             }
         };
@@ -158,7 +158,7 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         return Ok(report.end());
     }
 
-    // In the dev profile, which optimises dsp: the test compares numbers, and all profiles have the same.
+    // In the dev profile, which optimises dsp. The tests compare numbers, which are the same in all profiles.
     report.stage("features in Chromium", |shell| {
         let driver = shell.find("chromedriver").context("chromedriver is not installed")?;
         test(

@@ -170,7 +170,7 @@ pub enum SongUpdate {
         /// The device that computed it.
         device: DeviceKind,
         /// The event.
-        event: Event,
+        event: Box<Event>,
         /// The event's payload; see there. Empty for an event without one.
         payload: Vec<f32>,
     },

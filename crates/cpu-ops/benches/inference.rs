@@ -1,7 +1,8 @@
-//! Blocks of the small CNN and layers of the ear, by our kernels and by burn's layers, in turns.
+//! Times blocks of the small CNN and layers of the ear (musicnn) with the kernels of this crate and with
+//! burn's layers, alternately, on one thread.
 //!
-//! `cargo bench -p cratedigger-cpu-ops -- [ROUNDS]` prints the fastest milliseconds of each side, the
-//! ratio of these, and the ratio within a round: its median, least and greatest. One thread.
+//! `cargo bench -p cratedigger-cpu-ops -- [ROUNDS]` prints the minimum in milliseconds of each side, the
+//! ratio of the minima, and the ratio within a round as median, minimum and maximum.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
@@ -19,9 +20,9 @@ use cratedigger_cpu_ops::fused::{Block, Pool};
 struct Layer {
     conv: Conv2d,
     norm: BatchNorm,
-    /// Whether it is normalised after the ReLU.
+    /// Whether the normalisation is after the ReLU.
     after: bool,
-    /// A maximum over windows; `None` for one over all rows.
+    /// Max-pooling over windows; `None` for the maximum over all rows.
     pool: Option<MaxPool2d>,
 }
 

@@ -1,4 +1,4 @@
-//! A convolution with what follows it, over slices.
+//! A convolution with bias, batch normalisation, ReLU and max-pooling, over slices.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ pub enum Error {
     /// A size is 0, or the padded input is smaller than the kernel or the pool.
     #[error("the kernel or the pool does not fit into the padded input: {0:?}")]
     Empty(Window),
-    /// A slice has another length than the sizes ask for.
-    #[error("{what}: {found} values where {expected} are needed")]
+    /// The length of a slice does not match the sizes.
+    #[error("{what}: {found} values instead of {expected}")]
     Length {
         /// The slice.
         what: &'static str,
-        /// Values that it should have.
+        /// Expected number of values.
         expected: usize,
-        /// Values that it has.
+        /// Actual number of values.
         found: usize,
     },
 }
 
-/// Sizes of a two-dimensional convolution and of the max-pooling behind it.
+/// Sizes of a two-dimensional convolution and of the max-pooling after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Input channels.
@@ -34,12 +34,12 @@ pub struct Window {
     pub size: [usize; 2],
     /// Rows and columns of the kernel.
     pub kernel: [usize; 2],
-    /// Rows and columns that the kernel moves by.
+    /// Stride of the kernel along rows and columns.
     pub stride: [usize; 2],
-    /// Zeros at the top, left, bottom and right.
+    /// Padding with zeros at the top, left, bottom and right.
     pub padding: [usize; 4],
-    /// Rows and columns whose maximum is one output; `[1, 1]` for no pooling. Windows lie side by
-    /// side; rows and columns left over at the end are dropped.
+    /// Rows and columns of the window of the max-pooling; `[1, 1]` for no pooling. The stride equals the
+    /// window; remaining rows and columns at the end are dropped.
     pub pool: [usize; 2],
 }
 
@@ -49,7 +49,7 @@ impl Window {
         Self { inputs, outputs, size, kernel, stride: [1, 1], padding: [0; 4], pool: [1, 1] }
     }
 
-    /// Rows and columns of the convolution's output; `None` where there is none.
+    /// Rows and columns of the convolution's output; `None` if the kernel does not fit.
     pub fn positions(&self) -> Option<[usize; 2]> {
         let along = |axis: usize| {
             let padded = self.size[axis] + self.padding[axis] + self.padding[axis + 2];
@@ -59,24 +59,24 @@ impl Window {
         Some([along(0)?, along(1)?])
     }
 
-    /// Rows and columns after the pooling; `None` where there are none.
+    /// Rows and columns after the pooling; `None` if kernel or pool do not fit.
     pub fn pooled(&self) -> Option<[usize; 2]> {
         let [down, across] = self.positions()?;
         let pooled = [down.checked_div(self.pool[0])?, across.checked_div(self.pool[1])?];
         pooled.iter().all(|&side| side > 0).then_some(pooled)
     }
 
-    /// Values of the weights, which are `[outputs, inputs, kernel rows, kernel columns]`.
+    /// Number of weights, `[outputs, inputs, kernel rows, kernel columns]`.
     pub fn weights(&self) -> usize {
         self.outputs * self.steps()
     }
 
-    /// Values of one item of a batch of inputs.
+    /// Number of input values of one item of a batch.
     fn values(&self) -> usize {
         self.inputs * self.size[0] * self.size[1]
     }
 
-    /// Products for one output value.
+    /// Number of products for one output value.
     fn steps(&self) -> usize {
         self.inputs * self.kernel[0] * self.kernel[1]
     }
@@ -85,8 +85,8 @@ impl Window {
 /// The steps between the convolution's sums and the maximum:
 /// `after[0] · relu(before[0] · sum + before[1]) + after[1]`.
 ///
-/// All slices are `[outputs]`; an empty one stands for ones (a factor) or zeros (a summand). A batch
-/// normalisation before or after the ReLU is a factor and a summand; so is a bias.
+/// All slices are `[outputs]`; an empty slice means factors of 1 or summands of 0. A batch normalisation
+/// before or after the ReLU is a factor and a summand; a bias is a summand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
     /// Factor and summand before the ReLU.
@@ -98,15 +98,15 @@ pub struct Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
-    /// For each channel, whether outputs fall where sums rise: then the maximum is that of the
-    /// smallest sum.
+    /// For each channel, whether outputs decrease when sums increase. The maximum output then belongs to
+    /// the smallest sum.
     fn falling(&self, outputs: usize) -> Vec<bool> {
         let negative = |factors: &[f32], channel: usize| factors.get(channel).is_some_and(|&f| f < 0.0);
         (0..outputs).map(|c| negative(self.before[0], c) != negative(self.after[0], c)).collect()
     }
 }
 
-/// Channels that are computed together.
+/// A group of channels that are computed together.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     first: usize,
@@ -128,11 +128,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Packs weights `[outputs, inputs, kernel rows, kernel columns]` for [`Self::run`] with
-    /// epilogues whose factors have the signs of this one's.
+    /// Packs weights `[outputs, inputs, kernel rows, kernel columns]` for [`Self::run`] with epilogues
+    /// whose factors have the same signs as those of `epilogue`.
     ///
     /// # Errors
-    /// If sizes don't fit together.
+    /// The sizes are inconsistent.
     pub fn new(window: Window, weights: &[f32], epilogue: &Epilogue<'_>) -> Result<Self, Error> {
         let sizes = [window.inputs, window.outputs, window.kernel[0], window.kernel[1]];
         let (Some(positions), Some(pooled)) = (window.positions(), window.pooled()) else {
@@ -174,7 +174,7 @@ impl Kernel {
         &self.window
     }
 
-    /// Whether the packed weights serve an epilogue, too.
+    /// Whether the packed weights are valid for an epilogue: the signs of its factors are the same.
     pub fn serves(&self, epilogue: &Epilogue<'_>) -> bool {
         self.falling == epilogue.falling(self.window.outputs)
     }
@@ -186,7 +186,7 @@ impl Kernel {
     /// sizes of [`Window::pooled`]
     ///
     /// # Errors
-    /// If a length does not fit the sizes.
+    /// The length of a slice does not match the sizes.
     pub fn run(&self, x: &[f32], epilogue: &Epilogue<'_>) -> Result<Vec<f32>, Error> {
         let values = self.window.values();
         let batch = x.len() / values.max(1);
@@ -199,7 +199,7 @@ impl Kernel {
     /// [`Self::run`] into a slice, so that threads can share a batch.
     ///
     /// # Errors
-    /// If a length does not fit the sizes.
+    /// The length of a slice does not match the sizes.
     pub fn run_into(&self, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) -> Result<(), Error> {
         let Window { inputs, outputs, kernel, stride, pool, .. } = self.window;
         let area = self.pooled[0] * self.pooled[1];
@@ -250,7 +250,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// One item's input between its zeros. Rows are long enough for one tile at least.
+    /// Pads one item's input with zeros. Rows are long enough for at least one tile.
     fn pad<'a>(&self, x: &'a [f32]) -> Padded<'a> {
         let Window { inputs, size: [rows, columns], kernel, stride, padding, .. } = self.window;
         let [top, left, bottom, right] = padding;
@@ -272,21 +272,21 @@ impl Kernel {
     }
 }
 
-/// An input between its zeros, `[rows, columns, inputs]`.
+/// A padded input, `[rows, columns, inputs]`.
 struct Padded<'a> {
     values: Cow<'a, [f32]>,
-    /// Values of a row.
+    /// Number of values of a row.
     row: usize,
 }
 
 /// The maximum over all rows (bands) of a convolution: [`Kernel::run`] with a pool as high as the
-/// convolution's output. The maps are never written.
+/// convolution's output. The convolution's maps are not stored.
 ///
 /// # Shapes
 /// `[batch, inputs, bands, columns]` → `[batch, outputs, columns of the output]`
 ///
 /// # Errors
-/// If sizes don't fit together.
+/// The sizes are inconsistent.
 pub fn conv_max_over_bands(
     window: Window,
     x: &[f32],
@@ -297,14 +297,14 @@ pub fn conv_max_over_bands(
     Kernel::new(Window { pool: [bands, 1], ..window }, weights, epilogue)?.run(x, epilogue)
 }
 
-/// A convolution along the columns of `[batch, inputs, columns]`, padded with zeros to the length of
-/// its input (an even kernel has one zero less before than behind).
+/// A convolution along the columns of `[batch, inputs, columns]` with "same" padding: the output is as
+/// long as the input. For an even kernel, the padding before is one zero shorter than the padding after.
 ///
 /// # Shapes
 /// `[batch, inputs, columns]`, weights `[outputs, inputs, kernel]` → `[batch, outputs, columns]`
 ///
 /// # Errors
-/// If sizes don't fit together.
+/// The sizes are inconsistent.
 pub fn conv_columns(
     [inputs, outputs]: [usize; 2],
     columns: usize,
@@ -325,7 +325,7 @@ fn check(what: &'static str, expected: usize, found: usize) -> Result<(), Error>
     if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
 }
 
-/// A group's part of a factor or summand, as long as its tile.
+/// A group's part of a factor or summand, filled with `missing` to the channels of its tile.
 fn spread(of: &[f32], group: &Group, channels: usize, missing: f32) -> Vec<f32> {
     let mut part = vec![missing; channels];
     if let Some(of) = of.get(group.first..group.first + group.channels) {
@@ -334,10 +334,10 @@ fn spread(of: &[f32], group: &Group, channels: usize, missing: f32) -> Vec<f32> 
     part
 }
 
-/// Divides channels into groups so that the least time goes into positions and channels that
-/// nobody asked for.
+/// Divides channels into groups so that the least time is spent on surplus positions and channels, which
+/// tiles compute and no output needs.
 fn groups(outputs: usize, positions: usize) -> Vec<Group> {
-    // The best tile for so many vectors of channels, and the time for a row.
+    // The best tile for this number of vectors of channels, and its time for a row.
     let best = |vectors: usize| -> Option<(Tile, f64)> {
         let tiles = TILES.iter().filter(|tile| tile.vectors == vectors);
         tiles

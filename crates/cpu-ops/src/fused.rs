@@ -1,4 +1,4 @@
-//! Convolutions of burn's tensors by the kernels of this crate.
+//! Convolutions of burn's tensors with the kernels of this crate.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,30 +11,30 @@ use burn::tensor::{Bytes, Tensor, TensorData};
 
 use crate::{Epilogue, Kernel, Window};
 
-/// A maximum behind a convolution.
+/// A max-pooling after a convolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pool {
-    /// No maximum.
+    /// No pooling.
     #[default]
     None,
-    /// Over windows that lie side by side; rows and columns left over at the end are dropped.
+    /// Over adjacent windows; remaining rows and columns at the end are dropped.
     Window([usize; 2]),
     /// Over all rows (bands): the output has one row.
     Rows,
 }
 
-/// A convolution and what follows it, in this order: `norm`, ReLU, `norm_after`, maximum.
+/// A convolution followed by `norm`, ReLU, `norm_after` and max-pooling, in this order.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a> {
     /// The convolution, with or without bias.
     pub conv: &'a Conv2d,
-    /// Normalises the convolution's output.
+    /// Batch normalisation of the convolution's output.
     pub norm: Option<&'a BatchNorm>,
     /// Whether negative values become 0.
     pub relu: bool,
-    /// Normalises what the ReLU lets pass.
+    /// Batch normalisation of the ReLU's output.
     pub norm_after: Option<&'a BatchNorm>,
-    /// The maximum.
+    /// The max-pooling.
     pub pool: Pool,
 }
 
@@ -59,19 +59,19 @@ impl<'a> Block<'a> {
         Self { norm_after, ..self }
     }
 
-    /// With a maximum.
+    /// With a max-pooling.
     pub fn with_pool(self, pool: Pool) -> Self {
         Self { pool, ..self }
     }
 
-    /// Computes the block in one pass. `None` where burn must do it layer by layer: on another device
-    /// than the CPU, where gradients may be wanted, for groups, dilation, padding by name and kernels of
-    /// one value (which are matrix products), and where the input has values that are not a number.
+    /// Computes the block in one pass. `None` if burn must compute it layer by layer: on a device other
+    /// than the CPU, under autodiff, with groups, dilation, `Same` padding or a 1 × 1 kernel (a matrix
+    /// product), or if the input contains NaN.
     ///
-    /// Weights are packed once and kept as long as the layer's tensor lives.
+    /// Weights are packed once and cached while the layer's tensor exists.
     ///
     /// # Shapes
-    /// `[batch, inputs, rows, columns]` → `[batch, outputs, rows, columns]`, as the layers have them
+    /// `[batch, inputs, rows, columns]` → `[batch, outputs, rows, columns]`, the output of the layers
     pub fn forward(&self, x: &Tensor<4>) -> Option<Tensor<4>> {
         let conv = self.conv;
         if conv.groups != 1 || conv.dilation != [1, 1] || conv.kernel_size == [1, 1] {
@@ -86,7 +86,7 @@ impl<'a> Block<'a> {
         let kernel = packed(window, &weight, &epilogue)?;
         let input = input.to_contiguous();
         let values: &[f32] = input.as_slice()?;
-        // A maximum can lose them. Without a branch, which would prevent vectors.
+        // The maximum of vectors can lose NaN. A fold without a branch is vectorised.
         if values.iter().fold(false, |nan, value| nan | value.is_nan()) {
             return None;
         }
@@ -119,7 +119,7 @@ impl<'a> Block<'a> {
 }
 
 impl Pool {
-    /// The pool of a layer; `None` if its windows overlap, or are padded.
+    /// The pool of a layer; `None` if its windows are padded, dilated or not adjacent.
     pub fn of(layer: &MaxPool2d) -> Option<Self> {
         let unpadded =
             matches!(layer.padding, PaddingConfig2d::Valid | PaddingConfig2d::Explicit(0, 0, 0, 0));
@@ -128,7 +128,7 @@ impl Pool {
     }
 }
 
-/// A tensor of the CPU, outside of autodiff.
+/// A tensor of `f32` on the CPU, outside autodiff; `None` for any other.
 fn on_cpu<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     let x = x.clone().into_dispatch();
     if x.autodiff != DispatchAutodiffContext::Disabled {
@@ -136,14 +136,14 @@ fn on_cpu<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     }
     match x.kind {
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => {
-            // Another type of values has no slice of f32.
+            // Tensors of other types have no slice of f32.
             (tensor.dtype() == burn::tensor::DType::F32).then_some(tensor)
         }
         _ => None,
     }
 }
 
-/// A factor and a summand for each channel; both empty, or only the factor, where it is not needed.
+/// A factor and a summand for each channel. Empty factors mean 1, empty summands mean 0.
 #[derive(Default)]
 struct Affine {
     factor: Vec<f32>,
@@ -151,7 +151,7 @@ struct Affine {
 }
 
 impl Affine {
-    /// A bias and a normalisation by running statistics: `γ · (x + bias − mean) / √(variance + ε) + β`.
+    /// A bias and a normalisation with running statistics: `γ · (x + bias − mean) / √(variance + ε) + β`.
     fn new(norm: Option<&BatchNorm>, bias: Option<Tensor<1>>) -> Option<Self> {
         let bias = match bias {
             Some(bias) => values(&bias)?,
@@ -186,12 +186,12 @@ fn values(x: &Tensor<1>) -> Option<Vec<f32>> {
     on_cpu(x)?.to_contiguous().as_slice().map(<[f32]>::to_vec)
 }
 
-/// Weights that are packed already.
+/// Cached packed weights.
 struct Entry {
-    /// The tensor that they were packed from. As long as this stands, no other tensor has its address,
-    /// and a change to its values makes a new one.
+    /// The tensor that they were packed from. While this weak reference exists, no other tensor has its
+    /// address, and a change of its values allocates a new tensor.
     of: Weak<Bytes>,
-    /// Where in it they begin, and how they lie.
+    /// Offset and strides of the weights in that tensor.
     layout: burn::backend::flex::Layout,
     kernel: Arc<Kernel>,
 }
@@ -222,7 +222,7 @@ fn packed(window: Window, weight: &FlexTensor, epilogue: &Epilogue<'_>) -> Optio
     Some(kernel)
 }
 
-/// Runs a batch; on all cores where the trainer is built.
+/// Runs a batch; on all cores with the feature `training`.
 fn run(kernel: &Kernel, x: &[f32], epilogue: &Epilogue<'_>, batch: usize) -> Option<Vec<f32>> {
     #[cfg(feature = "training")]
     if batch > 1 && rayon::current_num_threads() > 1 {

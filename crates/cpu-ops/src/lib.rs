@@ -1,6 +1,5 @@
-//! Operations of our own on the CPU.
-//!
-//! burn-flex has all of them. Where time goes, these take less of it:
+//! Operations on the CPU that are faster than burn-flex's, for the layers that dominate the time of
+//! inference and training:
 //!
 //! * [`Kernel`]: a convolution with bias, batch normalisation, ReLU and max-pooling for inference,
 //!   over slices, natively and in WebAssembly.
@@ -8,8 +7,8 @@
 //! * [`training`] (feature `training`): convolution, batch normalisation and max-pooling with their
 //!   gradients, on all cores.
 //!
-//! `burn` is asked first which device a tensor is on. On another one, and for settings that no
-//! network of ours has, the functions return `None` and the caller takes burn's operation.
+//! On other devices, and for settings that no network of this project has, the functions return `None`
+//! and the caller uses burn's operation.
 
 #![forbid(unsafe_code)]
 

@@ -1,74 +1,74 @@
-//! Tiles: the outputs that stay in registers over the whole window of a kernel.
+//! Tiles: blocks of outputs whose sums stay in registers over the whole window of a kernel.
 //!
-//! A tile is some neighbouring positions × some vectors of channels. Each step of the kernel loads
-//! the channels' weights once and multiplies them by one input value a position, so that a tile of
-//! 4 × 2 vectors takes 6 loads for 8 products. Nothing is copied (no im2col), and nothing but
-//! finished sums is written.
+//! A tile is a number of neighbouring positions × a number of vectors of channels. Each step of the
+//! kernel loads the channels' weights once and multiplies them by one input value per position: a tile of
+//! 4 × 2 vectors needs 6 loads for 8 products. Inputs are not copied (no im2col), and only finished sums
+//! are stored.
 
-#![allow(clippy::needless_range_loop)] // indexes show the tile's size to the compiler
+#![allow(clippy::needless_range_loop)] // indices let the compiler see the size of the tile
 
 use crate::vector::{Vectors, Work};
 
-/// A tile's size, and how fast it is.
+/// The size of a tile, and its cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tile {
-    /// Neighbouring outputs of a row.
+    /// Number of neighbouring outputs of a row.
     pub(crate) positions: usize,
-    /// Vectors of channels.
+    /// Number of vectors of channels.
     pub(crate) vectors: usize,
-    /// Time for one step of the kernel, in units in which one product of two vectors takes 1 in the
-    /// best tile.
+    /// Relative time for one step of the kernel. The unit is the time of one product of two vectors in
+    /// the best tile.
     pub(crate) cost: f64,
 }
 
 macro_rules! tiles {
     ($($positions:literal x $vectors:literal: $cost:literal),*) => {
-        /// The tiles that are compiled, as measured with a kernel of 38 × 7.
+        /// The compiled tiles, with costs measured for a kernel of 38 × 7.
         pub(crate) const TILES: &[Tile] = &[
             $(Tile { positions: $positions, vectors: $vectors, cost: $cost }),*
         ];
 
-        /// Does a job in tiles of one size.
+        /// Runs a job with tiles of one size.
         pub(crate) fn run(tile: Tile, job: Job<'_>) {
             match (tile.positions, tile.vectors) {
                 $(($positions, $vectors) => crate::vector::dispatch(Tiled::<$positions, $vectors>(job)),)*
-                // `Kernel::new` takes tiles from the list.
+                // Unreachable: `Kernel::new` takes tiles from the list.
                 _ => {}
             }
         }
     };
 }
 
-// V8 keeps 8 sums in registers and spills more: a tile of 3 × 3 vectors takes twice the time.
+// V8 keeps 8 sums in registers and spills further ones: a tile of 3 × 3 vectors takes twice the time.
 #[cfg(target_arch = "wasm32")]
 tiles!(4 x 2: 8.0, 3 x 2: 6.4, 2 x 4: 8.0, 2 x 3: 6.6, 6 x 1: 7.0);
-// 16 registers of 8 values; a product and a sum are one instruction.
+// 16 registers of 8 values, with fused multiply-add.
 #[cfg(not(target_arch = "wasm32"))]
 tiles!(3 x 3: 9.3, 4 x 2: 8.5, 6 x 2: 12.0, 2 x 3: 7.6, 8 x 1: 9.5, 4 x 1: 7.0);
 
 /// A group of channels of one item of a batch.
 pub(crate) struct Job<'a> {
-    /// Padded input, `[rows, columns, inputs]`: a row of the kernel's window lies side by side.
+    /// Padded input, `[rows, columns, inputs]`: a row of the kernel's window is contiguous.
     pub(crate) x: &'a [f32],
-    /// Values of a row of it.
+    /// Number of values of a row of the input.
     pub(crate) row: usize,
     /// Weights, `[kernel rows, kernel columns, inputs, channels of the tile]`.
     pub(crate) weights: &'a [f32],
-    /// Values of a row of the kernel's window.
+    /// Number of values of a row of the kernel's window.
     pub(crate) run: usize,
-    /// Values that the kernel moves by, down and across.
+    /// Stride of the kernel in values of the input, down and across.
     pub(crate) stride: [usize; 2],
-    /// Positions in a row.
+    /// Number of positions in a row.
     pub(crate) positions: usize,
-    /// Rows and columns whose maximum is one output.
+    /// Rows and columns of the window of the max-pooling.
     pub(crate) pool: [usize; 2],
-    /// Outputs down and across.
+    /// Number of outputs down and across.
     pub(crate) pooled: [usize; 2],
-    /// Receives one row of largest sums, `[positions, channels of the tile]`.
+    /// Buffer for one row of largest sums, `[positions, channels of the tile]`.
     pub(crate) line: &'a mut [f32],
     pub(crate) finish: Finish<'a>,
-    /// Receives the outputs, `[channels, pooled rows, pooled columns]`; the tile's last channels may
-    /// be more than these.
+    /// The outputs, `[channels, pooled rows, pooled columns]`. The tile may have more channels; the surplus
+    /// is not stored.
     pub(crate) y: &'a mut [f32],
 }
 
@@ -96,7 +96,7 @@ impl<const POSITIONS: usize, const VECTORS: usize> Work for Tiled<'_, POSITIONS,
 }
 
 impl Job<'_> {
-    /// The largest sums over the rows that are pooled into one, for every position.
+    /// Computes the largest sum over the rows of one pool, for every position.
     #[inline(always)]
     fn largest<V: Vectors, const POSITIONS: usize, const VECTORS: usize>(&mut self, vectors: V, row: usize) {
         let channels = VECTORS * V::LANES;

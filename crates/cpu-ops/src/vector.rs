@@ -1,16 +1,16 @@
-//! Vectors of `f32`, as wide as the machine has them.
+//! SIMD vectors of `f32` of the machine's width.
 //!
-//! Loops over arrays are not enough here: whether the compiler turns them into vectors depends on
-//! the size of the tile (12 channels stayed scalar where 8 did not, in the same source). Both crates
-//! behind this trait are safe to call and choose the instructions themselves.
+//! Plain loops over arrays are not enough: the compiler vectorises them for some sizes of tiles only (in
+//! the same source, 8 channels were vectorised and 12 were not). Both crates behind this trait have a safe
+//! interface and select the instructions themselves.
 
 /// The operations that a kernel needs.
 ///
-/// `self` is a token: having one shows that the machine has the instructions.
+/// `self` is a token that proves that the machine supports the instructions.
 pub(crate) trait Vectors: Copy {
     /// `LANES` values.
     type Vector: Copy;
-    /// Values in a vector.
+    /// Number of values in a vector.
     const LANES: usize;
 
     /// One value in every lane.
@@ -25,14 +25,14 @@ pub(crate) trait Vectors: Copy {
     /// `a · b + c`, rounded once or twice.
     fn multiply_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 
-    /// The larger value of each lane, where both are numbers.
+    /// The larger value of each lane; unspecified if one is NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 }
 
 /// Work that is generic in the vectors.
 pub(crate) trait Work {
-    /// Does it. `#[inline(always)]`, like all that it calls: only what is compiled together is
-    /// compiled for the machine's instructions.
+    /// Runs the work. It and everything it calls must be `#[inline(always)]`, because only inlined code is
+    /// compiled for the selected instructions.
     fn run<V: Vectors>(self, vectors: V);
 }
 
@@ -75,13 +75,13 @@ mod machine {
         }
     }
 
-    /// Does work with this machine's vectors.
+    /// Runs work with the vectors of this machine.
     #[inline(never)]
     pub(crate) fn dispatch(work: impl Work) {
         work.run(Wide);
     }
 
-    /// Values in a vector.
+    /// Number of values in a vector.
     pub(crate) fn lanes() -> usize {
         Wide::LANES
     }
@@ -137,12 +137,12 @@ mod machine {
         }
     }
 
-    /// Does work with this machine's vectors.
+    /// Runs work with the vectors of this machine.
     pub(crate) fn dispatch(work: impl Work) {
         Arch::new().dispatch(Dispatched(work));
     }
 
-    /// Values in a vector.
+    /// Number of values in a vector.
     pub(crate) fn lanes() -> usize {
         struct Lanes;
 

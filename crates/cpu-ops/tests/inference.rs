@@ -1,4 +1,4 @@
-//! Convolutions for inference beside sums in double precision and beside burn's layers.
+//! Convolutions for inference compared with sums in double precision and with burn's layers.
 
 #![allow(clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use cratedigger_cpu_ops::fused::{Block, Pool};
 use cratedigger_cpu_ops::{Epilogue, Error, Kernel, Window, conv_columns, conv_max_over_bands};
 use proptest::prelude::*;
 
-/// Largest difference, by the largest value.
+/// Largest accepted difference, relative to the largest value.
 const TOLERANCE: f32 = 1e-5;
 
 fn noise(count: usize, seed: u64) -> Vec<f32> {
@@ -33,7 +33,7 @@ fn assert_alike(ours: &[f32], theirs: &[f32]) {
     }
 }
 
-/// The sums in double precision, one after the other.
+/// Reference: plain loops in double precision.
 fn reference(window: &Window, x: &[f32], weights: &[f32], epilogue: &Epilogue<'_>) -> Vec<f32> {
     let Window { inputs, outputs, size: [rows, columns], kernel, stride, padding, pool } = *window;
     let [down, across] = window.positions().expect("positions");
@@ -107,7 +107,7 @@ proptest! {
     ) {
         let x = noise(batch * window.inputs * window.size[0] * window.size[1], seed);
         let weights = noise(window.weights(), seed ^ 1);
-        // Factors of both signs: where one is negative, the maximum is that of the smallest sum.
+        // Factors of both signs: with a negative factor, the maximum belongs to the smallest sum.
         let factors = [2, 3, 4, 5].map(|salt| noise(window.outputs, seed ^ salt));
         let part = |has: bool, index: usize| if has { factors[index].as_slice() } else { &[] };
         let epilogue = Epilogue {
@@ -264,10 +264,10 @@ fn packed_weights_follow_the_layer() {
     let mut conv = conv([3, 5], [3, 3], [1, 1], [1; 4]);
     for _ in 0..3 {
         assert_is_layers(&Block::new(&conv), None, &x);
-        // Another tensor in the same layer, perhaps at the same address.
+        // A new tensor in the same layer, possibly at the same address.
         conv.weight = Param::from_tensor(Tensor::random([5, 3, 3, 3], NORMAL, &device));
         assert_is_layers(&Block::new(&conv), None, &x);
-        // The same tensor, for another size of input, and for maxima of the smallest sums.
+        // The same tensor, for another size of input, and with negative factors.
         let wide = Tensor::<4>::random([2, 3, 5, 17], NORMAL, &device);
         assert_is_layers(&Block::new(&conv).with_norm(Some(&norm(5))).with_pool(Pool::Rows), None, &wide);
     }

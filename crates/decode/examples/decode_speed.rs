@@ -1,7 +1,7 @@
-//! Decodes files and prints seconds of sound a second, peak memory and the notes.
+//! Decodes files and prints the speed (seconds of sound per second), the peak memory and the notes.
 //!
 //! `cargo run --release -p cratedigger-decode --example decode_speed -- song.mp3 …`; with `--mono 22050`
-//! first, mixes and resamples, too.
+//! before the files, also mixes and resamples.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let took = begin.elapsed().as_secs_f64();
         println!(
-            "{path}: {format}, {seconds:.2} s in {took:.2} s, {:.0} s a second, peak memory {}",
+            "{path}: {format}, {seconds:.2} s in {took:.2} s, {:.0} × real time, peak memory {}",
             seconds / took,
             peak_memory().map_or("unknown".to_owned(), |kib| format!("{:.1} MB", kib as f64 / 1024.0))
         );
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Peak resident memory of this process in KiB, where the system tells it (Linux).
+/// Peak resident memory of this process in KiB; only known on Linux.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

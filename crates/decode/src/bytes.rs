@@ -1,4 +1,4 @@
-//! Numbers out of bytes, without a panic where the bytes end: what is missing reads as zero.
+//! Reads numbers from bytes without panics: missing bytes count as zero.
 
 pub(crate) fn at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
     let mut out = [0; N];
@@ -37,13 +37,13 @@ pub(crate) fn u64_be(bytes: &[u8], offset: usize) -> u64 {
     u64::from_be_bytes(at(bytes, offset))
 }
 
-/// First position of `needle` in `bytes` from `from` on.
+/// First position of `needle` in `bytes`, starting at `from`.
 pub(crate) fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     rest.windows(needle.len().max(1)).position(|window| window == needle).map(|at| at + from)
 }
 
-/// Most significant bit first; zeros past the end.
+/// Reads bits, most significant bit first; zeros past the end.
 pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -1,4 +1,4 @@
-//! The decoder: any file in, blocks of samples out.
+//! The decoder: turns any supported file into blocks of samples.
 
 use crate::codec::Codec;
 use crate::demux::{Demuxer, Event, Packet, Stream, Tail};
@@ -8,18 +8,18 @@ use crate::sniff::{self, Opened};
 use crate::source::{ReadSeek, Source};
 use crate::{DecodeError, MonoReader};
 
-/// Some consecutive samples.
+/// A block of consecutive samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Block {
-    /// Frames a second, in Hz. It can differ from the block before.
+    /// Sample rate in Hz. It can differ from that of the block before.
     pub sample_rate: u32,
-    /// The channels, at least one and all equally long. Their number can differ from the block
+    /// The channels: at least one, all of equal length. Their number can differ from that of the block
     /// before. Samples are finite and nominally in −1…1.
     pub channels: Vec<Vec<f32>>,
 }
 
 impl Block {
-    /// Samples in each channel.
+    /// Number of samples of each channel.
     pub fn frames(&self) -> usize {
         self.channels.first().map_or(0, Vec::len)
     }
@@ -37,8 +37,8 @@ impl Block {
     }
 }
 
-/// Larger magnitudes than this are in no scale that sound is stored in (integers in floats reach
-/// 2³¹): a damaged exponent, which would drown all else in whatever is computed from the sound.
+/// Largest plausible magnitude of a sample: integers stored as floats reach 2³¹. A larger magnitude comes
+/// from a damaged exponent, and would dominate every feature computed from the sound.
 const LARGEST: f32 = 4.3e9;
 
 /// Decodes one file, block by block, in memory that does not grow with its length.
@@ -50,18 +50,19 @@ pub struct Decoder {
     notes: Notes,
     stream: Option<Stream>,
     codec: Option<Codec>,
-    /// Frames of the current stream still to be cut off its start.
+    /// Number of frames of encoder delay that still must be removed from the current stream.
     delay: u64,
-    /// Frames of the current stream that the codec gave, before any cut.
+    /// Number of decoded frames of the current stream, including delay and padding.
     decoded: u64,
-    /// Frames and packet end of the first packet with a position.
+    /// Position of the start of the stream: end of the first packet with a position, minus the frames
+    /// decoded up to there.
     origin: Option<u64>,
     last_end: Option<u64>,
-    /// Samples held back because the stream may end in padding.
+    /// Samples held back, because they are padding if the stream ends after them.
     held: Block,
     scratch: Block,
     ready: std::collections::VecDeque<Block>,
-    /// Rate and channels of the last block that went out.
+    /// Sample rate and number of channels of the last block that was returned.
     last: Option<(u32, usize)>,
     seconds: f64,
     parts: usize,
@@ -78,12 +79,11 @@ pub struct Decoder {
 impl Decoder {
     /// Opens a file by its content.
     ///
-    /// `hint` is the file's extension, in any case and without the dot; it counts only where the
-    /// content does not say what it is.
+    /// `hint` is the file's extension without the dot, in upper or lower case. It is used only if the content
+    /// does not identify the format.
     ///
     /// # Errors
-    /// [`DecodeError`]: the source cannot be read, is empty, no sound, or in a format that is not
-    /// read.
+    /// The source cannot be read, is empty, is not audio, or has an unsupported format.
     pub fn open(source: impl ReadSeek + 'static, hint: Option<&str>) -> Result<Self, DecodeError> {
         let source = Source::new(Box::new(source))?;
         let mut notes = Notes::default();
@@ -110,7 +110,7 @@ impl Decoder {
             refused: None,
             ended: false,
         };
-        // A coding that is not read is told at once, not after the caller has set up everything.
+        // Reads up to the first stream, so that an unsupported coding is an error here.
         while this.stream.is_none() && !this.ended {
             this.step()?;
         }
@@ -123,8 +123,8 @@ impl Decoder {
     /// The next samples, or `None` after the last.
     ///
     /// # Errors
-    /// The source cannot be read, or the file ends without a single sample. After an error that
-    /// followed some blocks, these blocks are still good.
+    /// The source cannot be read, or the file ends without a single sample. Blocks returned before an error
+    /// remain valid.
     pub fn next_block(&mut self) -> Result<Option<Block>, DecodeError> {
         loop {
             if let Some(block) = self.ready.pop_front() {
@@ -158,7 +158,7 @@ impl Decoder {
         Ok(self.seconds - self.ready.iter().map(length).sum::<f64>())
     }
 
-    /// Decodes on to mono at the given rates. See [`MonoReader`].
+    /// Converts the following samples to mono at the given rates in Hz. See [`MonoReader`].
     ///
     /// # Errors
     /// As [`MonoReader::new`].
@@ -166,7 +166,7 @@ impl Decoder {
         MonoReader::new(self, rates)
     }
 
-    /// What was left out or mended up to now.
+    /// The notes so far.
     pub fn notes(&self) -> &[Note] {
         self.notes.as_slice()
     }
@@ -175,17 +175,17 @@ impl Decoder {
         &mut self.notes
     }
 
-    /// The container, by its name and with its article: "an MP3 file".
+    /// Name of the container with its article, such as "an MP3 file".
     pub fn format(&self) -> &'static str {
         self.format
     }
 
-    /// Length of the blocks that were given out, in seconds.
+    /// Duration of the blocks returned so far, in seconds.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Takes one event from the demuxer.
+    /// Processes one event from the demuxer.
     fn step(&mut self) -> Result<(), DecodeError> {
         match self.demuxer.next(&mut self.notes)? {
             Event::Stream(stream) => {
@@ -245,7 +245,7 @@ impl Decoder {
                 return self.pass(packet, frames, rate);
             }
             self.bad += 1;
-            // The first packets of a stream that was cut refer to data before the cut.
+            // Expected for the first packets of a stream that was cut: they refer to data before the cut.
             self.notes.add(Note::Damaged { packets: 1, first: self.seconds });
             return;
         }
@@ -266,7 +266,7 @@ impl Decoder {
     fn count(&mut self, packet: &Packet, frames: u64) -> u64 {
         self.decoded += frames;
         if let Some(end) = packet.end {
-            // Positions may count from anywhere: the stream can be cut out of a longer one.
+            // Positions need not start at 0: the stream can be cut from a longer one.
             self.origin.get_or_insert(end.saturating_sub(self.decoded));
             self.last_end = Some(end);
         }
@@ -282,11 +282,11 @@ impl Decoder {
         self.seconds += (frames - cut) as f64 / f64::from(rate);
     }
 
-    /// Sets samples that are no numbers to zero.
+    /// Sets samples that are not finite or too large to zero.
     fn clean(&mut self) {
         let mut samples = 0;
         for sample in self.scratch.channels.iter_mut().flatten() {
-            // False for NaN, too.
+            // Also false for NaN.
             let valid = sample.abs() <= LARGEST;
             if !valid {
                 *sample = 0.0;
@@ -298,7 +298,7 @@ impl Decoder {
         }
     }
 
-    /// Moves the decoded samples on, except those that may be padding.
+    /// Emits the decoded samples, except those that may be padding.
     fn hold(&mut self) {
         let hold = self.stream.as_ref().map_or(0, |stream| stream.hold);
         let same = self.held.sample_rate == self.scratch.sample_rate
@@ -320,7 +320,7 @@ impl Decoder {
         self.release(hold);
     }
 
-    /// Gives out what is held back, except the last `keep` frames.
+    /// Emits the samples held back, except the last `keep` frames.
     fn release(&mut self, keep: usize) {
         let count = self.held.frames().saturating_sub(keep);
         if count == 0 {
@@ -346,7 +346,7 @@ impl Decoder {
         self.ready.push_back(block);
     }
 
-    /// Gives out what is held back, less the padding.
+    /// Ends a stream: emits the samples held back, without the padding.
     fn finish_stream(&mut self, tail: Tail) {
         let padding = match tail {
             Tail::Keep => 0,
@@ -358,7 +358,7 @@ impl Decoder {
             },
         };
         let hold = self.stream.as_ref().map_or(0, |stream| stream.hold);
-        // More than what was held back for it is no padding but a wrong claim.
+        // Padding longer than the samples held back comes from a wrong header.
         if padding > 0 && padding <= hold as u64 && padding < self.decoded {
             let keep = self.held.frames().saturating_sub(padding as usize);
             // Padding that is not held was passed over.
@@ -371,7 +371,7 @@ impl Decoder {
         self.release(0);
     }
 
-    /// Why the file gave no sample.
+    /// The error for a file without samples.
     fn nothing(&self) -> DecodeError {
         let format = self.format;
         if let Some(what) = &self.refused {

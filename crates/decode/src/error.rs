@@ -1,34 +1,35 @@
-//! Why a file gives no sound.
+//! Errors of decoding.
 
-/// Why a file gives no sound. Each message reads on after the file's name and says what to do.
+/// Why a file cannot be decoded. Each message continues a sentence that begins with the file's name, and
+/// says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The source refused to be read.
+    /// Reading the source failed.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// 0 bytes.
+    /// The file has 0 bytes.
     #[error("is empty (0 bytes): copy or download it again")]
     Empty,
-    /// Content that is not sound, by its name.
+    /// The content is not audio; the text names it.
     #[error("is not a sound file: it is {0}")]
     NotAudio(String),
-    /// Sound in a format or coding that is not read, by its name.
+    /// The format or coding is not supported; the text names it.
     #[error(
         "cannot be decoded: it is {0}. Convert it to WAV, FLAC, MP3, AAC (M4A), Ogg Vorbis, Opus or AIFF"
     )]
     Unsupported(String),
-    /// Sound under copy protection.
+    /// The file is copy-protected.
     #[error(
         "is copy-protected ({0}) and can be played only by the shop's own player: use a copy without protection"
     )]
     Protected(String),
-    /// A known format that holds no sample.
+    /// The format is known, but the file contains no sample.
     #[error("holds no sound: {0}. Copy or download it again")]
     NoSound(String),
-    /// A known format whose content makes no sense.
+    /// The format is known, but the content is invalid.
     #[error("is damaged: {0}. Copy or download it again, or leave it out")]
     Damaged(String),
-    /// A sample rate that nothing converts to or from.
+    /// The sample rate cannot be converted.
     #[error("cannot be resampled: {0}")]
     Resample(#[from] cratedigger_dsp::DspError),
 }

@@ -1,15 +1,15 @@
-//! Sound files in, blocks of samples out, in constant memory.
+//! Decodes audio files to blocks of samples, in constant memory.
 //!
-//! The one decoder of the native program and of the page's worker. Codecs are [Symphonia]'s and
-//! [opus_pure]'s; the demuxers are this crate's own, because of one rule: **the sound counts, not
-//! what the header claims.** A wrong size, count or duration never cuts sound that is there and
-//! never makes a file unreadable. Every such case is told in [`Decoder::notes`].
+//! The codecs are those of [Symphonia] and [opus_pure]. The demuxers are this crate's own, because of one
+//! rule: **the data counts, not the header.** A wrong size, count or duration in a header never truncates
+//! existing sound and never makes a file unreadable. [`Decoder::notes`] reports every such case.
 //!
 //! | stage | item |
 //! |---|---|
 //! | any file → blocks of `f32` channels at the file's own rate | [`Decoder`] |
-//! | blocks → mono, channels that cancel included | [`Mixer`] |
+//! | blocks → mono, also if the channels cancel each other | [`Mixer`] |
 //! | file → mono at one or several rates | [`MonoReader`] |
+//! | names of files: sound, sound that is not read, no one's songs | [`is_sound_name`], [`unread_format`], [`is_clutter`] |
 //!
 //! # Formats
 //!
@@ -20,13 +20,13 @@
 //! | AU | PCM, float 32 and 64, A-law, µ-law |
 //! | CAF | as AIFC, ALAC, AAC, Opus |
 //! | MPEG audio | MP1, MP2, MP3 |
-//! | ADTS | AAC-LC; of HE-AAC the lower half of the spectrum |
+//! | ADTS | AAC-LC; only the lower half of the spectrum of HE-AAC |
 //! | FLAC, FLAC in Ogg | FLAC |
 //! | Ogg | Vorbis, Opus, FLAC; chained streams |
 //! | MP4, M4A, MOV, fragmented MP4 | AAC, ALAC, FLAC, Opus, MP3, PCM |
 //! | Matroska, WebM | Opus, Vorbis, AAC, FLAC, ALAC, MPEG audio, PCM |
 //!
-//! A video file gives its first sound track.
+//! The first audio track of a video file is decoded.
 //!
 //! # Example
 //!
@@ -56,6 +56,7 @@ mod decoder;
 mod demux;
 mod error;
 mod mono;
+mod names;
 mod note;
 mod skip;
 mod sniff;
@@ -65,5 +66,6 @@ pub use cratedigger_dsp::Mixer;
 pub use decoder::{Block, Decoder};
 pub use error::DecodeError;
 pub use mono::MonoReader;
+pub use names::{EXTENSIONS, is_clutter, is_sound_name, unread_format};
 pub use note::{Note, Notes};
 pub use source::ReadSeek;

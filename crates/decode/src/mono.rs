@@ -1,10 +1,10 @@
-//! Mono out of any channels, at one or several rates.
+//! Converts any number of channels to mono, at one or several sample rates.
 
 use cratedigger_dsp::{Mixer, Resampler};
 
 use crate::{Block, DecodeError, Decoder, Note, Notes};
 
-/// One target rate.
+/// One target sample rate.
 struct Target {
     rate: u32,
     resampler: Option<Resampler>,
@@ -12,19 +12,20 @@ struct Target {
 
 /// Decodes a file to mono at one or several rates, block by block, in constant memory.
 ///
-/// A change of rate or channels within the file is converted: the stream goes on.
+/// If the sample rate or the number of channels changes within the file, the output continues without a
+/// change.
 pub struct MonoReader {
     decoder: Decoder,
     mixer: Mixer,
     targets: Vec<Target>,
-    /// Rate of the blocks that the mixer holds, in Hz.
+    /// Sample rate in Hz of the current blocks; 0 before the first.
     rate: u32,
     mixed: Vec<f32>,
-    /// Length of what was mixed up to the last change of rate, in seconds.
+    /// Duration of the mix up to the last change of the sample rate, in seconds.
     seconds: f64,
-    /// Frames that were mixed since.
+    /// Number of frames mixed since then.
     frames: u64,
-    /// Of these, the frames in which the channels cancel and that are in the notes.
+    /// Number of these frames at which the channels cancel and that are already in the notes.
     noted: u64,
     /// Whether the first block decides about the target rate.
     own_rate: bool,
@@ -32,7 +33,7 @@ pub struct MonoReader {
 }
 
 impl MonoReader {
-    /// Reads `decoder` on to mono at each of `rates`, in Hz.
+    /// Converts the samples of `decoder` to mono at each of `rates` in Hz.
     ///
     /// # Errors
     /// A rate outside [`cratedigger_dsp::MIN_RATE`]…[`cratedigger_dsp::MAX_RATE`].
@@ -66,17 +67,33 @@ impl MonoReader {
         self.targets.iter().map(|target| target.rate).collect()
     }
 
-    /// Decodes some more and appends to `out`, one vector a target rate. False after the end, when
-    /// nothing was appended.
+    /// Decodes the next block and appends it to `out`, which has one vector per target rate. Returns false
+    /// after the end, when nothing was appended.
     ///
     /// # Errors
     /// As [`Decoder::next_block`], and a file whose sample rate cannot be resampled.
     pub fn read(&mut self, out: &mut [Vec<f32>]) -> Result<bool, DecodeError> {
+        self.read_with(out, |_| ())
+    }
+
+    /// As [`MonoReader::read`]; also passes each block of the file, with all its channels at the
+    /// file's own rate, to `each`.
+    ///
+    /// # Errors
+    /// As [`MonoReader::read`].
+    pub fn read_with(
+        &mut self,
+        out: &mut [Vec<f32>],
+        each: impl FnOnce(&Block),
+    ) -> Result<bool, DecodeError> {
         if self.ended {
             return Ok(false);
         }
         match self.decoder.next_block()? {
-            Some(block) => self.take(&block, out)?,
+            Some(block) => {
+                each(&block);
+                self.take(&block, out)?;
+            }
             None => {
                 self.ended = true;
                 self.flush(out)?;
@@ -85,12 +102,12 @@ impl MonoReader {
         Ok(true)
     }
 
-    /// What was left out or mended up to now; complete after the end.
+    /// The notes so far; complete after the end.
     pub fn notes(&self) -> &[Note] {
         self.decoder.notes()
     }
 
-    /// The decoder, for its format and its length up to now.
+    /// The decoder, for its format and its duration so far.
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
     }
@@ -109,7 +126,7 @@ impl MonoReader {
                 Ok(planned) => planned,
                 Err(error) if self.rate == 0 => return Err(error.into()),
                 Err(error) => {
-                    // A damaged header in mid-stream; what follows may be good again.
+                    // A damaged header within the stream; later blocks may be valid again.
                     let at = self.seconds + self.frames as f64 / f64::from(self.rate);
                     self.decoder.notes_mut().add(Note::StreamLeftOut { at, what: error.to_string() });
                     return Ok(());
@@ -138,7 +155,7 @@ impl MonoReader {
         Ok(())
     }
 
-    /// Ends the stretch of one sample rate.
+    /// Ends the part with one sample rate.
     fn flush(&mut self, out: &mut [Vec<f32>]) -> Result<(), DecodeError> {
         self.mixer.finish(&mut self.mixed);
         self.resample(out)?;
@@ -157,7 +174,7 @@ impl MonoReader {
         Ok(())
     }
 
-    /// Passes on what the mixer found.
+    /// Adds a note about channels that cancel, if the mixer found more of them.
     fn note(&mut self) {
         let Some((first, cancelled)) = self.mixer.cancelled().filter(|(_, frames)| *frames > self.noted)
         else {

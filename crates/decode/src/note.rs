@@ -1,9 +1,9 @@
-//! Notes on what was left out or mended.
+//! Notes about damage and wrong headers.
 
 use std::fmt;
 
-/// Something that was left out, mended or ignored while a file was decoded. Its text is one plain
-/// sentence.
+/// A problem of a file that did not prevent its decoding: data were skipped, corrected or ignored. The text
+/// is one sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
     /// The file ends in the middle of its sound.
@@ -11,24 +11,24 @@ pub enum Note {
         /// The container, with its article: "the WAV file".
         container: &'static str,
     },
-    /// A length in the header differs from the sound that is there.
+    /// A length in the header differs from the length of the sound.
     WrongClaim {
-        /// The field, as its format calls it.
+        /// Name of the field in its format.
         field: &'static str,
-        /// Seconds that the field stands for.
+        /// Duration according to the field, in seconds.
         claimed: f64,
-        /// Seconds that were found.
+        /// Actual duration in seconds.
         found: f64,
     },
-    /// A header field makes no sense and was ignored; the text says which, and reads on after
-    /// "The header".
+    /// A header field is invalid and was ignored. The text names the field and continues a sentence that
+    /// begins with "The header".
     Header(&'static str),
-    /// Several streams one after the other, as a joined MP3 or a chained Ogg file.
+    /// Several streams in sequence, as in concatenated MP3 files or a chained Ogg file.
     Joined {
         /// Number of streams.
         parts: usize,
     },
-    /// Sample rate or channels change while the sound runs.
+    /// Sample rate or number of channels change within the file.
     FormatChange {
         /// Seconds from the start.
         at: f64,
@@ -37,46 +37,46 @@ pub enum Note {
         /// Number of channels before and after.
         channels: (usize, usize),
     },
-    /// Packets that cannot be decoded were left out.
+    /// Packets that cannot be decoded were skipped.
     Damaged {
         /// Number of packets.
         packets: usize,
-        /// Seconds of the first from the start.
+        /// Position of the first in seconds from the start.
         first: f64,
     },
-    /// Pages of an Ogg file whose checksums are wrong; their packets were used as far as possible.
+    /// Pages of an Ogg file have wrong checksums; their packets were decoded as far as possible.
     BadPage,
-    /// Bytes between the sound that belong to no packet were passed over.
+    /// Bytes between packets that belong to no packet were skipped.
     Junk {
         /// Number of bytes.
         bytes: u64,
     },
-    /// Samples that were NaN, infinite or out of any scale; they were set to zero.
+    /// Samples that were NaN, infinite or absurdly large; they were set to zero.
     NotFinite {
-        /// Number of samples, in all channels together.
+        /// Number of samples in all channels.
         samples: u64,
-        /// Seconds of the first from the start.
+        /// Position of the first in seconds from the start.
         first: f64,
     },
-    /// Channels cancel each other in the mono mix; the louder one was used alone.
+    /// Channels cancel each other in the mono mix; only the loudest one was used.
     ChannelsCancel {
-        /// Seconds from the start at which this begins for the first time.
+        /// Start of the first such range, in seconds from the start.
         first: f64,
-        /// Seconds for which it lasts, in all.
+        /// Total duration in seconds.
         seconds: f64,
     },
-    /// HE-AAC, of which only the core is decoded.
+    /// The coding is HE-AAC, of which only the core is decoded.
     LowBandOnly,
-    /// A later stream in a coding that is not read.
+    /// A later stream has an unsupported coding.
     StreamLeftOut {
         /// Seconds from the start.
         at: f64,
         /// The coding.
         what: String,
     },
-    /// More than one sound track; the first was used.
+    /// The file has several audio tracks; the first was used.
     FirstOfTracks {
-        /// Number of sound tracks.
+        /// Number of audio tracks.
         tracks: usize,
     },
 }
@@ -115,7 +115,7 @@ impl fmt::Display for Note {
             Self::BadPage => f.write_str(
                 "The file is damaged (a checksum is wrong); what can be decoded of the damaged pages was used.",
             ),
-            Self::Junk { bytes } => write!(f, "{bytes} bytes that are not sound were passed over."),
+            Self::Junk { bytes } => write!(f, "{bytes} bytes that are not sound were skipped."),
             Self::NotFinite { samples, first } => write!(
                 f,
                 "{samples} samples are not valid numbers, the first at {}; they were set to zero.",
@@ -141,7 +141,7 @@ impl fmt::Display for Note {
 
 /// Seconds as `m:ss`, or `h:mm:ss` from an hour on.
 fn clock(seconds: f64) -> String {
-    // What ends a frame before a full second is meant to end there.
+    // Rounds up by up to 0.05 s, because a position one frame before a full second stands for that second.
     let whole = (seconds.max(0.0) + 0.05) as u64;
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{rest:02}") } else { format!("{minutes}:{rest:02}") }
@@ -155,22 +155,22 @@ fn count(channels: usize) -> String {
     }
 }
 
-/// Format changes that are told one by one; a damaged file can have thousands.
+/// Maximum number of notes of a kind that is not merged; a damaged file can have thousands.
 const MAX_CHANGES: usize = 8;
 
-/// The notes of one file, each kind counted up instead of repeated.
+/// The notes of one file. Notes of the same kind are merged where possible.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
     list: Vec<Note>,
 }
 
 impl Notes {
-    /// The notes, in the order in which each kind was met first.
+    /// The notes, in the order of the first occurrence of each kind.
     pub fn as_slice(&self) -> &[Note] {
         &self.list
     }
 
-    /// Adds a note. One of a kind that is there already is added to that one.
+    /// Adds a note, or merges it with an existing note of the same kind.
     pub fn add(&mut self, new: Note) {
         for old in &mut self.list {
             match (old, &new) {

@@ -1,22 +1,22 @@
-//! Finds out from the first bytes what a file is.
+//! Detects the format of a file from its first bytes.
 
 use crate::demux::mpeg::{self, Family, Framed};
 use crate::demux::{Demuxer, aiff, au, caf, flac, mkv, mp4, ogg, wav};
 use crate::source::Source;
 use crate::{DecodeError, Notes};
 
-/// A demuxer, and what the file is, with its article.
+/// A demuxer, and the name of the format with its article.
 pub(crate) struct Opened {
     pub demuxer: Box<dyn Demuxer>,
     pub format: &'static str,
 }
 
-/// Bytes of junk before the first frame that are searched in a file which nothing else tells.
+/// Maximum number of bytes before the first frame that are searched if the format is unknown.
 const JUNK: usize = 1 << 16;
-/// The same where the file's name says that it is MPEG audio.
+/// The same if the file's extension or a tag indicates MPEG audio.
 const JUNK_NAMED: usize = 1 << 22;
 
-/// What a file is not: text and other content without sound.
+/// Content that is not audio: position of the magic bytes, magic bytes, description.
 const NO_SOUND: [(usize, &[u8], &str); 26] = [
     (0, b"MThd", "a MIDI file, which holds notes and no sound: render it to WAV first"),
     (0, b"Extended Module:", "a tracker module, which holds notes and samples: render it to WAV first"),
@@ -46,7 +46,7 @@ const NO_SOUND: [(usize, &[u8], &str); 26] = [
     (0, b"[{", "JSON, perhaps an error message in place of the download"),
 ];
 
-/// Formats of sound that are not read.
+/// Unsupported audio formats: position of the magic bytes, magic bytes, description.
 const UNSUPPORTED: [(usize, &[u8], &str); 24] = [
     (0, b"\x30\x26\xb2\x75", "a Windows Media file (WMA, WMV)"),
     (0, b"MAC ", "a Monkey's Audio file (APE)"),
@@ -74,12 +74,12 @@ const UNSUPPORTED: [(usize, &[u8], &str); 24] = [
     (0, b"Creative Voice File", "a Creative Voice file (VOC)"),
 ];
 
-/// Opens a file by its content; `hint` is its extension.
+/// Opens a file according to its content; `hint` is its extension.
 pub(crate) fn open(mut source: Source, hint: &str, notes: &mut Notes) -> Result<Opened, DecodeError> {
     if source.peek(1)?.is_empty() {
         return Err(DecodeError::Empty);
     }
-    // Tags can stand before everything.
+    // An ID3v2 tag can precede every format.
     let mut tagged = false;
     while let Some(size) = mpeg::id3v2_size(source.peek(10)?) {
         tagged = true;
@@ -134,18 +134,23 @@ pub(crate) fn open(mut source: Source, hint: &str, notes: &mut Notes) -> Result<
         if let Some(what) = listed(&NO_SOUND) {
             return Err(DecodeError::NotAudio(what));
         }
-        if is_text(&start) {
-            return Err(DecodeError::NotAudio("plain text".to_owned()));
-        }
     }
     // Frames after junk: a tag of a wrong length, the end of another frame, a player's header.
     let hint = hint.trim_start_matches('.').to_ascii_lowercase();
     let named = tagged || ["mp3", "mp2", "mp1", "mpga", "mpa", "aac", "adts"].contains(&hint.as_str());
+    // What a server wrote before a stream is text, too.
+    let text = !tagged && is_text(&start);
+    if text && !named {
+        return Err(DecodeError::NotAudio("plain text".to_owned()));
+    }
     let from = source.position();
     if let Some((at, family)) = frames_after_junk(&mut source, if named { JUNK_NAMED } else { JUNK })? {
         source.seek(from + at as u64)?;
         let format = if family == Family::Mpeg { "an MP3 file" } else { "an AAC file" };
         return opened(Box::new(Framed::new(source, family)), format);
+    }
+    if text {
+        return Err(DecodeError::NotAudio("plain text".to_owned()));
     }
     Err(unknown(&start, tagged || named))
 }
@@ -153,7 +158,7 @@ pub(crate) fn open(mut source: Source, hint: &str, notes: &mut Notes) -> Result<
 fn is_text(start: &[u8]) -> bool {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let head = text.get(..512).unwrap_or(text);
-    // The cut can go through a character.
+    // The cut can split a character.
     let readable = match std::str::from_utf8(head) {
         Ok(_) => true,
         Err(error) => error.valid_up_to() + 4 > head.len() && error.error_len().is_none(),
@@ -161,7 +166,7 @@ fn is_text(start: &[u8]) -> bool {
     readable && !head.iter().any(|byte| *byte < 0x20 && !b"\t\n\r\x0c\x1b".contains(byte))
 }
 
-/// The first place within `limit` bytes where frames begin, and their kind.
+/// The first position within `limit` bytes at which frames begin, and their kind.
 fn frames_after_junk(source: &mut Source, limit: usize) -> Result<Option<(usize, Family)>, DecodeError> {
     let start = source.position();
     let mut at = 0;

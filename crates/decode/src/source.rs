@@ -1,4 +1,4 @@
-//! The bytes of a file, through a window that moves.
+//! A buffered view of the bytes of a file.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
@@ -7,13 +7,13 @@ pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Bytes asked from the reader at a time.
+/// Number of bytes read at a time.
 const STEP: usize = 1 << 16;
 
-/// A buffered reader that looks ahead as far as asked.
+/// A buffered reader with lookahead of any length.
 pub(crate) struct Source {
     inner: Box<dyn ReadSeek>,
-    /// Bytes from `position` on, the first `used` of them consumed.
+    /// Bytes from `base` on; the first `used` of them are consumed.
     buffer: Vec<u8>,
     used: usize,
     /// File position of `buffer[0]`.
@@ -29,7 +29,7 @@ impl Source {
         Ok(Self { inner, buffer: Vec::new(), used: 0, base: 0, length, ended: false })
     }
 
-    /// Bytes in all.
+    /// Length of the file in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
@@ -38,7 +38,7 @@ impl Source {
         self.base + self.used as u64
     }
 
-    /// Bytes after the position.
+    /// Number of bytes after the position.
     pub(crate) fn left(&self) -> u64 {
         self.length.saturating_sub(self.position())
     }
@@ -55,13 +55,14 @@ impl Source {
         Ok(())
     }
 
-    /// Moves on by `count` bytes, at most to the end.
+    /// Moves the position forward by `count` bytes, at most to the end.
     pub(crate) fn skip(&mut self, count: u64) -> std::io::Result<()> {
         let to = self.position().saturating_add(count).min(self.length.max(self.position()));
         self.seek(to)
     }
 
-    /// The next `count` bytes, fewer only at the end. Memory grows by what is read, not by `count`.
+    /// The next `count` bytes without consuming them; fewer only at the end. Memory grows with the bytes
+    /// read, not with `count`.
     pub(crate) fn peek(&mut self, count: usize) -> std::io::Result<&[u8]> {
         if self.buffer.len() - self.used < count && self.used > 0 {
             self.buffer.drain(..self.used);
@@ -95,13 +96,13 @@ impl Source {
         Ok(taken)
     }
 
-    /// Consumes bytes that were peeked at.
+    /// Consumes bytes that [`Source::peek`] has returned.
     pub(crate) fn consume(&mut self, count: usize) {
         self.used = self.used.saturating_add(count).min(self.buffer.len());
     }
 
-    /// Position of the first of `needles` within the next `limit` bytes, and which one it is. The
-    /// position of the source stays.
+    /// Position of the first of `needles` within the next `limit` bytes, and its index in `needles`. The
+    /// position of the source does not change.
     pub(crate) fn find(&mut self, needles: &[&[u8]], limit: u64) -> std::io::Result<Option<(u64, usize)>> {
         let start = self.position();
         let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(1);
@@ -117,7 +118,7 @@ impl Source {
             if window.len() < STEP {
                 break;
             }
-            // The windows overlap, so that a needle across their border is found.
+            // The windows overlap, so that a needle across a boundary is found.
             self.consume(STEP - longest + 1);
         }
         self.seek(start)?;

@@ -1,4 +1,4 @@
-//! Files that real encoders write, decoded here and by ffmpeg.
+//! Files from real encoders, decoded by this crate and by ffmpeg.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
@@ -14,7 +14,7 @@ use cratedigger_decode::Decoder;
 /// Rate at which both decoders are compared, in Hz.
 const RATE: u32 = 22_050;
 
-/// Something like a song: chords that change, and drums. A seed a song.
+/// A synthetic song: changing chords and drums, which depend on the seed.
 fn song(seconds: f64, rate: u32, seed: u64, channels: usize) -> Vec<Vec<f32>> {
     let frames = (seconds * f64::from(rate)) as usize;
     let mut noise = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -117,7 +117,7 @@ fn here(path: &Path) -> (Vec<f32>, String) {
     (out.remove(0), reader.notes().iter().map(|note| format!("{note} ")).collect())
 }
 
-/// ffmpeg's decode; its mix of more than two channels has weights, so that all get the same here.
+/// Decodes with ffmpeg. Its mix of more than two channels has weights, so equal weights are given here.
 fn ffmpeg(path: &Path) -> Vec<f32> {
     let six = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("six"));
     let mix =
@@ -137,7 +137,8 @@ fn ffmpeg(path: &Path) -> Vec<f32> {
     out.stdout.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// Correlation by seconds of `a`, each at its own shift of up to 0.1 s: the worst but `skipped`.
+/// Lowest correlation over the seconds of `a`, each with its own shift of up to 0.1 s, without the `skipped`
+/// lowest ones.
 fn compare(a: &[f32], b: &[f32], skipped: usize) -> f64 {
     let (second, reach) = (RATE as usize, RATE as usize / 10);
     let mut shift = 0_i64;
@@ -149,7 +150,7 @@ fn compare(a: &[f32], b: &[f32], skipped: usize) -> f64 {
             let skip = (-at).max(0) as usize;
             let from = at.max(0) as usize;
             let other = b.get(from..(from + second + 2 * reach).min(b.len())).unwrap_or_default();
-            // `other` begins `reach` samples before where the window should be.
+            // `other` begins `reach` samples before the expected position of the window.
             let places = other.len().saturating_sub(second.min(other.len())) + 1;
             (0..places)
                 .map(|place| (correlation(window, &other[place..], 0).0, place + skip))
@@ -170,7 +171,7 @@ fn compare(a: &[f32], b: &[f32], skipped: usize) -> f64 {
     all.get(skipped).copied().unwrap_or(0.0)
 }
 
-/// The WAVs that a file was made of.
+/// The WAV files that a file was encoded from.
 fn sources(name: &str) -> &'static [&'static str] {
     match name {
         "joined.mp3" => &["a.wav", "b.wav"],
@@ -195,7 +196,7 @@ fn as_ffmpeg_decodes() {
         let original: Vec<f32> =
             sources(&name).iter().flat_map(|name| ffmpeg(&folder.path().join(name))).collect();
         let length = |x: &[f32]| x.len() as f64 / f64::from(RATE);
-        // The second in which two parts meet.
+        // The second that contains the joint of two parts.
         let seams = sources(&name).len() - 1;
         let (close, true_to) = (compare(&ours, &theirs, seams), compare(&ours, &original, seams));
         println!(
@@ -203,9 +204,9 @@ fn as_ffmpeg_decodes() {
             length(&ours),
             length(&theirs)
         );
-        // ffmpeg cuts padding in the middle where the claim is too short.
+        // ffmpeg removes padding in the middle if the declared length is too short.
         let close = if name.contains("third") { true_to } else { close };
-        // ffmpeg takes the joint's delay and padding for sound; the length is known here.
+        // ffmpeg keeps delay and padding at the joint; the correct length is known here.
         let reference = if name.contains("joined") { seconds } else { length(&theirs) };
         if (length(&ours) - reference).abs() > 0.05 || close < 0.99 || (length(&ours) - seconds).abs() > 0.11
         {

@@ -1,4 +1,4 @@
-//! Every format, from files that encoders wrote and files written here.
+//! Every format, with files from encoders and files written by the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
@@ -8,7 +8,7 @@ use cratedigger_decode::{DecodeError, Note};
 
 /// Every fixture of `tests/golden/decode.json`: length, rate, channels and sound.
 #[test]
-fn what_encoders_wrote() {
+fn fixtures_from_encoders() {
     let mut wrong = Vec::new();
     for (name, fixture) in fixtures() {
         let sound = match try_decode(&fixture.data(), &fixture.extension) {
@@ -22,7 +22,7 @@ fn what_encoders_wrote() {
         let wanted = signal(1.0, rate, 0);
         let tagless =
             ["mp3 without tag", "mp2", "aac adts", "aac fragmented", "aac matroska"].contains(&name.as_str());
-        // Without a tag, the encoder's delay stays.
+        // Without a tag, the encoder delay remains.
         let reach = if tagless { 1200 } else { 16 };
         let (close, shift) = correlation(&channels[0], &wanted, reach);
         let seconds = sound.seconds();
@@ -36,7 +36,7 @@ fn what_encoders_wrote() {
             wrong.push(format!("{name}: {rate} Hz, {} channels, {seconds} s, {close}", channels.len()));
         }
         if !sound.notes.is_empty() {
-            wrong.push(format!("{name}: {}", sound.told()));
+            wrong.push(format!("{name}: {}", sound.notes_text()));
         }
         if channels.len() == 2 {
             let (right, _) = correlation(&channels[1], &signal(1.0, rate, 1), reach);
@@ -46,7 +46,7 @@ fn what_encoders_wrote() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The first fixture of a kind decodes without its delay: sample for sample where it should be.
+/// Fixtures decode without delay: every sample is at its position.
 #[test]
 fn encoder_delay_and_padding_are_cut() {
     for name in ["mp3", "mp3 stereo", "aac m4a", "vorbis", "opus", "opus mp4"] {
@@ -54,7 +54,7 @@ fn encoder_delay_and_padding_are_cut() {
         let sound = decode(&fixture.data(), &fixture.extension);
         let (rate, channels) = sound.only();
         let (_, shift) = correlation(&channels[0], &signal(1.0, rate, 0), 16);
-        // Opus itself is early by some samples of its 48 kHz.
+        // Opus itself shifts the signal by a few samples at 48 kHz.
         let reach = if name.starts_with("opus") { 4 } else { 1 };
         assert!(shift.abs() <= reach, "{name}: late by {shift} samples");
         let off = channels[0].len() as i64 - i64::from(rate);
@@ -62,7 +62,7 @@ fn encoder_delay_and_padding_are_cut() {
     }
 }
 
-/// Samples in every layout of PCM, as bytes of a WAV.
+/// WAV files with every layout of PCM.
 #[test]
 fn every_pcm_of_wav() {
     let rate = 8000;
@@ -111,7 +111,7 @@ fn every_pcm_of_wav() {
     }
 }
 
-/// G.711 codes of a ramp, against the tables' definition.
+/// G.711 codes of a ramp, compared with the definition of the tables.
 #[test]
 fn companded_wav_and_au() {
     for (tag, encoding) in [(6_u16, 27_u32), (7, 1)] {
@@ -240,7 +240,7 @@ fn rf64_and_rifx() {
     file[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     let decoded = decode(&file, "wav");
     assert_eq!(decoded.only().1[0].len(), channels[0].len());
-    assert!(decoded.notes.is_empty(), "{}", decoded.told());
+    assert!(decoded.notes.is_empty(), "{}", decoded.notes_text());
 
     let mut file = b"RIFX\0\0\0\0WAVEfmt ".to_vec();
     file.extend([0, 0, 0, 16, 0, 1, 0, 1]);
@@ -252,7 +252,7 @@ fn rf64_and_rifx() {
     assert!(decoded.only().1[0].iter().zip(&channels[0]).all(|(a, b)| (a - b).abs() < 1e-4));
 }
 
-/// What is no sound gets its name and advice.
+/// Errors for other content name the content and say what to do.
 #[test]
 fn not_sound_is_named() {
     let error = |bytes: &[u8], extension: &str| try_decode(bytes, extension).unwrap_err();
@@ -285,7 +285,7 @@ fn not_sound_is_named() {
     }
     let header = riff(&[fmt(1, 1, 44_100, 16, 2, &[]), chunk(b"data", &[])]);
     assert!(matches!(error(&header, "wav"), DecodeError::NoSound(_)));
-    // Every truncation of a header is an error, never a panic.
+    // Every truncated header gives an error, not a panic.
     for length in 0..60 {
         for fixture in fixtures().values() {
             let data = fixture.data();
@@ -294,7 +294,7 @@ fn not_sound_is_named() {
     }
 }
 
-/// More than eight channels, and floats that are no numbers.
+/// More than eight channels, and floats that are NaN or infinite.
 #[test]
 fn many_channels_and_bad_floats() {
     let channels = vec![signal(0.1, 8000, 0); 12];

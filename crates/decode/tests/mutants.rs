@@ -1,4 +1,4 @@
-//! Damage on purpose: seeded mutants of every format.
+//! Robustness to damage: seeded mutants of files of every format.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 
-/// Numbers that are the same on every machine (xorshift).
+/// A reproducible random number generator (xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -19,7 +19,7 @@ impl Dice {
     }
 }
 
-/// Changes bytes from `from` on.
+/// Damages bytes from `from` onwards.
 fn mutate(file: &mut Vec<u8>, from: usize, dice: &mut Dice) {
     let length = file.len();
     let at = from + dice.roll(length - from);
@@ -44,7 +44,7 @@ fn mutate(file: &mut Vec<u8>, from: usize, dice: &mut Dice) {
             }
         }
         6 => {
-            // A size, most probably: four bytes of an extreme value.
+            // Probably a size field: four bytes with an extreme value.
             let value = [0_u32, 1, 0x7fff_ffff, u32::MAX][dice.roll(4)];
             let end = (at + 4).min(length);
             file[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
@@ -57,7 +57,7 @@ fn mutate(file: &mut Vec<u8>, from: usize, dice: &mut Dice) {
     }
 }
 
-/// The files that are damaged: the fixtures and some written here.
+/// The undamaged files: the fixtures, and some written by the tests.
 fn originals() -> Vec<(String, String, Vec<u8>)> {
     let mut all: Vec<(String, String, Vec<u8>)> = fixtures()
         .into_iter()
@@ -83,14 +83,14 @@ fn originals() -> Vec<(String, String, Vec<u8>)> {
     all
 }
 
-/// Formats that keep the index which the sound needs at their end: damage there is not damage to
-/// the second half only.
+/// Formats with an index at the end that the whole sound needs: damage in the second half can affect the
+/// first half.
 const INDEX_AT_END: [&str; 7] =
     ["aac m4a", "aac with video", "alac", "alac caf", "flac mp4", "opus mp4", "ima4 mov"];
 
 fn run(mutants: usize, seed: u64) {
     let originals = originals();
-    // The first channel that the first half of each file gives.
+    // The first channel of the first half of each file.
     let halves: Vec<Vec<f32>> = originals
         .iter()
         .map(|(_, extension, data)| {
@@ -116,12 +116,11 @@ fn run(mutants: usize, seed: u64) {
         let took = begin.elapsed();
         slowest = slowest.max(took);
         assert!(took < Duration::from_secs(10), "mutant {number} of {name} takes {took:?}");
-        let samples =
-            decoded.as_ref().map_or(0, |s| s.stretches.iter().map(|(_, c)| c.len() * c[0].len()).sum());
+        let samples = decoded.as_ref().map_or(0, |s| s.parts.iter().map(|(_, c)| c.len() * c[0].len()).sum());
         assert!(samples < 40_000_000, "mutant {number} of {name} became {samples} samples");
         if kept && !INDEX_AT_END.contains(&name.as_str()) {
             let half = &halves[which];
-            // 90 % of the half, less a packet that reaches over its end.
+            // 90 % of the half, minus a packet that crosses its end.
             let wanted = (half.len() * 9 / 10).saturating_sub(1200);
             let same = decoded.as_ref().map_or(0, |sound| {
                 first_channel(sound).iter().zip(half).take_while(|(a, b)| (*a - *b).abs() < 1e-3).count()
@@ -136,7 +135,7 @@ fn run(mutants: usize, seed: u64) {
 }
 
 fn first_channel(sound: &Sound) -> Vec<f32> {
-    sound.stretches.iter().flat_map(|(_, channels)| channels[0].iter().copied()).collect()
+    sound.parts.iter().flat_map(|(_, channels)| channels[0].iter().copied()).collect()
 }
 
 #[test]

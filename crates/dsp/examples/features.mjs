@@ -8,7 +8,7 @@ const { Bench, tasks } = createRequire(import.meta.url)(join(resolve(folder), "f
 const bench = new Bench();
 const times = {};
 for (const task of tasks()) {
-  // The engine compiles a function again, with optimisation, after some runs.
+  // Warm-up: the engine recompiles a function with optimisation after a few runs.
   for (let i = 0; i < 3; i++) bench.run(task);
   times[task] = Array.from({ length: Number(rounds) }, () => {
     const start = performance.now();

@@ -23,7 +23,7 @@ def shape():
 
 
 def table():
-    """As the notebook that made the Kaggle tables, with one transform where librosa allows it."""
+    """The features of the Kaggle tables, as in their notebook, with one transform where librosa allows it."""
     S = np.abs(librosa.stft(y))
     harmonic, percussive = librosa.effects.hpss(y)
     tempo, _ = librosa.beat.beat_track(y=y, sr=RATE)

@@ -1,8 +1,8 @@
 //! Measures the time of the features, natively and in WebAssembly, on one core.
 //!
 //! Natively, `features FILE ROUNDS` writes the signal to FILE as 32-bit floats and prints the milliseconds of
-//! each task as JSON. In WebAssembly, features.mjs calls [`Bench`] from Node.js. features.py does the same with
-//! librosa; `cargo xtask bench features` runs all three and prints a table.
+//! each task as JSON. In WebAssembly, features.mjs calls [`Bench`] from Node.js. features.py measures the same
+//! tasks with librosa; `cargo xtask bench features` runs all three and prints a table.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command-line program")]
@@ -15,11 +15,10 @@ use std::time::Instant;
 use cratedigger_dsp::{FeatureExtractor, FeatureParams, MelParams, MelSpectrogram, power_to_db_ref};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Samples per second.
+/// Sample rate in Hz.
 const RATE: u32 = 22050;
 
-/// The tasks. The first two have goals for their speed. Each task but the first is measured alone, and includes
-/// the transform that it needs.
+/// The tasks. Each task except the first is measured separately, including its transform.
 const TASKS: [&str; 8] = [
     "57 features",
     "log-mel",

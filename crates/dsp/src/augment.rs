@@ -1,8 +1,8 @@
-//! Augmentation of training data: recordings, spectrograms, and pairs of either.
+//! Augmentation of training data: of recordings, spectrograms, and pairs of either.
 //!
-//! Nothing here uses the system's randomness. Random functions take a generator, and [`generator`]
-//! makes one from a seed, so that a run can be repeated anywhere. The caller draws the strength of
-//! each augmentation.
+//! Random functions take a generator instead of using the system's entropy. [`generator`] makes one from
+//! a seed, so that a run is reproducible on every machine. The caller draws the strength of each
+//! augmentation.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -144,8 +144,8 @@ pub fn time_stretch(signal: &[f32], rate: f64) -> Result<Vec<f32>, DspError> {
 
     let bins = columns.stft.bins();
     let mut spectrum = vec![Complex32::default(); bins];
-    // Phases accumulate over the whole recording, and only the phase within a turn counts: 32 bits
-    // would not leave enough precision for it.
+    // Phases accumulate over the whole recording, and only the phase modulo a turn matters. Single
+    // precision would lose it.
     let mut phases: Vec<f64> = Vec::new();
     for frame in 0.. {
         let step = f64::from(frame) * rate;
@@ -369,7 +369,7 @@ impl SpecAugment {
             }
         }
         check_length("spectrogram", bands.saturating_mul(frames), data.len())?;
-        // Powers and decibels have other limits than samples.
+        // Not `check_finite`: the limit for samples does not apply to powers and decibels.
         if data.is_empty() {
             return Err(DspError::Length { name: "spectrogram", expected: 1, found: 0 });
         }
@@ -437,7 +437,8 @@ pub fn mixup<R: Rng + ?Sized>(
     if !(0.01..=100.0).contains(&alpha) {
         return refuse("alpha", f64::from(alpha), "0.01…100 is needed");
     }
-    // In single precision: the random numbers that a seed gives are part of a recorded training run.
+    // Single precision: double precision would give other numbers for the same seed, and recorded training
+    // runs could not be reproduced.
     let beta = Beta::new(alpha, alpha).map_err(|e| DspError::Library(e.to_string()))?;
     let lambda: f32 = beta.sample(rng);
     let lambda = lambda.clamp(0.0, 1.0);

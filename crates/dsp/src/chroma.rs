@@ -287,9 +287,9 @@ impl LogFrequencyBank {
     pub fn apply(&self, power: &[f32], out: &mut [f32]) -> Result<(), DspError> {
         crate::check_length("power", self.bins, power.len())?;
         crate::check_length("out", self.bands(), out.len())?;
-        for (value, (below, share)) in out.iter_mut().zip(&self.places) {
+        for (value, (below, fraction)) in out.iter_mut().zip(&self.places) {
             let (low, high) = (power[*below], power[*below + 1]);
-            *value = low + share * (high - low);
+            *value = low + fraction * (high - low);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! Conditions that recordings meet in the world: clipping, narrow bands, rooms, other speeds.
+//! Degradations of real recordings: clipping, band limits, reverberation, noise, other speeds and levels.
 //!
-//! Training varies recordings by these, and evaluation measures under them. Nothing here draws from
-//! the system's randomness: random parts take a generator (see [`crate::augment::generator`]).
+//! Training uses them for augmentation, and evaluation measures robustness to them. Random functions take
+//! a generator instead of using the system's entropy (see [`crate::augment::generator`]).
 
 use biquad::{Biquad, Coefficients, DirectForm1, ToHertz, Type};
 use rand::{Rng, RngExt};
@@ -29,8 +29,9 @@ pub fn clip(signal: &mut [f32], db: f32) -> Result<(), DspError> {
     Ok(())
 }
 
-/// Keeps the band from `low_hz` to `high_hz`, in place: Butterworth filters of fourth order on either
-/// side (24 dB an octave). A limit of 0 Hz below, or of half the rate and more above, filters nothing.
+/// Limits a recording to the band from `low_hz` to `high_hz`, in place, with Butterworth filters of fourth
+/// order (24 dB per octave). A lower limit of 0 Hz, or an upper limit of at least half the sample rate,
+/// disables that filter.
 ///
 /// # Errors
 /// Limits that leave no band, or a sample that is NaN or infinite.
@@ -65,12 +66,12 @@ pub fn band_limit(signal: &mut [f32], sample_rate: u32, low_hz: f64, high_hz: f6
     Ok(())
 }
 
-/// A made-up impulse response of a room: the direct sound, then noise that decays by 60 dB within
+/// A synthetic impulse response of a room: the direct sound, then noise that decays by 60 dB within
 /// `rt60_secs` (Moorer 1979, "About this reverberation business"). `direct_to_reverberant_db` is the
 /// ratio of their energies.
 ///
 /// # Errors
-/// A time that is not in 0…[`MAX_RT60_SECS`], or a ratio that is NaN or beyond ±120 dB.
+/// A time that is not positive or above [`MAX_RT60_SECS`], or a ratio that is NaN or beyond ±120 dB.
 pub fn room<R: Rng + ?Sized>(
     sample_rate: u32,
     rt60_secs: f64,
@@ -86,7 +87,7 @@ pub fn room<R: Rng + ?Sized>(
     let rate = f64::from(sample_rate);
     let length = (rt60_secs * rate).ceil() as usize + 1;
     let decay = 1000_f64.ln() / (rt60_secs * rate);
-    // First reflections arrive after some metres of way.
+    // The first reflection arrives 2 to 12 ms after the direct sound: 0.7 to 4 m of additional path.
     let first = (rng.random_range(0.002..0.012) * rate) as usize;
     let mut tail: Vec<f64> = (0..length)
         .map(|i| {
@@ -104,7 +105,7 @@ pub fn room<R: Rng + ?Sized>(
     Ok(tail.into_iter().map(|x| x as f32).collect())
 }
 
-/// A recording as heard through an impulse response, as long as the recording and with the same RMS.
+/// Convolves a recording with an impulse response. The result has the length and the RMS of the recording.
 ///
 /// # Errors
 /// An empty response, or a value that is NaN or infinite.
@@ -145,7 +146,7 @@ pub fn convolve(signal: &[f32], response: &[f32]) -> Result<Vec<f32>, DspError> 
     Ok(heard)
 }
 
-/// A recording played faster (or slower, below 1), which raises (lowers) its pitch with it.
+/// Plays a recording faster (`factor` above 1) or slower (below 1). The pitch changes by the same factor.
 ///
 /// # Errors
 /// A factor beyond 0.5…2, or a sample that is NaN or infinite.
@@ -166,7 +167,7 @@ pub fn add_pink_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f64, rng: &mu
     if snr_db.is_nan() || snr_db.abs() > 120.0 {
         return refuse("snr_db", snr_db, "±120 dB is the limit");
     }
-    // Kellet's filter: white noise falls by 3 dB an octave.
+    // Kellet's filter: turns white noise into noise that falls by 3 dB per octave.
     let mut state = [0.0_f64; 3];
     let noise: Vec<f64> = (0..signal.len())
         .map(|_| {
@@ -186,11 +187,12 @@ pub fn add_pink_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f64, rng: &mu
     Ok(())
 }
 
-/// Brings a recording to one loudness, in place: the RMS of its parts within 40 dB of the loudest part
-/// becomes `target_db` of full scale. Parts are 32 ms long. Silence stays silent.
+/// Normalises the loudness of a recording, in place: the RMS over all parts of 32 ms whose level is within
+/// 40 dB of the loudest part becomes `target_db` relative to full scale. Silence stays silent. If the
+/// gain is not a finite number, the recording does not change.
 ///
 /// # Errors
-/// A target that is NaN or beyond ±120 dB, or a sample that is NaN or infinite.
+/// A sample that is NaN or infinite.
 pub fn to_loudness(signal: &mut [f32], sample_rate: u32, target_db: f32) -> Result<(), DspError> {
     check_finite(signal)?;
     if let Some(rms) = loudness_rms(signal, sample_rate) {
@@ -203,7 +205,7 @@ pub fn to_loudness(signal: &mut [f32], sample_rate: u32, target_db: f32) -> Resu
     Ok(())
 }
 
-/// RMS of the parts (32 ms) within 40 dB of the loudest; `None` for silence.
+/// RMS over the parts of 32 ms within 40 dB of the loudest part; `None` for silence.
 fn loudness_rms(signal: &[f32], sample_rate: u32) -> Option<f64> {
     let length = (sample_rate as usize * 32 / 1000).max(1);
     let powers: Vec<f64> = signal
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_band_keeps_what_is_inside_and_halves_the_power_at_its_limits() {
+    fn a_band_limit_keeps_the_passband_and_halves_the_power_at_its_edges() {
         for (hz, expected) in [(1000.0, 1.0), (300.0, FRAC_1_SQRT_2), (3400.0, FRAC_1_SQRT_2), (75.0, 0.0039)]
         {
             let mut x = tone(hz, 2.0);
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_has_the_asked_ratio_and_falls_towards_high_bands() {
+    fn noise_has_the_requested_ratio_and_a_pink_spectrum() {
         let signal = tone(1000.0, 4.0);
         let mut noisy = signal.clone();
         add_pink_noise(&mut noisy, 15.0, &mut generator(2)).unwrap();
@@ -306,7 +308,7 @@ mod tests {
             band_limit(&mut part, RATE, low, high).unwrap();
             20.0 * rms(&part).log10()
         };
-        // Octaves of pink noise have the same power.
+        // In pink noise, every octave has the same power.
         assert!((band(250.0, 500.0) - band(1000.0, 2000.0)).abs() < 1.0);
         let mut silence = vec![0.0; 100];
         add_pink_noise(&mut silence, 15.0, &mut generator(2)).unwrap();

@@ -95,10 +95,9 @@ impl Separator {
             }
         }
         self.istft.finish(&mut self.harmonic)?;
-        // The masks sum to one and the transform is linear, so the other part is the signal minus
-        // this one.
+        // The masks sum to one and the transform is linear, so the percussive part is the signal minus the
+        // harmonic part. In gaps between frames, both parts are 0, as in librosa.
         self.percussive.clear();
-        // (In gaps between frames both parts are 0, as in librosa.)
         let parts = signal.iter().zip(&self.harmonic).enumerate();
         let istft = &self.istft;
         self.percussive.extend(

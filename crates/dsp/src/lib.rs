@@ -1,8 +1,8 @@
-//! Audio in, features out, with librosa's numbers.
+//! Audio features with librosa's values.
 //!
-//! This crate knows no network, no browser and no file. Samples and features are slices. Every feature
-//! is defined here only, so trainer and page compute the same values. Plans with tables and FFTs are
-//! built once and then process frames without allocating.
+//! This crate does not depend on networks, browsers or files. Samples and features are slices. Every
+//! feature is defined only here, so trainer and page compute the same values. Plans with tables and FFTs
+//! are built once and then process frames without allocating.
 //!
 //! Conventions: samples are `f32`, nominally in −1…1; frequencies are in Hz; matrices are
 //! row-major with the lowest band first. The documentation of a function names the librosa
@@ -10,7 +10,7 @@
 //! in a browser: within 1e-3 (HPSS signals within 1e-2 of their peak, beats exact to the frame). Powers
 //! are single precision, so magnitudes below 1e-22 count as silence.
 //!
-//! # What is here
+//! # Contents
 //!
 //! | | |
 //! |---|---|
@@ -18,12 +18,12 @@
 //! | all features of a window from one transform | [`FeatureExtractor`]: mel, MFCC, RMS, zero crossings, centroid, bandwidth, rolloff, flatness, contrast, tuning, chroma, tonnetz, onsets, tempo, beats, tempogram, harmonic and percussive signals; the 57 columns of the Kaggle tables of GTZAN; the stacked input of 187 rows |
 //! | parts of these, for other plans | [`Stft`], [`Istft`], [`MelBank`], [`MelSpectrogram`], [`LogFrequencyBank`], [`Dct`], [`delta`], [`ChromaBank`], [`SpectralContrast`], [`TempoEstimator`], [`Hpss`] |
 //! | pictures of spectrograms | [`picture`] |
-//! | augmentation | [`augment`] |
+//! | augmentation and degradation of recordings | [`augment`], [`degrade`] |
 //!
-//! # How fast
+//! # Speed
 //!
-//! Thirty seconds of sound on one core, in milliseconds. `cargo xtask bench features` measures all three
-//! in one run. (Two virtual cores with AVX2; Node.js 20 for WebAssembly; the fastest of three turns.)
+//! Time in milliseconds for thirty seconds of sound on one core, measured by `cargo xtask bench features`.
+//! (Two virtual cores with AVX2; Node.js 20 for WebAssembly; the fastest of three runs.)
 //!
 //! |                              |  librosa |   native |     wasm | librosa / native | wasm / native |
 //! |------------------------------|---------:|---------:|---------:|-----------------:|--------------:|
@@ -100,7 +100,7 @@ pub enum DspError {
     NonFinite {
         /// Index of the sample.
         index: usize,
-        /// Its value.
+        /// Value of the sample.
         value: f32,
     },
     /// A sample rate that this crate cannot resample from or to.
@@ -111,7 +111,7 @@ pub enum DspError {
     Parameter {
         /// Name of the parameter.
         name: &'static str,
-        /// Its value.
+        /// Value of the parameter.
         value: f64,
         /// The valid values.
         reason: &'static str,
@@ -131,8 +131,8 @@ pub enum DspError {
     Library(String),
 }
 
-/// The largest accepted magnitude of a sample: above all that files contain (unscaled 32-bit integers
-/// reach 2e9), and far below where the power of a spectrum overflows.
+/// The largest accepted magnitude of a sample: above every value in audio files (unscaled 32-bit integers
+/// reach 2e9), and far below the magnitude at which the power of a spectrum overflows.
 pub const LOUDEST: f32 = 1e12;
 
 /// Rejects samples that are NaN, infinite or absurdly large, so that no feature can become NaN.

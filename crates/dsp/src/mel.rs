@@ -100,7 +100,7 @@ pub fn mel_to_hz(mel: f64) -> f64 {
     if mel < break_mel { mel * HZ_PER_MEL } else { BREAK_HZ * (log_step() * (mel - break_mel)).exp() }
 }
 
-/// More bands than any spectrum has bins for.
+/// Largest number of bands, against absurd requests for memory.
 const MAX_MELS: usize = 1 << 16;
 
 impl MelBank {
@@ -244,7 +244,7 @@ impl MelSpectrogram {
     /// Plans the FFT and the filters.
     ///
     /// # Errors
-    /// Parameters that make no sense; see [`Stft::new`] and [`MelBank::slaney`].
+    /// Invalid parameters; see [`Stft::new`] and [`MelBank::slaney`].
     pub fn new(params: &MelParams) -> Result<Self, DspError> {
         check_hop(params.hop_length)?;
         let stft = Stft::new(params.n_fft)?;
@@ -352,7 +352,7 @@ mod tests {
 
     /// `librosa.hz_to_mel([110, 1000, 4000, 11025])`.
     #[test]
-    fn the_mel_scale_is_librosas() {
+    fn the_mel_scale_equals_librosas() {
         for (hz, mel) in [(110.0, 1.65), (1000.0, 15.0), (4000.0, 35.163_760), (11_025.0, 49.910_594)] {
             assert!((hz_to_mel(hz) - mel).abs() < 1e-5, "{}", hz_to_mel(hz));
             assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-9 * hz);

@@ -160,7 +160,7 @@ fn check_size(width: usize, height: usize) -> Result<usize, DspError> {
         _ => Err(DspError::Parameter {
             name: "width · height",
             value: width as f64 * height as f64,
-            reason: "no more than 16777216 pixels are taken",
+            reason: "at most 16777216 pixels are possible",
         }),
     }
 }
@@ -307,8 +307,9 @@ impl Picture {
     /// `image.filter(ImageFilter.GaussianBlur(radius))`.
     ///
     /// As in Pillow, three box filters for each direction approximate it, with widths whose variances
-    /// sum to `radius²`. The outermost pixels are repeated outside the picture. Source: Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical foundations of Gaussian
-    /// convolution by extended box filtering" (2011), equations 7, 11 and 14.
+    /// sum to `radius²`. The outermost pixels are repeated outside the picture. Source: Gwosdek, Grewenig,
+    /// Bruhn, Weickert, "Theoretical foundations of Gaussian convolution by extended box filtering" (2011),
+    /// equations 7, 11 and 14.
     ///
     /// # Errors
     /// A radius outside 0…[`MAX_RADIUS`].

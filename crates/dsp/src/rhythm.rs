@@ -74,11 +74,12 @@ const AC_SECONDS: f64 = 8.0;
 /// The prior of the tempo: its centre in beats per minute, and its standard deviation in octaves.
 const START_BPM: f64 = 120.0;
 const STD_BPM: f64 = 1.0;
-/// Tempi from here upwards are excluded.
+/// Tempi of at least this many beats per minute are excluded.
 const MAX_BPM: f64 = 320.0;
 
 impl TempoEstimator {
-    /// Plans for onset envelopes of `sample_rate / hop_length` values a second, with an autocorrelation over 8 s.
+    /// Plans for onset envelopes of `sample_rate / hop_length` values per second, with an autocorrelation
+    /// over 8 s.
     ///
     /// # Errors
     /// A hop of 0, or so long that 8 s contain fewer than four frames.
@@ -305,7 +306,7 @@ fn best_predecessors(local: &[f64], period: f64) -> (Vec<Option<usize>>, Vec<f64
             }
         }
         scores.push(score + best.map_or(0.0, |(_, score)| score));
-        // Frames before the first considerable onset are not linked to earlier ones.
+        // Frames before the first onset above the threshold are not linked to earlier ones.
         if first && *score < threshold {
             links.push(None);
         } else {

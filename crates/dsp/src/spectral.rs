@@ -155,7 +155,7 @@ impl SpectralContrast {
             let too_coarse = DspError::Parameter {
                 name: "n_fft",
                 value: n_fft as f64,
-                reason: "spectral contrast needs bins narrower than its bands: less than 100 Hz will do",
+                reason: "spectral contrast needs bins narrower than its bands, for example 100 Hz",
             };
             let Some(mut first) = (0..bins).find(inside) else { return Err(too_coarse) };
             let Some(last) = (0..bins).rev().find(inside) else { return Err(too_coarse) };

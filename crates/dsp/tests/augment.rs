@@ -2,7 +2,10 @@
 //! and seed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, unused_imports, reason = "only the property tests use it")
+)]
 
 use std::f64::consts::TAU;
 
@@ -75,7 +78,7 @@ fn compare(found: &[f32], case: &Case) -> f64 {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn stretching_is_librosas() {
+fn stretching_equals_librosas() {
     let golden = golden();
     let signal = chord_with_noise(&golden);
     for case in &golden.stretched {
@@ -88,7 +91,7 @@ fn stretching_is_librosas() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn shifting_is_librosas() {
+fn pitch_shifting_equals_librosas() {
     let golden = golden();
     let signal = chord_with_noise(&golden);
     for case in &golden.shifted {
@@ -231,7 +234,7 @@ proptest! {
 
     /// Masks cover the reported positions, not more than their limits, and nothing else changes.
     #[test]
-    fn masks_cover_only_what_they_may(
+    fn masks_stay_within_their_limits(
         (bands, frames) in (1..50_usize, 1..80_usize),
         band_masks in 0..4_usize,
         max_bands in 0..60_usize,
@@ -285,7 +288,7 @@ proptest! {
 
 /// Beta(α, α) has the mean ½ and the variance 1 / (4 · (2α + 1)).
 #[wasm_bindgen_test(unsupported = test)]
-fn lambdas_are_distributed_as_they_should() {
+fn lambdas_have_the_moments_of_the_beta_distribution() {
     let mut rng = generator(3);
     for alpha in [0.2_f32, 1.0, 8.0] {
         let n = 20_000;
@@ -301,7 +304,7 @@ fn lambdas_are_distributed_as_they_should() {
 
 /// A seed gives the same numbers on every machine and in every version.
 #[wasm_bindgen_test(unsupported = test)]
-fn a_seed_is_for_ever() {
+fn a_seed_gives_recorded_numbers() {
     let mut signal = [1.0_f32; 4];
     add_noise(&mut signal, 0.0, &mut generator(42)).unwrap();
     for (found, expected) in signal.iter().zip([1.4779812, 2.3340707, 0.7891333, 1.476347]) {
@@ -319,7 +322,7 @@ fn silence_stays_silent() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_makes_no_sense_is_refused() {
+fn invalid_input_is_refused() {
     let mut signal = vec![0.5; 100];
     let rng = &mut generator(0);
     for bad in [f32::NAN, f32::INFINITY, -121.0, 121.0] {

@@ -84,7 +84,7 @@ fn odd_signals() {
 }
 
 #[test]
-fn silence_has_no_features_to_speak_of() {
+fn silence_has_zero_features_except_decibels() {
     let mut extractor = extractor();
     let silence = vec![0.0; 3 * RATE as usize];
     let mut window = extractor.window(&silence).unwrap();
@@ -107,7 +107,7 @@ proptest! {
 
     /// A bad sample is an error with its index, and the plan stays usable.
     #[test]
-    fn what_is_not_finite_is_refused(
+    fn samples_that_are_not_finite_are_refused(
         place in 0..5000_usize,
         bad in select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e13]),
     ) {
@@ -174,7 +174,7 @@ proptest! {
 
     /// Both implementations of the power spectrum agree in every bin, for frames of every even length.
     #[test]
-    fn power_is_the_spectrums(signal in vec(-1.0_f32..1.0, 200), half in 1..=70_usize, centre in 0..200_usize) {
+    fn power_is_the_squared_spectrum(signal in vec(-1.0_f32..1.0, 200), half in 1..=70_usize, centre in 0..200_usize) {
         let mut stft = Stft::new(2 * half).unwrap();
         let (mut spectrum, mut power) = (vec![Default::default(); stft.bins()], vec![0.0; stft.bins()]);
         stft.spectrum(&signal, centre, &mut spectrum).unwrap();
@@ -307,7 +307,7 @@ fn a_fifth_is_near_on_the_circle_of_fifths() {
 }
 
 #[test]
-fn parameters_that_make_no_sense_are_refused() {
+fn invalid_parameters_are_refused() {
     let good = FeatureParams::default();
     for bad in [
         FeatureParams { sample_rate: 0, ..good.clone() },

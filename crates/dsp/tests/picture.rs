@@ -2,7 +2,10 @@
 //! properties of all pictures.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports, reason = "only the properties use it"))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, unused_imports, reason = "only the property tests use it")
+)]
 
 use cratedigger_dsp::augment::generator;
 use cratedigger_dsp::picture::{
@@ -73,7 +76,7 @@ fn difference(a: &Picture, b: &Picture) -> u8 {
     a.rgb.iter().zip(&b.rgb).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
-/// The middle of a level, so that rounding cannot change the level.
+/// Decibels at the middle of the range of a colour level, so that rounding cannot change the level.
 fn decibels(level: u8, top_db: f32) -> f32 {
     -top_db + top_db * (f32::from(level) + 0.5) / 256.0
 }
@@ -100,7 +103,7 @@ fn colour_tables() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_spectrogram_stands_on_its_lowest_band() {
+fn the_lowest_band_is_the_bottom_row() {
     let golden = golden();
     let spectrogram = Spectrogram {
         bands: golden.levels.len(),
@@ -127,7 +130,7 @@ fn allowed(step: &str) -> u8 {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn every_step_is_pillows() {
+fn every_step_equals_pillows() {
     let golden = golden();
     let source = golden.viridis.picture();
     for step in &golden.steps {
@@ -208,7 +211,7 @@ proptest! {
 
     /// A picture of one colour does not change, at any size.
     #[test]
-    fn one_colour_stays_so(
+    fn a_picture_of_one_colour_does_not_change(
         pixel in any::<[u8; 3]>(),
         (width, height) in (1..20_usize, 1..20_usize),
         (other_width, other_height) in (1..40_usize, 1..40_usize),
@@ -250,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn a_crop_within_is_taken_and_any_other_refused(
+    fn a_crop_within_the_picture_is_accepted_and_any_other_refused(
         picture in picture(),
         left in 0..25_usize, top in 0..25_usize, width in 0..25_usize, height in 0..25_usize,
     ) {
@@ -263,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_that_is_no_number_is_refused(
+    fn nan_and_infinity_are_refused(
         mut data in vec(-80.0_f32..0.0, 60),
         at in 0..60_usize,
         bad in select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
@@ -276,7 +279,7 @@ proptest! {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn noise_has_the_deviation_asked_for() {
+fn noise_has_the_requested_deviation() {
     let grey = Picture::new(200, 200, vec![128; 120_000]).unwrap();
     for deviation in [2.0_f32, 10.0] {
         let noisy = grey.add_noise(deviation, &mut generator(7)).unwrap();
@@ -300,7 +303,7 @@ fn the_input_of_a_network_is_channel_after_channel() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn sizes_that_make_no_picture_are_refused() {
+fn invalid_sizes_are_refused() {
     let params = PictureParams::default();
     let render = |bands, frames, data: &[f32], params: &PictureParams| {
         Picture::render(&Spectrogram { bands, frames, data: data.to_vec() }, params)

@@ -53,7 +53,7 @@ proptest! {
 
     /// Parseval: a frame has the same energy in time and in frequency.
     #[test]
-    fn a_frames_power_is_its_windowed_energy(
+    fn the_power_of_a_frame_equals_its_windowed_energy(
         signal in vec(-1.0_f32..1.0, 1..3000),
         n_fft in select(vec![2_usize, 4, 10, 64, 300, 1024, 2048]),
         place in 0.0..1.2_f64,
@@ -112,7 +112,7 @@ proptest! {
 
     /// A bad sample anywhere is rejected, and the error has its index.
     #[test]
-    fn what_is_not_finite_is_refused(
+    fn samples_that_are_not_finite_are_refused(
         mut signal in vec(-1.0_f32..1.0, 1..500),
         place in any::<proptest::sample::Index>(),
         bad in select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
@@ -144,7 +144,7 @@ proptest! {
 }
 
 #[test]
-fn downmix_refuses_what_is_no_recording() {
+fn downmix_refuses_invalid_channels() {
     assert_eq!(downmix(&[]), Err(DspError::NoChannels));
     assert_eq!(
         downmix(&[&[0.0, 0.0], &[0.0]]),
@@ -153,7 +153,7 @@ fn downmix_refuses_what_is_no_recording() {
 }
 
 #[test]
-fn silence_has_no_power_and_no_depth() {
+fn silence_has_no_power_and_zero_decibels() {
     let mut mel = mel(&[0.0; 5000]).unwrap().data;
     assert!(mel.iter().all(|p| *p == 0.0));
     power_to_db(&mut mel, 80.0);
@@ -172,7 +172,7 @@ fn a_constant_stays_in_the_lowest_bands() {
 }
 
 #[test]
-fn clipped_music_is_a_signal_like_any_other() {
+fn clipped_music_gives_finite_power() {
     let clipped: Vec<f32> = sine(440.0, RATE, 8192).iter().map(|s| (10.0 * s).clamp(-1.0, 1.0)).collect();
     let mut mel = mel(&clipped).unwrap().data;
     assert!(mel.iter().all(|p| p.is_finite()) && peak(&mel) > 0.0);
@@ -204,7 +204,7 @@ fn samples_too_large_to_square_are_refused() {
 }
 
 #[test]
-fn parameters_that_make_no_sense_are_refused() {
+fn invalid_parameters_are_refused() {
     let good =
         MelParams { sample_rate: RATE, n_fft: 1024, hop_length: 256, n_mels: 64, fmin: 0.0, fmax: 8000.0 };
     assert!(MelSpectrogram::new(&good).is_ok());
@@ -242,7 +242,7 @@ proptest! {
     /// A sine at least 10 % below both Nyquist frequencies keeps frequency, amplitude and phase, and has no
     /// images.
     #[test]
-    fn a_sine_stays_itself(from in rates(), place in 0.01..0.9_f64) {
+    fn a_sine_keeps_frequency_amplitude_and_phase(from in rates(), place in 0.01..0.9_f64) {
         let hz = place * f64::from(from.min(RATE)) / 2.0;
         let out = resample(&sine(hz, from, from as usize), from, RATE).unwrap();
         let (start, out) = middle(&out);
@@ -267,7 +267,7 @@ proptest! {
 
     /// No delay: a click keeps its position.
     #[test]
-    fn a_click_stays_in_its_place(from in rates(), place in 0.0..1.0_f64) {
+    fn a_click_keeps_its_position(from in rates(), place in 0.0..1.0_f64) {
         let mut signal = vec![0.0; 20_000];
         let at = (place * signal.len() as f64) as usize;
         signal[at] = 1.0;
@@ -309,7 +309,7 @@ fn equal_rates_change_nothing() {
 }
 
 #[test]
-fn what_was_in_the_buffer_stays() {
+fn output_is_appended() {
     let mut out = vec![7.0; 3];
     let mut resampler = Resampler::new(44100, RATE).unwrap();
     resampler.push(&[0.0; 1000], &mut out).unwrap();

@@ -1,5 +1,5 @@
-//! Messages between the page and its workers: only serde types, so that either side can be rewritten, or
-//! tested from JavaScript, without the other.
+//! Messages between the page and its workers. The crate contains only serde types, so that each side can be
+//! replaced, or tested from JavaScript, without the other.
 //!
 //! A message on the wire is a JavaScript array `[header, payload…]`. The header is one of these enums as a
 //! plain object tagged by `type` (kebab-case, fields camelCase). Payloads are typed arrays whose buffers
@@ -13,14 +13,16 @@
 #![forbid(unsafe_code)]
 
 pub mod decode;
+mod sections;
 
+pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
 use serde::{Deserialize, Serialize};
 
 /// The build of the worker, which determines the device that computes the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
-    /// One core with SIMD (burn's flex back end).
+    /// CPU with SIMD (burn's flex back end): one core, and helpers on other cores for long songs.
     Cpu,
     /// WebGPU (burn-wgpu).
     WebGpu,
@@ -174,7 +176,7 @@ pub struct ModelInfo {
     pub bytes: u64,
     /// Measured accuracies from the manifest.
     pub metrics: Vec<Metric>,
-    /// Licence notice of weights that come from elsewhere.
+    /// Licence notice of weights from a third party.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
 }
@@ -185,14 +187,15 @@ pub struct ModelInfo {
 pub struct Metric {
     /// How training and test data were split: `fault-filtered`, `track` or `segment`.
     pub protocol: String,
-    /// What was counted: `track` (whole clips) or `segment` (3-second windows) with the correct genre;
-    /// `non-music`, sounds that were rejected as no music; `music-accepted`, clips of music that were not.
+    /// The counted event: `track` (whole clips) or `segment` (3-second windows) with the correct genre;
+    /// `non-music`, non-music sounds that were rejected; `music-accepted`, clips of music that were not
+    /// rejected.
     pub level: String,
     /// How the recordings were altered before the measurement: `mp3-48k`, `telephone`, `clipped`, `room`,
-    /// `faster` or `quieter`. `None` for recordings as they are.
+    /// `faster` or `quieter`. `None` for unaltered recordings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// Number of these units.
+    /// Number of clips, segments or sounds.
     pub n: u64,
     /// Fraction of correct predictions, 0…1.
     pub accuracy: f64,
@@ -215,7 +218,7 @@ pub struct MemberOutput {
     pub probabilities: Vec<f32>,
 }
 
-/// Plain features of a song, as in the columns of the feature tables.
+/// Descriptors of a song, computed from columns of the feature tables.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Character {
@@ -271,7 +274,7 @@ impl Character {
     }
 }
 
-/// How a descriptor is distributed over clips.
+/// The distribution of a descriptor over clips.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// 10th percentile.
@@ -293,11 +296,11 @@ pub struct TypicalCharacter {
     pub classes: Vec<Vec<Quantiles>>,
 }
 
-/// How probable it is that a sound is no music.
+/// The probability that a sound is non-music.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NonMusic {
-    /// The likeliest kind, as the manifest names it: `speech`, `other-sounds`.
+    /// The most probable kind, by its name in the manifest, such as `speech` or `other-sounds`.
     pub kind: String,
     /// Probability of all kinds together, 0…1.
     pub probability: f32,
@@ -309,17 +312,17 @@ pub struct NonMusic {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tag {
-    /// Name of the tag, as its data set has it.
+    /// Name of the tag in its data set.
     pub name: String,
     /// Sigmoid output, 0…1; not calibrated.
     pub strength: f32,
 }
 
-/// A condition of a recording under which the networks are measurably worse.
+/// A condition of a recording under which the networks are measurably less accurate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
-    /// Only the band of a telephone (about 300 to 3400 Hz) is present.
+    /// The recording is limited to the band of a telephone (about 300 to 3400 Hz).
     Telephone,
     /// Many samples are clipped at one level.
     Clipped,
@@ -369,7 +372,7 @@ pub enum Event {
         /// Whether a full set exists.
         #[serde(default)]
         more: bool,
-        /// Measured accuracies of the ensemble, from the manifest. Empty with another rule than the manifest's.
+        /// Measured accuracies of the ensemble, from the manifest. Empty for a rule other than the manifest's.
         #[serde(default)]
         metrics: Vec<Metric>,
         /// Typical character of the training clips, if the manifest has it.
@@ -485,8 +488,8 @@ pub enum Event {
         traits: Character,
     },
     /// The explanation of a segment. Payload: one `Float32Array` of `rows` × `columns` values, row after row,
-    /// lowest frequencies first: by how much the logarithm of the genre's probability falls without this
-    /// tile of the sound. Positive values speak for the genre.
+    /// lowest frequencies first: the decrease of the genre's log-probability without this tile of the sound.
+    /// A positive value means that the tile speaks for the genre.
     Explained {
         /// The request.
         id: u32,
@@ -524,7 +527,10 @@ pub enum Event {
         /// Tags of the song, the strongest first. Empty if no network predicts tags.
         #[serde(default)]
         tags: Vec<Tag>,
-        /// Conditions of the recording under which the networks are measurably worse.
+        /// Sections of the song in order of time, without gaps.
+        #[serde(default)]
+        sections: Vec<Section>,
+        /// Conditions of the recording under which the networks are measurably less accurate.
         #[serde(default)]
         conditions: Vec<Condition>,
         /// The set of networks that was used.
@@ -536,6 +542,12 @@ pub enum Event {
         milliseconds: f64,
         /// Time from the start of the job to the first predicted segment, in milliseconds.
         milliseconds_to_first: f64,
+        /// Number of workers that predicted segments: this one and its helpers.
+        #[serde(default)]
+        workers: u32,
+        /// WebAssembly memory of these workers, in bytes.
+        #[serde(default)]
+        memory: f64,
     },
     /// The song was cancelled.
     Cancelled {
@@ -557,7 +569,7 @@ pub enum Event {
 mod tests {
     use super::*;
 
-    /// The wire names are a contract with everything that speaks it from JavaScript.
+    /// The wire names are a contract with JavaScript code that uses the protocol.
     #[test]
     fn wire_names_are_kebab_tags_and_camel_fields() {
         let request = serde_json::json!({"type": "analyse", "id": 3, "sampleRate": 44100});
@@ -573,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_without_a_condition_is_of_recordings_as_they_are() {
+    fn a_metric_without_a_condition_belongs_to_unaltered_recordings() {
         let plain = serde_json::json!({"protocol": "track", "level": "track", "n": 4, "accuracy": 0.5});
         let metric = serde_json::from_value::<Metric>(plain.clone()).ok();
         assert_eq!(metric.as_ref().map(|metric| &metric.condition), Some(&None));

@@ -1,4 +1,4 @@
-//! Devices. Each binary names one; the code of the other is not built.
+//! The devices. Each binary uses one of them; the code of the other is not compiled.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,16 +9,16 @@ use cratedigger_protocol::DeviceKind;
 
 use crate::Failure;
 
-/// Opens a device: the device, and its name for people.
+/// A future that opens a device and returns it with its name for display.
 type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
 
 /// The device that this worker computes on.
 #[derive(Clone, Copy)]
 pub struct Backend {
-    /// Its kind in the protocol.
+    /// Kind of the device in the protocol.
     pub(crate) kind: DeviceKind,
-    /// Segments per batch.
-    pub(crate) batch: usize,
+    /// Segments per batch: sizes to choose from by measurement, the smallest first.
+    pub(crate) batches: &'static [usize],
     /// Opens the device.
     pub(crate) open: fn() -> Opening,
 }
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 impl Backend {
-    /// The device, and its name for people.
+    /// The device, and its name for display. Opens it at the first call.
     pub(crate) async fn device(self) -> Result<(Device, String), Failure> {
         if let Some(opened) = OPENED.with_borrow(Clone::clone) {
             return Ok(opened);
@@ -42,19 +42,20 @@ impl Backend {
 
 #[cfg(feature = "cpu")]
 impl Backend {
-    /// One core with SIMD. It gains little from large batches.
+    /// CPU with SIMD. Large batches would hardly be faster, so only one size is used.
     pub const CPU: Self = Self {
         kind: DeviceKind::Cpu,
-        batch: 4,
+        batches: &[4],
         // Cannot fail.
-        open: || Box::pin(async { Ok((Device::flex(), "one core, WebAssembly SIMD".into())) }),
+        open: || Box::pin(async { Ok((Device::flex(), "WebAssembly SIMD".into())) }),
     };
 }
 
 #[cfg(feature = "gpu")]
 impl Backend {
-    /// WebGPU. Batches are large enough to use a GPU well and small enough to show progress.
-    pub const GPU: Self = Self { kind: DeviceKind::WebGpu, batch: 8, open: || Box::pin(gpu::open()) };
+    /// WebGPU. Large GPUs need large batches; with larger ones than these, a song would show no progress.
+    pub const GPU: Self =
+        Self { kind: DeviceKind::WebGpu, batches: &[8, 16, 32], open: || Box::pin(gpu::open()) };
 }
 
 #[cfg(feature = "gpu")]
@@ -71,7 +72,7 @@ mod gpu {
     const NEEDED: &str = "timestamp-query";
 
     /// Checks the adapter through JavaScript first: a missing feature must be found before burn uses the
-    /// adapter, because a panic of burn cannot be recovered from.
+    /// adapter, because WebAssembly cannot recover from a panic of burn.
     pub(crate) async fn open() -> Result<(Device, String), Failure> {
         let none = |what: &dyn std::fmt::Display| Failure::new(FailureKind::NoGpu, what);
         let adapter = adapter().await.map_err(|e| none(&wire::describe(&e)))?;
@@ -101,7 +102,7 @@ mod gpu {
         if gpu.is_undefined() {
             return Ok(JsValue::UNDEFINED);
         }
-        // The same preference as burn's, so that it is the same adapter.
+        // The same preference as burn's, so that the browser returns the same adapter.
         let options = js_sys::Object::new();
         Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
         let promise: Promise = call(&gpu, "requestAdapter", &options)?.dyn_into()?;

@@ -1,4 +1,4 @@
-//! The embedding of one song: samples in, one row for the song and one for each segment out.
+//! Computes the embedding of one song: one row for the song and one for each segment.
 
 use std::cell::RefCell;
 
@@ -21,7 +21,7 @@ pub(crate) async fn embed(
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     check_length(job, &source)?;
     let segments = analyser.segments(source.resampled_length());
-    // The song's row, then the segments'. A silent segment's row stays 0.
+    // The row of the song, then one row for each segment; a silent segment has zeros.
     let mut rows = vec![0.0_f32; width];
     let mut audible = 0_u32;
     for batch in segments.chunks(batch.max(1)) {

@@ -1,4 +1,4 @@
-//! One explanation: the segment's samples in, tiles out, with turns of the event loop in between.
+//! Explains one segment, and yields to the event loop between batches so that it can be cancelled.
 
 use std::cell::RefCell;
 
@@ -30,7 +30,7 @@ pub(crate) async fn explain(
     class: u32,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
-    // Tiles are taken away at this rate, and the result is resampled to the others.
+    // Tiles are attenuated at this rate, and the result is resampled for networks with other rates.
     let rate = analyser.sample_rate();
     let mut source = Source::new(job, rate, &[rate])?;
     let Some(segment) = analyser.segments(source.resampled_length()).into_iter().next() else {

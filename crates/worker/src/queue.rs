@@ -14,7 +14,7 @@ use web_sys::MessageEvent;
 use crate::stream::{Piece, Pieces};
 use crate::{ActiveModels, Backend, Failure, embed, explain, song, stream, wire};
 
-/// The work that a job asks for.
+/// The task of a job.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) pieces: BTreeMap<u32, Pieces>,
     /// Id of the running job, if any, and whether it was cancelled.
     current: Option<(u32, bool)>,
-    /// Absent while loading, while a job runs, and after a failed first load.
+    /// Absent before the first successful load, and while a job runs.
     models: Option<ActiveModels>,
     /// Replaces `models` between two jobs.
     next: Option<ActiveModels>,
@@ -99,7 +99,7 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
                 match result {
                     Ok(models) => {
                         shared.borrow_mut().install(models, first);
-                        run(&shared, backend.batch).await;
+                        run(&shared).await;
                     }
                     Err(failure) if first => {
                         shared.borrow_mut().begun = false;
@@ -110,11 +110,11 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             });
         }
         Request::Analyse { id, sample_rate } => {
-            enqueue(shared, backend, Job { id, task: Task::Analyse, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Analyse, sample_rate, channels });
         }
         Request::Stream { id, sample_rate } => {
             shared.borrow_mut().pieces.insert(id, Pieces::default());
-            enqueue(shared, backend, Job { id, task: Task::Stream, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Stream, sample_rate, channels });
         }
         Request::Samples { id, expected } => {
             if let Some(samples) = channels.into_iter().next() {
@@ -123,10 +123,10 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
         }
         Request::End { id } => add_piece(shared, id, Piece::End),
         Request::Explain { id, sample_rate, class } => {
-            enqueue(shared, backend, Job { id, task: Task::Explain { class }, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Explain { class }, sample_rate, channels });
         }
         Request::Embed { id, sample_rate } => {
-            enqueue(shared, backend, Job { id, task: Task::Embed, sample_rate, channels });
+            enqueue(shared, Job { id, task: Task::Embed, sample_rate, channels });
         }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
@@ -154,15 +154,15 @@ fn add_piece(shared: &RefCell<Shared>, id: u32, piece: Piece) {
     }
 }
 
-fn enqueue(shared: &Rc<RefCell<Shared>>, backend: Backend, job: Job) {
+fn enqueue(shared: &Rc<RefCell<Shared>>, job: Job) {
     shared.borrow_mut().waiting.push_back(job);
     let shared = Rc::clone(shared);
-    spawn_local(async move { run(&shared, backend.batch).await });
+    spawn_local(async move { run(&shared).await });
 }
 
-/// Runs the queued jobs, unless this is running already or no networks are loaded yet.
-async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
-    // Taking the networks makes this the only running loop.
+/// Runs the queued jobs, unless another call already does or no networks are loaded yet.
+async fn run(shared: &Rc<RefCell<Shared>>) {
+    // The networks can be taken only once, so only one loop runs at a time.
     let Some(mut models) = shared.borrow_mut().models.take() else { return };
     loop {
         if let Some(next) = shared.borrow_mut().next.take() {
@@ -172,9 +172,10 @@ async fn run(shared: &Rc<RefCell<Shared>>, batch: usize) {
         let Some(job) = job else { break };
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
+        let batch = models.batch;
         let result = match job.task {
-            Task::Analyse => song::analyse(&mut models, batch, &job, shared).await,
-            Task::Stream => stream::analyse(&mut models, batch, &job, shared).await,
+            Task::Analyse => song::analyse(&mut models, &job, shared).await,
+            Task::Stream => stream::analyse(&mut models, &job, shared).await,
             Task::Explain { class } => {
                 explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }

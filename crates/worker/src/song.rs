@@ -1,20 +1,22 @@
-//! One song, from samples to prediction, in batches with turns of the event loop in between.
+//! Analyses one song in batches, and yields to the event loop between them so that it can be cancelled.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use cratedigger_dsp::DspError;
 use cratedigger_protocol::{Condition, Event, FailureKind, MemberOutput, ModelSet};
 use cratedigger_zoo::condition::conditions;
 use cratedigger_zoo::{
-    AnalyseError, Analyser, MIN_SECONDS, Prediction, SongAccumulator, SongPrediction, character,
-    probabilities, spread_order,
+    AnalyseError, Analyser, MIN_SECONDS, Observation, Parts, Prediction, SongAccumulator, SongPrediction,
+    Sound, character, probabilities, spread_order,
 };
 use js_sys::Promise;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use crate::queue::{Job, Shared};
+use crate::share::{self, Helpers};
 use crate::source::Source;
 use crate::{ActiveModels, Failure, wire};
 
@@ -41,22 +43,21 @@ pub(crate) fn now() -> f64 {
     wire::scope().performance().map_or(0.0, |p| p.now())
 }
 
-/// Seconds of a song that are read between two turns of the event loop.
+/// Seconds of a song that are read before the worker yields to the event loop.
 const SECONDS_A_TURN: f64 = 12.0;
 
 /// Analyses one song and posts its events; false if it was cancelled.
 ///
-/// The first audible segment comes first and alone, so that the page shows a result early. Then the rest of
-/// the song is read, and its segments are predicted in an order that spreads over the song, so that the
+/// The first audible segment is predicted alone, so that the page shows a result early. Then the rest of
+/// the song is read, and its segments are predicted in an order that is spread over the song, so that the
 /// answer settles early.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
-    batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let ActiveModels { analyser, set } = models;
+    let ActiveModels { analyser, set, batch, fetched } = models;
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let segments = announce(analyser, job, &source)?;
     let mut progress = Progress::new(job.id, analyser, segments, started);
@@ -65,12 +66,14 @@ pub(crate) async fn analyse(
     while first < progress.segments.len() && progress.milliseconds_to_first.is_none() {
         source.read_to(progress.segments.get(first).map_or(0, |segment| segment.end))?;
         peaks.post(job.id, progress.rate, 0, source.signal(), false);
-        progress.predict(analyser, &source, &[first]).await?;
+        let predictions = progress.predict(analyser, &source, &[first]).await?;
+        progress.post(analyser, &[first], predictions);
         first += 1;
         if is_cancelled(shared).await {
             return Ok(false);
         }
     }
+    let mut helpers = Helpers::start(progress.segments.len() - first, fetched.as_ref());
     let step = (SECONDS_A_TURN * progress.rate) as usize;
     while !source.is_finished() {
         source.read_to(source.signal().len() + step)?;
@@ -81,12 +84,12 @@ pub(crate) async fn analyse(
     }
     let rest: Vec<usize> =
         spread_order(progress.segments.len()).into_iter().filter(|index| *index >= first).collect();
-    for indices in rest.chunks(batch.max(1)) {
-        progress.predict(analyser, &source, indices).await?;
-        if is_cancelled(shared).await {
-            return Ok(false);
-        }
+    let chunks: Vec<&[usize]> = rest.chunks((*batch).max(1)).collect();
+    if !progress.predict_all(analyser, &source, &chunks, &mut helpers, shared).await? {
+        return Ok(false);
     }
+    progress.helpers = helpers.used();
+    drop(helpers);
     let Some(prediction) = progress.song.prediction() else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
     };
@@ -101,13 +104,13 @@ pub(crate) async fn analyse(
     Ok(true)
 }
 
-/// Waits for one turn of the event loop; whether the job was cancelled until then.
+/// Waits for one turn of the event loop, and returns whether the job has been cancelled.
 pub(crate) async fn is_cancelled(shared: &RefCell<Shared>) -> bool {
     yield_to_messages().await;
     shared.borrow().is_cancelled()
 }
 
-/// Refuses a song that is too short, and returns its length in seconds.
+/// Returns the length of a song in seconds, or an error if it is too short.
 pub(crate) fn check_length(job: &Job, source: &Source<'_>) -> Result<f64, Failure> {
     let seconds = source.frames() as f64 / f64::from(job.sample_rate);
     if seconds < MIN_SECONDS {
@@ -141,12 +144,16 @@ pub(crate) struct Progress {
     segments: Vec<Range<usize>>,
     /// Number of segments, as far as it is known.
     pub(crate) total: usize,
-    /// Segments posted, the silent ones included.
+    /// Number of posted segments, silent ones included.
     posted: usize,
     pub(crate) song: SongAccumulator,
-    /// When the job began, in milliseconds.
+    /// Posted segments by index, for the sections.
+    observations: BTreeMap<u32, Observation>,
+    /// Start of the job, in milliseconds of [`now`].
     started: f64,
     pub(crate) milliseconds_to_first: Option<f64>,
+    /// Helpers that predicted something, and their memory in bytes.
+    helpers: (u32, f64),
 }
 
 impl Progress {
@@ -158,29 +165,62 @@ impl Progress {
             segments,
             posted: 0,
             song: analyser.song(),
+            observations: BTreeMap::new(),
             started,
             milliseconds_to_first: None,
+            helpers: (0, 0.0),
         }
     }
 
-    /// Predicts the segments with these indices in one batch, and posts them.
+    /// Predicts the segments with these indices in one batch.
     async fn predict(
-        &mut self,
+        &self,
         analyser: &mut Analyser,
         source: &Source<'_>,
         indices: &[usize],
-    ) -> Result<(), Failure> {
-        let batch: Vec<Range<usize>> =
-            indices.iter().filter_map(|index| self.segments.get(*index)).cloned().collect();
-        let predictions = analyser.predict(&source.signals, &batch).await?;
-        for ((index, segment), prediction) in indices.iter().zip(&batch).zip(predictions) {
-            self.post(analyser, *index, segment, prediction);
-        }
-        Ok(())
+    ) -> Result<Vec<Option<Prediction>>, Failure> {
+        Ok(analyser.predict(&source.signals, &self.ranges(indices)).await?)
     }
 
-    /// Posts a segment; no prediction if it is silent.
-    pub(crate) fn post(
+    /// Predicts and posts segments in the order of `chunks`, with helpers; false if the job was cancelled.
+    async fn predict_all(
+        &mut self,
+        analyser: &mut Analyser,
+        source: &Source<'_>,
+        chunks: &[&[usize]],
+        helpers: &mut Helpers,
+        shared: &RefCell<Shared>,
+    ) -> Result<bool, Failure> {
+        let chunk = |part: usize| chunks.get(part).copied().unwrap_or_default();
+        let mut parts = Parts::new(chunks.len());
+        loop {
+            let segments = |part| self.ranges(chunk(part));
+            helpers.turn(&mut parts, &share::Job { analyser, signals: &source.signals, segments: &segments });
+            while let Some((part, predictions)) = parts.next_result() {
+                self.post(analyser, chunk(part), predictions);
+            }
+            let Some(part) = parts.give_or_repeat() else { return Ok(true) };
+            parts.finish(part, self.predict(analyser, source, chunk(part)).await?);
+            if is_cancelled(shared).await {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The samples of the segments with these indices.
+    fn ranges(&self, indices: &[usize]) -> Vec<Range<usize>> {
+        indices.iter().filter_map(|index| self.segments.get(*index)).cloned().collect()
+    }
+
+    /// Posts segments; those without a prediction are silent.
+    fn post(&mut self, analyser: &Analyser, indices: &[usize], predictions: Vec<Option<Prediction>>) {
+        for ((index, segment), prediction) in indices.iter().zip(self.ranges(indices)).zip(predictions) {
+            self.post_one(analyser, *index, &segment, prediction);
+        }
+    }
+
+    /// Posts a segment. `prediction` is `None` for a silent segment.
+    pub(crate) fn post_one(
         &mut self,
         analyser: &Analyser,
         index: usize,
@@ -190,6 +230,11 @@ impl Progress {
         let (start, end) = (segment.start as f64 / self.rate, segment.end as f64 / self.rate);
         let (id, index) = (self.id, index as u32);
         self.posted += 1;
+        let sound = prediction.as_ref().map(|prediction| Sound {
+            classes: probabilities(&prediction.ensemble),
+            non_music: prediction.non_music.clone(),
+        });
+        self.observations.insert(index, Observation { start, end, sound });
         let Some(prediction) = prediction else {
             wire::post(&Event::Silent { id, index, start, end }, None);
             return;
@@ -226,11 +271,14 @@ impl Progress {
             none: song.decision.none,
             non_music: analyser.non_music(&song.non_music),
             tags: analyser.tags(&song.tags),
+            sections: analyser.sections(&self.observations.values().cloned().collect::<Vec<_>>()),
             conditions,
             set,
             members: members(analyser, song.members),
             milliseconds: now() - self.started,
             milliseconds_to_first: self.milliseconds_to_first.unwrap_or_default(),
+            workers: 1 + self.helpers.0,
+            memory: share::memory() + self.helpers.1,
         }
     }
 }
@@ -243,18 +291,18 @@ fn members(analyser: &Analyser, outputs: Vec<Vec<f32>>) -> Vec<MemberOutput> {
         .collect()
 }
 
-/// Samples of one slice of the waveform: about 86 slices a second.
+/// Samples of one slice of the waveform: about 86 slices per second at 22 050 Hz.
 const SLICE: usize = 256;
 
-/// The peaks of the waveform, as far as they were sent.
+/// Sends the peaks of the waveform part by part.
 #[derive(Default)]
 pub(crate) struct Peaks {
-    /// Slices sent.
+    /// Number of slices sent.
     sent: usize,
 }
 
 impl Peaks {
-    /// Sends the slices that are complete by now; with `all`, a shorter last one too. `signal` begins at
+    /// Sends the new complete slices; with `all`, also a shorter last one. `signal` begins at
     /// sample `start` of the song.
     pub(crate) fn post(&mut self, id: u32, rate: f64, start: usize, signal: &[f32], all: bool) {
         let end = start + signal.len();

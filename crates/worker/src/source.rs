@@ -9,7 +9,7 @@ use js_sys::Float32Array;
 use crate::Failure;
 use crate::queue::Job;
 
-/// Samples of each channel copied out of JavaScript's memory at a time.
+/// Number of samples of each channel that are copied from JavaScript's memory at a time.
 const BLOCK: usize = 1 << 16;
 
 /// The samples of a job, read only as far as they are needed.
@@ -23,7 +23,7 @@ pub(crate) struct Source<'a> {
     mixed: Vec<f32>,
     /// Sample rate in Hz at which positions in the song are counted.
     rate: u32,
-    /// One for each sample rate; none once all samples are read.
+    /// One resampler for each sample rate in Hz; empty once all samples are read.
     resamplers: Vec<(u32, Resampler)>,
     resampled_length: usize,
     /// The samples read so far, mono, at every sample rate that a network needs.
@@ -33,7 +33,7 @@ pub(crate) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Nothing is read yet. `rates` are the sample rates in Hz that the song is needed at; positions are
+    /// A source of which nothing is read yet. `rates` are the required sample rates in Hz; positions are
     /// counted at `rate`, which is one of them.
     pub(crate) fn new(job: &'a Job, rate: u32, rates: &[u32]) -> Result<Self, Failure> {
         let Some(first) = job.channels.first() else {
@@ -68,12 +68,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Samples of each channel, at the job's own sample rate.
+    /// Number of samples of each channel, at the job's own sample rate.
     pub(crate) fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Length of [`Source::signal`] once all samples are read.
+    /// Number of samples of [`Source::signal`] once all samples are read.
     pub(crate) fn resampled_length(&self) -> usize {
         self.resampled_length
     }
@@ -88,7 +88,7 @@ impl<'a> Source<'a> {
         self.resamplers.is_empty()
     }
 
-    /// Counts the clipped samples read so far.
+    /// The meter of clipped samples, for the samples read so far.
     pub(crate) fn clipping(&self) -> &ClippingMeter {
         &self.clipping
     }

@@ -70,12 +70,11 @@ async fn next(shared: &RefCell<Shared>, id: u32) -> Option<Piece> {
 /// predicted in order of time. Each piece is answered by [`Event::Wanted`] when it is done with.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
-    batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let ActiveModels { analyser, set } = models;
+    let ActiveModels { analyser, set, batch, .. } = models;
     let mut song = Song::new(analyser, job)?;
     let mut progress = Progress::new(job.id, analyser, Vec::new(), started);
     loop {
@@ -84,7 +83,7 @@ pub(crate) async fn analyse(
         progress.total = song.told.map_or(0, |(_, segments)| segments as usize);
         loop {
             // The first answer comes from one segment.
-            let most = if progress.milliseconds_to_first.is_some() { batch.max(1) } else { 1 };
+            let most = if progress.milliseconds_to_first.is_some() { (*batch).max(1) } else { 1 };
             let ready = song.stream.ready(most);
             if ready.is_empty() {
                 break;
@@ -92,7 +91,7 @@ pub(crate) async fn analyse(
             let windows: Vec<_> = ready.iter().map(|segment| segment.window.clone()).collect();
             let predictions = analyser.predict(song.stream.signals(), &windows).await?;
             for (segment, prediction) in ready.iter().zip(predictions) {
-                progress.post(analyser, segment.index, &segment.place, prediction);
+                progress.post_one(analyser, segment.index, &segment.place, prediction);
             }
             if is_cancelled(shared).await {
                 return Ok(false);

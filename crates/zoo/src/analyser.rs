@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use cratedigger_dsp::DspError;
-use cratedigger_protocol::{NonMusic, Tag};
+use cratedigger_protocol::{NonMusic, Section, Tag};
 
 use crate::{
-    EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, SILENCE, Signals, SongAccumulator, SongPrediction, SongStream, argmax, golden_signal,
-    log_softmax, non_music, of_classes, place_at, probabilities,
+    EnsembleRule, Excerpt, Extractor, Input, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan,
+    Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator,
+    SongPrediction, SongStream, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
 };
 
 /// Why a prediction failed.
@@ -37,7 +37,7 @@ pub enum AnalyseError {
     NoEmbedding,
 }
 
-/// The spectrogram of a segment, for drawing.
+/// The spectrogram of a segment, for display.
 #[derive(Clone, Debug)]
 pub struct Spectra {
     /// Rows: mel bands, the lowest first.
@@ -60,7 +60,7 @@ pub struct Prediction {
     pub non_music: Vec<f32>,
     /// Strength of each tag, 0…1; empty if no network predicts tags.
     pub tags: Vec<f32>,
-    /// The spectrogram for drawing.
+    /// The spectrogram for display.
     pub spectra: Spectra,
 }
 
@@ -72,7 +72,7 @@ impl Prediction {
     }
 }
 
-/// Strength above which a song has a tag, if the manifest says nothing else.
+/// Default of [`Manifest::tags_above`].
 const TAGS_ABOVE: f32 = 0.1;
 /// The largest number of tags of a song.
 const MOST_TAGS: usize = 6;
@@ -82,18 +82,21 @@ pub struct Analyser {
     classes: Vec<String>,
     /// Kinds of non-music.
     kinds: Vec<String>,
-    /// Strength above which a song has a tag.
+    /// Minimum strength of a tag of a song.
     tags_above: f32,
+    sections: SectionModel,
     /// The first network with tags.
     tagger: Option<usize>,
-    /// Defines the sample rate of segment ranges and the spectrogram for drawing.
+    /// Defines the sample rate of segment ranges and the spectrogram for display.
     input_spec: InputSpec,
     rates: Vec<u32>,
     members: Vec<Member>,
     rule: EnsembleRule,
-    /// One for each distinct input, so that networks with the same input share its windows.
+    /// One extractor for each distinct input, so that networks with the same input share its windows.
     extractors: Vec<Extractor>,
     drawing: LogMelPlan,
+    /// Samples before a segment that its windows and its spectrogram extend to, at any rate.
+    lead: usize,
 }
 
 struct Member {
@@ -129,7 +132,7 @@ impl Analyser {
         }
         let Some(first) = manifest.models.first() else { return Err(LoadError::Empty) };
         let drawn = manifest.models.iter().map(|m| &m.input_spec).find(|spec| spec.log_mel().is_some());
-        // Without a network on log-mel, the spectrogram for drawing keeps its usual shape.
+        // Without a network on log-mel, the spectrogram for display has the default shape.
         let input_spec = drawn.cloned().unwrap_or_else(|| InputSpec {
             segment_seconds: first.input_spec.segment_seconds,
             ..InputSpec::log_mel_3s()
@@ -141,10 +144,13 @@ impl Analyser {
         rates.extend(manifest.models.iter().map(|m| m.input_spec.sample_rate));
         rates.sort_unstable();
         rates.dedup();
+        let all_inputs = manifest.models.iter().flat_map(|m| &m.input_spec.inputs);
+        let lead = all_inputs.map(Input::lead).chain([mel.n_fft.div_ceil(2)]).max().unwrap_or_default();
         Ok(Self {
             classes: manifest.classes.clone(),
             kinds: manifest.non_music.clone(),
             tags_above: manifest.tags_above.unwrap_or(TAGS_ABOVE),
+            sections: manifest.sections.unwrap_or_default(),
             tagger: manifest.models.iter().position(|model| !model.architecture.tags().is_empty()),
             input_spec,
             rates,
@@ -152,6 +158,7 @@ impl Analyser {
             rule: manifest.ensemble.clone(),
             extractors,
             drawing,
+            lead,
         })
     }
 
@@ -165,14 +172,14 @@ impl Analyser {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// Sample rate in Hz at which segments are counted and spectrograms are drawn; one of
+    /// Sample rate in Hz of segment ranges and of the spectrogram for display; one of
     /// [`Analyser::sample_rates`].
     pub fn sample_rate(&self) -> u32 {
         self.input_spec.sample_rate
     }
 
-    /// All sample rates in Hz that songs are needed at, the lowest first: those of the networks, and that
-    /// of the spectrogram.
+    /// All required sample rates of a song in Hz, ascending: those of the networks, and that of the
+    /// spectrogram for display.
     pub fn sample_rates(&self) -> &[u32] {
         &self.rates
     }
@@ -208,17 +215,37 @@ impl Analyser {
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
-        self.check_rates(signals)?;
-        let signal = signals.at(self.sample_rate());
-        let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        let excerpts: Vec<_> = segments.iter().map(|segment| self.excerpt(signals, segment)).collect();
+        self.predict_excerpts(&excerpts).await
+    }
+
+    /// Cuts a segment out of a song, with all samples that its prediction depends on. Segments are as for
+    /// [`Analyser::predict`].
+    pub fn excerpt<'a>(&self, signals: &'a Signals, segment: &Range<usize>) -> Excerpt<'a> {
+        Excerpt::cut(signals, &self.rates, segment, self.sample_rate(), self.lead)
+    }
+
+    /// Predicts some segments in one batch; `None` for a silent one. The predictions are those that
+    /// [`Analyser::predict`] makes in the song.
+    ///
+    /// # Errors
+    /// An excerpt lacks one of [`Analyser::sample_rates`], or the device failed.
+    pub async fn predict_excerpts(
+        &mut self,
+        excerpts: &[Excerpt<'_>],
+    ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
+        self.check_rates(excerpts)?;
+        let rate = self.sample_rate();
+        let audible: Vec<&Excerpt<'_>> =
+            excerpts.iter().filter(|excerpt| is_audible(excerpt, rate)).collect();
         let mut predictions: Vec<Prediction> = Vec::with_capacity(audible.len());
-        for segment in &audible {
-            let spectra = self.spectra(signal, segment.start)?;
+        for excerpt in &audible {
+            let spectra = self.spectra(excerpt)?;
             let (members, ensemble, non_music, tags) = Default::default();
             predictions.push(Prediction { members, ensemble, non_music, tags, spectra });
         }
         if !audible.is_empty() {
-            self.run_members(signals, &audible, &mut predictions).await?;
+            self.run_members(&audible, &mut predictions).await?;
         }
         let classes = self.classes.len();
         for prediction in &mut predictions {
@@ -227,52 +254,42 @@ impl Analyser {
             prediction.non_music = non_music(prediction.members.iter().map(Vec::as_slice), classes);
         }
         let mut predictions = predictions.into_iter();
-        Ok(segments.iter().map(|s| if is_audible(signal, s) { predictions.next() } else { None }).collect())
+        Ok(excerpts.iter().map(|e| if is_audible(e, rate) { predictions.next() } else { None }).collect())
     }
 
-    fn spectra(&mut self, signal: &[f32], start: usize) -> Result<Spectra, AnalyseError> {
+    fn spectra(&mut self, excerpt: &Excerpt<'_>) -> Result<Spectra, AnalyseError> {
         let (bands, columns) = self.spectra_shape();
         let mut db = vec![0.0; bands * columns];
+        let (signal, start) = excerpt.at(self.sample_rate());
         self.drawing.decibels(signal, start, &mut db)?;
         Ok(Spectra { bands, columns, db })
     }
 
-    fn check_rates(&self, signals: &Signals) -> Result<(), AnalyseError> {
-        match self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
-            Some(missing) => Err(AnalyseError::Rate(*missing)),
-            None => Ok(()),
-        }
+    fn check_rates(&self, excerpts: &[Excerpt<'_>]) -> Result<(), AnalyseError> {
+        let lacking = |rate: &&u32| excerpts.iter().any(|excerpt| excerpt.track(**rate).is_none());
+        self.rates.iter().find(lacking).map_or(Ok(()), |missing| Err(AnalyseError::Rate(*missing)))
     }
 
-    /// The windows of `segments` for one extractor, one after the other.
-    fn windows(
-        &mut self,
-        extractor: usize,
-        signals: &Signals,
-        segments: &[&Range<usize>],
-    ) -> Result<Vec<f32>, AnalyseError> {
-        let rate = self.sample_rate();
+    /// The windows of segments for one extractor, one after the other.
+    fn windows(&mut self, extractor: usize, excerpts: &[&Excerpt<'_>]) -> Result<Vec<f32>, AnalyseError> {
         let extractor = &mut self.extractors[extractor];
-        let mut windows = Vec::with_capacity(extractor.values() * segments.len());
-        let own = extractor.input_spec().sample_rate;
-        let signal = signals.at(own);
-        for segment in segments {
-            let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
-            extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
+        let mut windows = Vec::with_capacity(extractor.values() * excerpts.len());
+        for excerpt in excerpts {
+            let (signal, start) = excerpt.at(extractor.input_spec().sample_rate);
+            extractor.window(signal, start, &mut windows)?;
         }
         Ok(windows)
     }
 
-    /// Appends the log-probabilities of each network, and sets the tags of the predictions for `segments`.
+    /// Appends the log-probabilities of each network, and sets the tags of the predictions.
     async fn run_members(
         &mut self,
-        signals: &Signals,
-        segments: &[&Range<usize>],
+        excerpts: &[&Excerpt<'_>],
         predictions: &mut [Prediction],
     ) -> Result<(), AnalyseError> {
         let mut inputs = Vec::with_capacity(self.extractors.len());
         for extractor in 0..self.extractors.len() {
-            inputs.push(self.windows(extractor, signals, segments)?);
+            inputs.push(self.windows(extractor, excerpts)?);
         }
         for (index, Member { model, extractor }) in self.members.iter().enumerate() {
             // The last network with this input takes the windows, the others copy them.
@@ -312,26 +329,35 @@ impl Analyser {
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Vec<f32>>>, AnalyseError> {
-        self.check_rates(signals)?;
         let width = |member: &Member| member.model.entry().architecture.embedding_width();
         let Some((index, width)) =
             self.members.iter().enumerate().find_map(|(index, member)| Some((index, width(member)?)))
         else {
             return Err(AnalyseError::NoEmbedding);
         };
-        let signal = signals.at(self.sample_rate());
-        let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        let rate = self.sample_rate();
+        let excerpts: Vec<_> = segments.iter().map(|segment| self.excerpt(signals, segment)).collect();
+        self.check_rates(&excerpts)?;
+        let audible: Vec<&Excerpt<'_>> =
+            excerpts.iter().filter(|excerpt| is_audible(excerpt, rate)).collect();
         if audible.is_empty() {
             return Ok(vec![None; segments.len()]);
         }
-        let windows = self.windows(self.members[index].extractor, signals, &audible)?;
+        let windows = self.windows(self.members[index].extractor, &audible)?;
         let values = self.members[index].model.embedding(windows).await?;
         let mut rows = values.chunks_exact(width.max(1));
-        let row = |segment| if is_audible(signal, segment) { rows.next().map(<[f32]>::to_vec) } else { None };
-        Ok(segments.iter().map(row).collect())
+        let row = |excerpt| if is_audible(excerpt, rate) { rows.next().map(<[f32]>::to_vec) } else { None };
+        Ok(excerpts.iter().map(row).collect())
     }
 
-    /// What the probabilities of the kinds of non-music come to; `None` if no network predicts kinds.
+    /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of
+    /// time.
+    pub fn sections(&self, observations: &[Observation]) -> Vec<Section> {
+        self.sections.sections(observations, self.classes.len(), &self.kinds)
+    }
+
+    /// Sums up the probabilities of the kinds of non-music: the most probable kind, the total probability,
+    /// and whether the ensemble rule rejects the sound. `None` if no network predicts kinds.
     pub fn non_music(&self, probabilities: &[f32]) -> Option<NonMusic> {
         if probabilities.is_empty() {
             return None;
@@ -343,8 +369,8 @@ impl Analyser {
         })
     }
 
-    /// The tags with these strengths, the strongest first: at most six, and only those above the manifest's
-    /// level.
+    /// The tags with these strengths, the strongest first: at most six, and only those of at least
+    /// [`Manifest::tags_above`].
     pub fn tags(&self, strengths: &[f32]) -> Vec<Tag> {
         let names = self.tagger.and_then(|index| self.members.get(index));
         let names = names.map_or(&[] as &[String], |member| member.model.entry().architecture.tags());
@@ -377,7 +403,7 @@ impl Analyser {
     /// The input of every network for the golden signal, in batches of `copies` equal windows.
     ///
     /// # Errors
-    /// None that a loaded manifest can reach.
+    /// The preparation gives a value that is not finite, for example with a scale of 0.
     pub fn golden_windows(&mut self, copies: usize) -> Result<Vec<Vec<f32>>, AnalyseError> {
         let windows = |extractor: &mut Extractor| -> Result<Vec<f32>, AnalyseError> {
             let InputSpec { sample_rate, segment_seconds, .. } = *extractor.input_spec();
@@ -389,8 +415,8 @@ impl Analyser {
         Ok(self.members.iter().filter_map(|member| windows.get(member.extractor).cloned()).collect())
     }
 
-    /// Logits of the first of each network's windows, network after network. The networks compute all
-    /// windows, so this is also what a device is timed with.
+    /// Logits of the first window of each network, network after network. Each network computes all its
+    /// windows, so this function also serves to time a device.
     ///
     /// # Errors
     /// The device failed.
@@ -417,8 +443,8 @@ impl Analyser {
     }
 }
 
-fn is_audible(signal: &[f32], segment: &Range<usize>) -> bool {
-    signal
-        .get(segment.start.min(signal.len())..segment.end.min(signal.len()))
-        .is_some_and(|samples| samples.iter().any(|s| s.abs() >= SILENCE))
+/// Whether the segment is above silence, at this rate in Hz.
+fn is_audible(excerpt: &Excerpt<'_>, rate: u32) -> bool {
+    let (signal, start) = excerpt.at(rate);
+    signal.get(start..).is_some_and(|samples| samples.iter().any(|s| s.abs() >= SILENCE))
 }

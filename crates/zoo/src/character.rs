@@ -1,9 +1,9 @@
-//! The character of a song: plain features that people have words for.
+//! The character of a song: audio features with everyday names, such as tempo and brightness.
 
 use cratedigger_dsp::{DspError, FeatureExtractor, FeatureParams, TABLE_COLUMNS};
 use cratedigger_protocol::{Character, Descriptor, Quantiles, TypicalCharacter};
 
-/// Seconds measured at most. The clips of the typical ranges are as long.
+/// Maximum duration in seconds that is measured: the duration of the clips behind the typical ranges.
 const SECONDS: usize = 30;
 
 /// Measures the middle of a mono signal at `sample_rate` Hz, at most 30 seconds of it. `None` if a
@@ -42,7 +42,7 @@ pub fn from_table_row(row: &[f64]) -> Option<Character> {
 /// The typical character of clips, each with the index of its class. `None` if a class has no clip or a
 /// clip's class is not below `classes`.
 ///
-/// Figures are rounded to what can be shown: one decimal from 10 upwards, four below.
+/// Values are rounded for display: to one decimal from 10 upwards, to four below.
 pub fn typical(
     classes: usize,
     clips: impl IntoIterator<Item = (usize, Character)>,
@@ -74,8 +74,8 @@ fn ranges(clips: &[Character]) -> Option<Vec<Quantiles>> {
     Descriptor::ALL.into_iter().map(descriptor).collect()
 }
 
-/// A quantile of sorted values, interpolated, rounded to what can be shown: the same as Python's
-/// `statistics.quantiles(…, method="inclusive")`. `None` for no values.
+/// A quantile of sorted values, interpolated as by Python's `statistics.quantiles(…,
+/// method="inclusive")` and rounded for display. `None` for no values.
 fn quantile(sorted: &[f64], fraction: f64) -> Option<f64> {
     let position = fraction * sorted.len().checked_sub(1)? as f64;
     let (below, rest) = (position as usize, position.fract());
@@ -110,12 +110,12 @@ mod tests {
         close(found.noisiness, crossings);
         close(found.loudness, loudness);
         close(found.dynamics, variance.sqrt() / loudness);
-        // The beat of the golden signal is 120 a minute.
+        // The golden signal has 120 beats per minute.
         assert!((found.tempo - 120.0).abs() < 5.0, "{}", found.tempo);
         assert!((0.0..=1.0).contains(&found.harmony));
     }
 
-    /// A long song is measured in its middle.
+    /// Only the middle of a long song is measured.
     #[test]
     fn only_the_middle_of_a_long_song_counts() {
         let rate = 22_050;

@@ -1,9 +1,9 @@
-//! Combining the predictions of several networks, and deciding when the answer is none of the classes.
+//! Combines the predictions of several networks, and decides when the answer is none of the classes.
 
 use serde::{Deserialize, Serialize};
 
-/// Smallest log-probability: a network that is certain beyond single precision must not veto a class
-/// with −∞, because then nothing could be normalised.
+/// Smallest log-probability. A probability that underflows single precision would give −∞, and a sum of
+/// −∞ for every class cannot be normalised.
 const LOG_FLOOR: f32 = -60.0;
 /// Weight of the members' mean in the result of a vote. It breaks ties and gives some probability to
 /// every class that a member considers.
@@ -142,12 +142,12 @@ impl Default for EnsembleRule {
 pub struct Decision {
     /// The most probable class.
     pub class: usize,
-    /// Its probability.
+    /// Probability of this class.
     pub confidence: f32,
     /// Whether the answer is none of the classes: the confidence is below its threshold, as for noise or
-    /// other music, or the sound is no music.
+    /// other music, or the sound is non-music.
     pub none: bool,
-    /// The likeliest kind of non-music, if the probability of all kinds is above its threshold.
+    /// The most probable kind of non-music, if the probability of all kinds is above its threshold.
     pub non_music: Option<usize>,
 }
 
@@ -273,8 +273,8 @@ impl EnsembleRule {
     }
 }
 
-/// Sums of each member's log-probabilities over the segments of a song: what [`combine`] of the
-/// segments needs, kept so that one more segment costs the same however long the song is.
+/// Sums of each member's log-probabilities over the segments of a song, from which [`combine`] of all
+/// segments follows. The cost of adding a segment does not depend on the length of the song.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemberSums {
     sums: Vec<Vec<f32>>,
@@ -287,7 +287,7 @@ impl MemberSums {
         if self.segments == 0 {
             self.sums = members.iter().map(|member| vec![0.0; member.len()]).collect();
         }
-        // A segment with fewer members leaves those that all segments have.
+        // If a segment has fewer members, only the members that all segments have remain.
         self.sums.truncate(members.len());
         for (sum, member) in self.sums.iter_mut().zip(members) {
             sum.iter_mut().zip(member).for_each(|(s, p)| *s += p);
@@ -456,7 +456,7 @@ mod tests {
             assert_eq!((accepted.class, accepted.none, accepted.non_music), (1, false, None));
         }
         assert_eq!(EnsembleRule::default().decide_with(&classes, &[1.0]).non_music, None);
-        // Doubt alone is no kind of non-music.
+        // Low confidence alone gives no kind of non-music.
         let doubt = EnsembleRule { none_below: Some(0.95), ..rule }.decide_with(&classes, &[0.1, 0.1]);
         assert_eq!((doubt.none, doubt.non_music), (true, None));
     }

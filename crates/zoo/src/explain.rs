@@ -1,5 +1,5 @@
-//! Why a segment sounds like a class: occlusion. Parts of the sound are taken away one by one, and
-//! the ensemble's prediction without a part is compared with its prediction for the whole segment.
+//! Explains a prediction by occlusion: parts of the sound are attenuated one by one, and the ensemble's
+//! prediction without a part is compared with its prediction for the whole segment.
 //!
 //! This needs no gradients and no access to the networks' layers, so it works for every input and
 //! for the ensemble.
@@ -13,16 +13,15 @@ const ROWS: usize = Explanation::ROWS;
 const COLUMNS: usize = Explanation::COLUMNS;
 const N_FFT: usize = 1024;
 const HOP: usize = 256;
-/// Gain of a tile that is taken away: −32 dB. Digital silence is a sound of its own that no network
-/// was trained on.
+/// Gain of an occluded tile: −32 dB. Digital silence would be out-of-distribution for the networks.
 const GAIN: f32 = 0.025;
 
 /// Which parts of a segment speak for a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// [`Explanation::ROWS`] × [`Explanation::COLUMNS`] values, row after row, lowest frequencies first: by how much the
-    /// logarithm of the class's probability falls without this tile. Positive values speak for the
-    /// class.
+    /// [`Explanation::ROWS`] × [`Explanation::COLUMNS`] values, row after row, lowest frequencies first:
+    /// the decrease of the class's log-probability (natural logarithm) without the tile. A positive value
+    /// means that the tile speaks for the class.
     pub drops: Vec<f32>,
 }
 
@@ -54,7 +53,7 @@ pub enum ExplainError {
 /// another sample rate, the segment and its variants are resampled.
 ///
 /// Tiles are predicted `batch` at a time. After each batch, `proceed` is called with the number of
-/// finished tiles; `None` is returned if it says no.
+/// finished tiles. If it returns `false`, the result is `None`.
 ///
 /// # Errors
 /// See [`ExplainError`].
@@ -78,8 +77,8 @@ pub async fn explain(
     let mut drops = Vec::with_capacity(ROWS * COLUMNS);
     while drops.len() < ROWS * COLUMNS {
         let tiles = drops.len()..(drops.len() + batch.max(1)).min(ROWS * COLUMNS);
-        // One after the other, as segments of one song. Silence between them, because the first frames
-        // of a segment extend to the samples before it.
+        // The variants are segments of one signal, with silence between them, because the first frames of
+        // a segment extend to the samples before it.
         let distance = 2 * segment.len();
         let mut variants: Vec<f32> = Vec::with_capacity(tiles.len() * distance);
         for (n, tile) in tiles.clone().enumerate() {
@@ -89,7 +88,7 @@ pub async fn explain(
         let ranges: Vec<_> = (0..tiles.len()).map(|n| n * distance..n * distance + segment.len()).collect();
         let variants = Signals::resampled(&variants, rate, analyser.sample_rates())?;
         for prediction in analyser.predict(&variants, &ranges).await? {
-            // If nothing audible is left, the class has lost all its probability.
+            // A silent variant has no prediction; the class then gets the smallest positive probability.
             let without = prediction.and_then(|prediction| prediction.ensemble.get(class).copied());
             drops.push(whole - without.unwrap_or(f32::MIN_POSITIVE.ln()));
         }
@@ -100,7 +99,7 @@ pub async fn explain(
     Ok(Some(Explanation { drops }))
 }
 
-/// The frames of a segment.
+/// The short-time spectra of a segment.
 struct Spectra {
     samples: usize,
     bins: usize,

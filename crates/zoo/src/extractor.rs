@@ -1,4 +1,4 @@
-//! From the samples of a window to the input of a network.
+//! Computes the input of a network from the samples of a window.
 
 use cratedigger_dsp::picture::Picture;
 use cratedigger_dsp::{
@@ -7,7 +7,7 @@ use cratedigger_dsp::{
 
 use crate::{Input, InputSpec, InputSpecError, LogMel, LogPowerMelPlan, PictureInput, Preparation};
 
-/// Powers below this count as this (librosa's `amin`).
+/// Lower limit of the power before the logarithm (librosa's `amin`).
 const AMIN: f32 = 1e-10;
 
 /// Computes windows of log-mel without allocating.
@@ -38,8 +38,10 @@ impl LogMelPlan {
     /// Writes the window that begins at sample `start` as mel power in dB relative to full scale:
     /// [`LogMel::values`] values, band by band, lowest band first.
     ///
+    /// Samples must be finite, which is not checked here.
+    ///
     /// # Errors
-    /// A buffer of the wrong length, or samples that are not finite.
+    /// A buffer of the wrong length.
     pub fn decibels(&mut self, signal: &[f32], start: usize, db: &mut [f32]) -> Result<(), DspError> {
         check_length("db", self.params.values(), db.len())?;
         let columns = self.params.columns;
@@ -108,8 +110,8 @@ impl Plan {
             Self::Features { extractor, steps } => {
                 let step = (length / (*steps).max(1)).max(1);
                 for index in 0..*steps {
-                    // A song that ends before the last step repeats its end, because the features would
-                    // treat padding as a quiet, dark part of the song.
+                    // If the song ends before the last step, its end is repeated: the features of padding
+                    // would be those of a quiet, dark part of the song.
                     let first = (index * step).min(segment.len().saturating_sub(step));
                     let part = segment.get(first..(first + step).min(segment.len())).unwrap_or_default();
                     out.extend(extractor.window(part)?.table_row()?.iter().map(|v| *v as f32));
@@ -176,7 +178,7 @@ impl Extractor {
     /// rate, before the preparation. The trainer stores these.
     ///
     /// # Errors
-    /// Samples that are not finite.
+    /// Samples that are not finite, for inputs other than log-mel and log-power-mel.
     pub fn raw_parts(&mut self, signal: &[f32], start: usize) -> Result<Vec<Vec<f32>>, InputSpecError> {
         let length = self.input_spec.segment_samples();
         self.plans
@@ -193,7 +195,8 @@ impl Extractor {
     /// [`Extractor::values`] values, part after part, each channel by channel and row by row.
     ///
     /// # Errors
-    /// Samples that are not finite, or features that the preparation rejects.
+    /// Samples that are not finite, for inputs other than log-mel and log-power-mel; features that the
+    /// preparation rejects.
     pub fn window(&mut self, signal: &[f32], start: usize, out: &mut Vec<f32>) -> Result<(), InputSpecError> {
         let length = self.input_spec.segment_samples();
         for (plan, input) in self.plans.iter_mut().zip(&self.input_spec.inputs) {

@@ -1,13 +1,13 @@
-//! A synthetic input for which every build of a network must give the same logits.
+//! The golden signal: a synthetic input for which every build of a network must give the same logits.
 
 /// Largest accepted absolute difference of a logit. Logits of the shipped networks span about 10 units;
 /// sums in a different order differ by about 1e-5, and a wrong shader by whole units.
 pub const GOLDEN_TOLERANCE: f32 = 2e-3;
 
 /// Seconds of synthetic music at any sample rate: a gliding chord with vibrato, a beat of noise bursts, a
-/// bass pulse. It has energy in every mel band, so it tests every input of a network. It only uses
-/// formulas and a linear congruential generator, so it is the same everywhere up to the last bits of
-/// `sin`.
+/// bass pulse. It has energy in every mel band, so it tests every input of a network. It uses only
+/// formulas and a linear congruential generator, so it is the same on every platform up to the last bits
+/// of `sin`.
 pub fn golden_signal(sample_rate: u32, seconds: f64) -> Vec<f32> {
     let rate = f64::from(sample_rate);
     let tau = std::f64::consts::TAU;

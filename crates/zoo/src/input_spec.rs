@@ -25,13 +25,13 @@ const MAX_VALUES: usize = 1 << 24;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
-    /// Increased whenever the code computes other values for the same fields.
+    /// Revision of the computation; increased whenever the same fields give other values.
     pub revision: u32,
     /// Sample rate in Hz.
     pub sample_rate: u32,
     /// Seconds per segment, the window of one prediction.
     pub segment_seconds: f64,
-    /// The parts of the input: one for each branch of the network, so one for most networks.
+    /// The parts of the input, one for each branch of the network. Most networks have one.
     pub inputs: Vec<Input>,
 }
 
@@ -133,7 +133,7 @@ impl InputSpec {
     }
 
     /// The segments of a song of `samples` samples, as ranges of samples: adjacent from the start, the
-    /// last one moved back to end with the song. A rest shorter than half a segment is left out. A song
+    /// last one moved back to end with the song. A remainder shorter than half a segment is left out. A song
     /// shorter than a segment has one segment (missing samples count as silence).
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         let length = self.segment_samples().max(1);

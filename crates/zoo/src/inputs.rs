@@ -130,7 +130,7 @@ impl LogMel {
     /// Scales a window's decibels, relative to any reference, to the network's input.
     pub fn scale_window(&self, db: &[f32], input: &mut [f32]) {
         let loudest = db.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // A window of padding has no maximum; all its values become the floor.
+        // A window without a finite maximum: all its values become the floor.
         let loudest = if loudest.is_finite() { loudest } else { 0.0 };
         for (value, level) in input.iter_mut().zip(db) {
             *value = self.scale(level - loudest);
@@ -273,13 +273,22 @@ impl Input {
         }
     }
 
-    /// Whether its rows are features without a common scale, which a fitted [`crate::Preparation`]
+    /// Samples before a window that its first frames extend to.
+    pub(crate) fn lead(&self) -> usize {
+        match self {
+            Self::LogMel(mel) => mel.n_fft.div_ceil(2),
+            Self::LogPowerMel(mel) => mel.n_fft.div_ceil(2),
+            Self::Features(_) | Self::Sequence(_) | Self::Stacked(_) | Self::Picture(_) => 0,
+        }
+    }
+
+    /// Whether the rows are features without a common scale, which a fitted [`crate::Preparation`]
     /// scales.
     pub fn is_prepared(&self) -> bool {
         matches!(self, Self::Features(_) | Self::Sequence(_))
     }
 
-    /// Its name in configurations.
+    /// Name of the kind in configurations.
     pub fn name(&self) -> &'static str {
         match self {
             Self::LogMel(_) => "log-mel",

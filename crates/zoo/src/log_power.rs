@@ -1,27 +1,27 @@
-//! The logarithm of mel power: the input of networks that were trained on levels as they are.
+//! The logarithm of mel power: the input of networks that were trained on absolute levels.
 
 use cratedigger_dsp::{DspError, MelParams, MelSpectrogram};
 use serde::{Deserialize, Serialize};
 
 use crate::{InputSpec, InputSpecError};
 
-/// Length of the parts that [`loudness`] measures, in seconds.
+/// Duration of the parts that [`loudness`] measures, in seconds.
 const PART_SECONDS: f64 = 0.05;
-/// Parts further below the loudest part than this don't count: pauses.
+/// Level range in dB below the loudest part. Parts below it count as pauses.
 const RANGE_DB: f32 = 40.0;
 
 /// The logarithm of mel power of a window, `log₁₀(1 + gain · power)`: `[1, n_mels, columns]`.
 ///
-/// It changes with the level of the sound, unlike [`crate::LogMel`], which refers to the window's loudest
-/// value. With `loudness`, each window is brought to one level first. The default is musicnn's input, at
-/// 16 kHz and without that.
+/// It depends on the level of the sound, unlike [`crate::LogMel`], which is relative to the window's
+/// maximum. With `loudness`, each window is normalised to one loudness first. The default is musicnn's
+/// input: at 16 kHz, without normalisation.
 ///
-/// Column `t` is the frame centred `t · hop_length` samples behind the window's start, as
-/// `librosa.feature.melspectrogram` has it.
+/// Column `t` is the frame centred `t · hop_length` samples after the window's start, as in
+/// `librosa.feature.melspectrogram`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogPowerMel {
-    /// Samples a frame.
+    /// Samples per frame.
     pub n_fft: usize,
     /// Samples from one column to the next.
     pub hop_length: usize,
@@ -31,12 +31,12 @@ pub struct LogPowerMel {
     pub fmin: f64,
     /// Upper edge of the highest band in Hz.
     pub fmax: f64,
-    /// What power is multiplied by before the logarithm.
+    /// Factor of the power before the logarithm.
     pub gain: f32,
-    /// Columns a window.
+    /// Columns per window.
     pub columns: usize,
-    /// The [`loudness`] that each window is brought to, in dB relative to full scale. The window is the
-    /// unit and not the song, so that a segment's result does not depend on the rest of its song.
+    /// Target [`loudness`] of each window in dB relative to full scale; no normalisation if missing. Each
+    /// window is normalised by itself, so that a segment's result does not depend on the rest of its song.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loudness: Option<f32>,
 }
@@ -75,7 +75,7 @@ impl LogPowerMel {
     }
 }
 
-/// Makes windows of [`LogPowerMel`].
+/// Computes windows of [`LogPowerMel`].
 pub struct LogPowerMelPlan {
     params: LogPowerMel,
     sample_rate: u32,
@@ -87,7 +87,7 @@ impl LogPowerMelPlan {
     /// Plans windows at a sample rate in Hz.
     ///
     /// # Errors
-    /// Parameters that make no sense.
+    /// Invalid parameters.
     pub fn new(params: &LogPowerMel, sample_rate: u32) -> Result<Self, DspError> {
         Ok(Self {
             mel: MelSpectrogram::new(&MelParams {
@@ -108,7 +108,7 @@ impl LogPowerMelPlan {
     /// each with its columns in the order of time.
     ///
     /// # Errors
-    /// None that valid parameters can reach.
+    /// Unreachable for valid parameters.
     pub(crate) fn window(
         &mut self,
         signal: &[f32],
@@ -120,7 +120,7 @@ impl LogPowerMelPlan {
         let end = start.saturating_add(length).min(signal.len());
         let segment = signal.get(start..end).unwrap_or_default();
         let level = target.and_then(|target| Some(target - loudness(segment, self.sample_rate)?));
-        // Power goes with the square of the samples.
+        // Power is proportional to the square of the samples, hence 10 and not 20.
         let gain = gain * level.map_or(1.0, |db| 10.0_f32.powf(db / 10.0));
         let from = out.len();
         out.resize(from + n_mels * columns, 0.0);
@@ -128,7 +128,7 @@ impl LogPowerMelPlan {
         for column in 0..columns {
             self.mel.frame(signal, start.saturating_add(column * hop_length), &mut self.column)?;
             for (row, power) in window.chunks_exact_mut(columns).zip(&self.column) {
-                // In single precision: the published code's half precision overflows for loud sound.
+                // Single precision: the published code uses half precision, which overflows for loud sound.
                 row[column] = (gain * power).ln_1p() * std::f32::consts::LOG10_E;
             }
         }
@@ -136,10 +136,11 @@ impl LogPowerMelPlan {
     }
 }
 
-/// The level of a sound in dB relative to full scale: the root of the mean square of all parts of 50 ms
+/// The loudness of a sound in dB relative to full scale: the root mean square over all parts of 50 ms
 /// whose own level is within 40 dB of the loudest part's. `None` for digital silence.
 ///
-/// Pauses don't count, so that speech and sparse music are not made louder than dense music.
+/// Pauses are excluded. Otherwise the normalisation would amplify speech and sparse music more than dense
+/// music.
 pub fn loudness(samples: &[f32], sample_rate: u32) -> Option<f32> {
     let length = ((f64::from(sample_rate) * PART_SECONDS) as usize).max(1);
     let parts: Vec<(f64, usize)> = samples
@@ -175,28 +176,28 @@ mod tests {
     }
 
     #[test]
-    fn loudness_is_the_level_of_what_sounds() {
+    fn loudness_excludes_pauses() {
         let tone = |amplitude: f32, samples: usize| -> Vec<f32> {
             (0..samples).map(|n| amplitude * (std::f32::consts::TAU * 0.0625 * n as f32).sin()).collect()
         };
         let close = |found: Option<f32>, expected: f32| {
             assert!((found.unwrap() - expected).abs() < 1e-3, "{found:?}, not {expected}");
         };
-        // A full sine is 3.01 dB below full scale.
+        // A full-scale sine has −3.01 dB.
         close(loudness(&tone(1.0, 16_000), 16_000), -3.0103);
-        // A pause, or what is 46 dB quieter, does not count.
+        // A pause does not count, nor does a part that is 46 dB quieter.
         close(loudness(&[tone(0.1, 8000), vec![0.0; 40_000]].concat(), 16_000), -23.0103);
         close(loudness(&[tone(0.1, 8000), tone(0.0005, 40_000)].concat(), 16_000), -23.0103);
-        // What is 20 dB quieter does: half of the power at each second.
+        // A part that is 20 dB quieter counts: the mean power is nearly halved.
         close(loudness(&[tone(0.1, 8000), tone(0.01, 8000)].concat(), 16_000), -23.0103 - 2.9671);
-        // A last part that is shorter counts for its samples.
+        // A shorter last part is weighted by its number of samples.
         close(loudness(&tone(0.1, 16_160), 16_000), -23.0103);
         assert_eq!(loudness(&[0.0; 1000], 16_000), None);
         assert_eq!(loudness(&[], 16_000), None);
     }
 
     #[test]
-    fn windows_of_one_loudness_are_alike_at_every_level() {
+    fn normalised_windows_do_not_depend_on_the_gain() {
         let signal = golden_signal(16_000, 3.0);
         let level = |loudness| LogPowerMel { loudness, ..LogPowerMel::default() };
         let plain = window(level(Some(-17.0)), &signal);
@@ -205,7 +206,7 @@ mod tests {
                 assert!((a - b).abs() < 1e-3, "{gain}: {a} {b}");
             }
         }
-        // It is what the sound at that level gives without it.
+        // Normalisation equals scaling the signal to the target loudness beforehand.
         let gain = 10.0_f32.powf((-17.0 - loudness(&signal, 16_000).unwrap()) / 20.0);
         for (a, b) in plain.iter().zip(window(level(None), &scaled(&signal, gain))) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
@@ -219,11 +220,14 @@ mod tests {
         let loud = scaled(&golden_signal(16_000, 3.0), 100.0);
         let values = window(LogPowerMel::default(), &loud);
         assert!(values.iter().all(|v| v.is_finite()));
-        assert!(values.iter().any(|v| *v > 4.0 + 65_504.0_f32.log10()), "not loud enough to tell");
+        assert!(
+            values.iter().any(|v| *v > 4.0 + 65_504.0_f32.log10()),
+            "the signal is not loud enough for this test"
+        );
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_parameters_are_refused() {
         let refused = |input| {
             let spec = InputSpec::new(3.0, vec![Input::LogPowerMel(input)]);
             InputSpec { sample_rate: 16_000, ..spec }.validate().unwrap_err().to_string()

@@ -9,11 +9,11 @@ use argmin::core::{CostFunction, Error, Executor, Gradient, State as _, Terminat
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 
-/// Corrections that L-BFGS keeps.
+/// Number of corrections that L-BFGS stores.
 const MEMORY: usize = 12;
-/// The solver stops where the norm of the gradient per example falls below this.
+/// The solver stops when the norm of the gradient falls below this value.
 const GRADIENT_TOLERANCE: f64 = 1e-6;
-/// Rows that one task sums up. The sums of tasks are added in order, so threads do not change the result.
+/// Rows per task. The sums of the tasks are added in order, so the result does not depend on threads.
 const ROWS_A_TASK: usize = 512;
 
 /// Examples for [`LogisticRegression::fit`].
@@ -34,13 +34,13 @@ pub struct Examples<'a> {
 /// Why a regression cannot be fitted.
 #[derive(Debug, thiserror::Error)]
 pub enum LogisticError {
-    /// The examples contradict themselves.
+    /// The examples are inconsistent.
     #[error("the examples do not fit together: {0}")]
     Examples(&'static str),
     /// The solver failed.
     #[error("the solver failed: {0}")]
     Solver(String),
-    /// The iterations are used up.
+    /// The solver reached the limit of iterations.
     #[error("the solver did not converge in {iterations} iterations; raise the limit or regularise more")]
     NotConverged {
         /// The limit.
@@ -55,9 +55,9 @@ pub struct LogisticRegression {
     pub means: Vec<f32>,
     /// Weighted standard deviation of each feature; 1 for a constant feature.
     pub deviations: Vec<f32>,
-    /// One row a class over standardised features, `classes · width` values.
+    /// One row per class over standardised features: `classes · width` values.
     pub weights: Vec<f32>,
-    /// One value a class.
+    /// One value per class.
     pub biases: Vec<f32>,
 }
 
@@ -68,7 +68,7 @@ impl LogisticRegression {
     /// Features are standardised by their weighted mean and deviation, which are part of the result.
     ///
     /// # Errors
-    /// The examples are empty or contradict themselves, or the solver does not converge.
+    /// The examples are empty or inconsistent, or the solver does not converge.
     pub fn fit(examples: Examples<'_>, c: f64, max_iterations: u64) -> Result<Self, LogisticError> {
         check(&examples, c)?;
         let (means, deviations) = standardise(&examples);
@@ -119,7 +119,7 @@ impl LogisticRegression {
         self.means.len()
     }
 
-    /// Logits of one example, one a class. Features beyond [`LogisticRegression::width`] are ignored.
+    /// Logits of one example, one per class. Features beyond [`LogisticRegression::width`] are ignored.
     pub fn logits(&self, features: &[f32]) -> Vec<f32> {
         let standardised: Vec<f32> = (features.iter().zip(&self.means).zip(&self.deviations))
             .map(|((x, mean), deviation)| (x - mean) / deviation)
@@ -179,7 +179,7 @@ fn standardise(examples: &Examples<'_>) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Loss and gradient over standardised features. Parameters: `width · classes` weights, feature by
-/// feature, then one bias a class.
+/// feature, then one bias per class.
 struct Problem<'a> {
     examples: Examples<'a>,
     /// Weight of the penalty: the objective is divided by `C · Σ wᵢ`, so that tolerances do not depend
@@ -243,7 +243,7 @@ fn part(
         let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let log_sum = max + logits.iter().map(|l| (l - max).exp()).sum::<f64>().ln();
         loss += weight * (log_sum - logits[label]);
-        // From here on: the slope of the loss along each logit.
+        // From here on, `logits` holds the derivative of the loss with respect to each logit.
         logits.iter_mut().for_each(|l| *l = weight * (*l - log_sum).exp());
         logits[label] -= weight;
         let (slopes, bias_slopes) = gradient.split_at_mut(width * classes);
@@ -314,7 +314,7 @@ mod tests {
         let examples =
             Examples { features: &features, width: 4, labels: &labels, weights: &weights, classes: 3 };
         let fitted = LogisticRegression::fit(examples, 0.7, 500).unwrap();
-        // The slope along each bias is the difference of expected and true counts: zero.
+        // The gradient of a bias is the expected minus the observed count of its class: zero.
         let mut difference = [0.0_f64; 3];
         for (row, label) in features.chunks_exact(4).zip(&labels) {
             let logits = fitted.logits(row);
@@ -323,16 +323,16 @@ mod tests {
             difference[*label] -= 1.0;
         }
         assert!(difference.iter().all(|d| d.abs() < 0.05), "{difference:?}");
-        let right = features
+        let correct = features
             .chunks_exact(4)
             .zip(&labels)
             .filter(|(row, label)| crate::argmax(&fitted.logits(row)) == **label)
             .count();
-        assert!(right > 180, "{right} of 300");
+        assert!(correct > 180, "{correct} of 300");
     }
 
     #[test]
-    fn contradictory_examples_are_refused() {
+    fn inconsistent_examples_are_refused() {
         let fit = |features: &[f32], labels: &[usize], weights: &[f64], c| {
             LogisticRegression::fit(Examples { features, width: 1, labels, weights, classes: 2 }, c, 10)
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::nets::LegacyCnn;
-use crate::{Architecture, EnsembleRule, InputSpec, Preparation};
+use crate::{Architecture, EnsembleRule, InputSpec, Preparation, SectionModel};
 
 /// The manifest format that this code reads and writes.
 pub const FORMAT: u32 = 2;
@@ -19,11 +19,11 @@ pub struct Manifest {
     pub format: u32,
     /// The genres, in the order of all logits.
     pub classes: Vec<String>,
-    /// Kinds of sounds that are no music, as `speech`. A network with [`ModelEntry::non_music`] has one more
+    /// Kinds of non-music, such as `speech`. A network with [`ModelEntry::non_music`] has one more
     /// logit for each kind, after those of the classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub non_music: Vec<String>,
-    /// Strength above which a song has a tag; 0.1 if missing.
+    /// Minimum strength of a tag of a song, 0…1; 0.1 if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags_above: Option<f32>,
     /// Measured accuracies of the ensemble.
@@ -39,6 +39,9 @@ pub struct Manifest {
     /// The typical character of the training clips, with classes in the order of [`Manifest::classes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub character: Option<TypicalCharacter>,
+    /// How segments are smoothed to sections; the default parameters if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<SectionModel>,
     /// The networks.
     pub models: Vec<ModelEntry>,
 }
@@ -67,17 +70,17 @@ pub struct ModelEntry {
     /// [`ModelEntry::hash_of`] these settings, written when the weights were exported.
     #[serde(rename = "recipe_hash")]
     pub spec_hash: String,
-    /// Whether it also predicts [`Manifest::non_music`].
+    /// Whether the network also predicts [`Manifest::non_music`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub non_music: bool,
-    /// Licence notice of weights that come from elsewhere. It must go with every copy, so it is shown.
+    /// Licence notice of weights from a third party. Every copy must include it, so the page shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// How it was trained.
     pub training: Training,
     /// Measured accuracies.
     pub metrics: Vec<Metric>,
-    /// Its logits for the golden input.
+    /// Expected logits of the network for the golden input.
     pub golden: Golden,
 }
 
@@ -88,7 +91,7 @@ pub struct Training {
     pub command: String,
     /// Seed of all random choices.
     pub seed: u64,
-    /// How training and test clips were kept apart.
+    /// How training and test clips were separated.
     pub protocol: String,
     /// Epoch of these weights, counted from 1.
     pub epoch: usize,
@@ -114,7 +117,7 @@ pub struct DataRecord {
     pub ids: Vec<String>,
 }
 
-/// The result for [`crate::golden_signal`].
+/// The expected logits for [`crate::golden_signal`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Golden {
     /// Logits of the first window, one for each class, then one for each kind of non-music that the network
@@ -197,6 +200,9 @@ impl Manifest {
         if let Err(reason) = manifest.ensemble.validate(manifest.models.len(), manifest.classes.len()) {
             return inconsistent(reason);
         }
+        if manifest.sections.is_some_and(|model| !model.is_valid()) {
+            return inconsistent("`sections` needs `stay` between 0 and 1 and a positive `evidence`".into());
+        }
         if let Some(reason) = manifest.non_music_fault() {
             return inconsistent(reason.into());
         }
@@ -213,7 +219,7 @@ impl Manifest {
         self.classes.len() + if model.non_music { self.non_music.len() } else { 0 }
     }
 
-    /// What is wrong with kinds of non-music and tags, if anything is.
+    /// The first fault of the kinds of non-music and of the threshold of tags.
     fn non_music_fault(&self) -> Option<&'static str> {
         let predicted = self.models.iter().any(|model| model.non_music);
         if self.ensemble.non_music_above.is_some() && !predicted {
@@ -230,7 +236,7 @@ impl Manifest {
     }
 }
 
-/// What is wrong with the typical character of so many classes, if anything is.
+/// The first fault of a typical character for these classes.
 fn character_fault(typical: &TypicalCharacter, classes: &[String]) -> Option<&'static str> {
     let complete = |ranges: &Vec<Quantiles>| ranges.len() == Descriptor::ALL.len();
     if typical.classes.len() != classes.len() {

@@ -11,7 +11,7 @@ use crate::nets::{
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
-/// Configurations and networks of all kinds with their names. An older kind with the same configuration may follow after `|`.
+/// Configurations and networks of all kinds with their names. An older name of a kind may follow after `|`.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:literal $(| $alias:literal)? $kind:ident: $config:ty => $network:ty,)*) => {
         /// The design of a network in configurations and manifests.
@@ -58,7 +58,7 @@ macro_rules! kinds {
 
         /// A network of any design.
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant, reason = "one value for each network, and boxes are no modules")]
+        #[allow(clippy::large_enum_variant, reason = "one value for each network, and a box is not a module")]
         pub enum Network {
             $($(#[$doc])* $kind($network),)*
         }
@@ -118,7 +118,7 @@ impl Architecture {
         }
     }
 
-    /// Names of the tags that the network predicts beside the classes; none for most designs.
+    /// Names of the tags that the network predicts besides the classes; none for most designs.
     pub fn tags(&self) -> &[String] {
         match self {
             Self::Musicnn(config) => &config.tags,
@@ -142,7 +142,7 @@ impl Architecture {
 }
 
 impl Network {
-    /// Input of the head for a batch, if the design has a head that can be fitted by itself.
+    /// Input of the head for a batch, if the design has a head that can be fitted separately.
     ///
     /// # Shapes
     /// For each part of the input `[batch, channels, rows, columns]` → `[batch, values]`
@@ -164,7 +164,7 @@ impl Network {
     pub fn with_head(self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
         match self {
             Self::Musicnn(network) => network.with_head(fitted).map(Self::Musicnn),
-            _ => Err("only musicnn has a head that can be fitted by itself".into()),
+            _ => Err("only musicnn has a head that can be fitted separately".into()),
         }
     }
 
@@ -325,7 +325,7 @@ impl Model {
         &self.network
     }
 
-    /// Its entry in the manifest.
+    /// The network's entry in the manifest.
     pub fn entry(&self) -> &ModelEntry {
         &self.entry
     }

@@ -1,18 +1,18 @@
-//! One song at every rate that the networks take.
+//! One song at every sample rate that the networks need.
 
 use cratedigger_dsp::{DspError, resample};
 
-/// The samples of one song, mono, at one or several rates.
+/// The mono samples of one song at one or several sample rates.
 ///
-/// They may grow while a song is being read: see [`Signals::at_mut`].
+/// Samples can be appended while a song is decoded: see [`Signals::at_mut`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signals {
-    /// Rate in Hz and samples, lowest rate first.
+    /// Sample rate in Hz and samples, lowest rate first.
     tracks: Vec<(u32, Vec<f32>)>,
 }
 
 impl Signals {
-    /// No samples yet, at these rates in Hz.
+    /// An empty song at these sample rates in Hz.
     pub fn empty(rates: &[u32]) -> Self {
         let mut rates = rates.to_vec();
         rates.sort_unstable();
@@ -20,15 +20,15 @@ impl Signals {
         Self { tracks: rates.into_iter().map(|rate| (rate, Vec::new())).collect() }
     }
 
-    /// At one rate only.
+    /// A song at one sample rate in Hz.
     pub fn single(rate: u32, samples: Vec<f32>) -> Self {
         Self { tracks: vec![(rate, samples)] }
     }
 
-    /// Samples at `from_hz` at each of some rates in Hz, each resampled by itself.
+    /// Resamples `samples` from `from_hz` to each of `rates` in Hz, each directly from the original.
     ///
     /// # Errors
-    /// A rate or a sample that [`resample`] refuses.
+    /// A rate or a sample that [`resample`] rejects.
     pub fn resampled(samples: &[f32], from_hz: u32, rates: &[u32]) -> Result<Self, DspError> {
         let mut signals = Self::empty(rates);
         for (rate, track) in &mut signals.tracks {
@@ -37,23 +37,24 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The rates in Hz, lowest first.
+    /// The sample rates in Hz, lowest first.
     pub fn rates(&self) -> impl Iterator<Item = u32> {
         self.tracks.iter().map(|(rate, _)| *rate)
     }
 
-    /// The samples at a rate; none if the song is not there at this rate.
+    /// The samples at a rate in Hz; empty if the song lacks this rate.
     pub fn at(&self, rate: u32) -> &[f32] {
         self.tracks.iter().find(|track| track.0 == rate).map_or(&[], |(_, samples)| samples)
     }
 
-    /// The samples at a rate, to be added to.
+    /// The samples at a rate in Hz, to append to; `None` if the song lacks this rate.
     pub fn at_mut(&mut self, rate: u32) -> Option<&mut Vec<f32>> {
         self.tracks.iter_mut().find(|track| track.0 == rate).map(|(_, samples)| samples)
     }
 }
 
-/// Where sample `place` of a signal at `from_hz` lies in the same signal at `to_hz`, to the nearest sample.
+/// Converts sample index `place` of a signal at `from_hz` to the nearest index of the same signal at
+/// `to_hz`.
 pub fn place_at(place: usize, from_hz: u32, to_hz: u32) -> usize {
     if from_hz == to_hz {
         return place;
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_song_is_there_at_each_rate_once() {
+    fn a_song_has_each_rate_once() {
         let song: Vec<f32> = (0..44_100).map(|n| (n as f32 * 0.05).sin()).collect();
         let signals = Signals::resampled(&song, 44_100, &[22_050, 16_000, 22_050]).unwrap();
         assert_eq!(signals.rates().collect::<Vec<_>>(), [16_000, 22_050]);
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn places_go_to_the_nearest_sample() {
+    fn indices_are_rounded_to_the_nearest_sample() {
         assert_eq!(place_at(66_150, 22_050, 16_000), 48_000);
         assert_eq!(place_at(1, 22_050, 16_000), 1); // 0.73
         assert_eq!(place_at(100, 16_000, 22_050), 138); // 137.8

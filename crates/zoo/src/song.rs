@@ -1,4 +1,4 @@
-//! From the predictions for segments to the prediction for a song.
+//! Combines the predictions for segments to the prediction for a song.
 
 use crate::ensemble::MemberSums;
 use crate::{Decision, EnsembleRule, Prediction, argmax, non_music, of_classes, probabilities};
@@ -18,9 +18,9 @@ pub struct SongPrediction {
     pub decision: Decision,
 }
 
-/// Fewest segments from which [`SongAccumulator::settled`] estimates how much segments differ.
+/// Minimum number of segments for the variance estimate of [`SongAccumulator::settled`].
 const FEWEST: u32 = 6;
-/// Standard errors by which the top class must lead.
+/// Number of standard errors by which the top class must lead.
 const ERRORS: f64 = 3.0;
 
 /// Collects the segments of a song, one by one, and predicts the song from those collected so far.
@@ -68,13 +68,13 @@ impl SongAccumulator {
 
     /// Whether `remaining` more segments are unlikely to change the top class.
     ///
-    /// A song's answer is about the mean of its segments' log-probabilities. The lead of the top class over
-    /// another is the mean margin m of the n segments so far, with the standard error e = s/√n, where s is
-    /// the standard deviation of a segment's margin. If the remaining r segments are like those so far, the
-    /// final lead has the mean m and the standard deviation e·√(r/(n+r)): the error that a sample from a
-    /// finite number of segments has. The song is settled if m is above three of these for every other
-    /// class, from at least six segments. Neighbouring segments are alike, so this needs segments from all
-    /// over the song: see [`spread_order`].
+    /// The prediction for a song is approximately the mean of its segments' log-probabilities. The lead of
+    /// the top class over another class is the mean margin m of the n segments so far. Its standard error is
+    /// e = s/√n, where s is the standard deviation of a segment's margin. If the remaining r segments have
+    /// the same distribution, the final lead has the mean m and the standard deviation e·√(r/(n+r)), the
+    /// standard error with finite population correction. The song is settled if m exceeds three of these
+    /// for every other class, after at least six segments. Neighbouring segments are correlated, so the
+    /// estimate needs segments from all parts of the song: see [`spread_order`].
     ///
     /// With no segment left, every prediction is settled.
     pub fn settled(&self, remaining: usize) -> bool {
@@ -106,7 +106,7 @@ impl Margins {
         self.products.iter_mut().zip(pairs).for_each(|(sum, product)| *sum += product);
     }
 
-    /// Whether a class leads every other one by so much that `remaining` segments will hardly change it.
+    /// Whether `class` leads every other class by [`ERRORS`] standard errors of the final lead.
     fn leads(&self, class: usize, remaining: usize) -> bool {
         let n = f64::from(self.segments);
         let remaining = remaining as f64;
@@ -123,8 +123,8 @@ impl Margins {
     }
 }
 
-/// An order of `count` segments in which every beginning is spread over the song: that of their indices
-/// with the bits reversed (van der Corput's sequence). The first segment is the first.
+/// An order of `count` segments in which every prefix is spread evenly over the song: the van der Corput
+/// sequence, which reverses the bits of the indices. It starts with segment 0.
 pub fn spread_order(count: usize) -> Vec<usize> {
     let bits = usize::BITS - count.saturating_sub(1).leading_zeros();
     let reversed = |index: usize| index.reverse_bits().checked_shr(usize::BITS - bits).unwrap_or_default();
@@ -205,7 +205,7 @@ mod tests {
                     assert!(heard >= 6 || remaining == 0);
                     answer.get_or_insert((class, heard));
                 }
-                // What has not changed after all segments is settled.
+                // After all segments, the song is settled.
                 assert!(remaining > 0 || accumulator.settled(0));
             }
             let last = accumulator.prediction().unwrap().decision.class;
@@ -215,7 +215,7 @@ mod tests {
             changed += usize::from(class != last);
         }
         assert_eq!(settled, 400);
-        // Of answers that may be looked at after every segment.
+        // The test is repeated after every segment, so errors accumulate.
         assert!(changed <= 12, "{changed} of 400 changed");
         assert!(early > 80, "only {early} of 400 were settled early");
     }
@@ -234,7 +234,7 @@ mod tests {
         assert!(!song.settled(1) && song.settled(0));
         add(&mut song, &[1.0, 0.0], 1);
         assert!(song.settled(1) && song.settled(1000));
-        // As often for one class as for the other.
+        // Segments that alternate between two classes.
         let mut song = new();
         for _ in 0..20 {
             add(&mut song, &[2.0, 0.0], 1);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_spreads_every_beginning_over_the_song() {
+    fn every_prefix_of_the_order_is_spread_over_the_song() {
         assert_eq!(spread_order(8), [0, 4, 2, 6, 1, 5, 3, 7]);
         assert_eq!(spread_order(5), [0, 4, 2, 1, 3]);
         assert_eq!((spread_order(0), spread_order(1), spread_order(2)), (vec![], vec![0], vec![0, 1]));

@@ -1,4 +1,4 @@
-//! Conditions: told from signals as they are.
+//! Conditions: detected in modified signals, and not in unmodified ones.
 #![allow(clippy::unwrap_used)]
 
 use cratedigger_dsp::degrade::{band_limit, clip};
@@ -17,7 +17,7 @@ fn telephone(signal: &[f32]) -> bool {
     BandLevels::measure(signal, RATE).unwrap().is_some_and(|levels| levels.is_telephone())
 }
 
-/// Signals that nothing was done to: music, noise, a sweep, tones with a quiet noise floor, clicks.
+/// Unmodified signals: music, noise, a sweep, tones with a quiet noise floor, clicks.
 fn plain() -> Vec<(&'static str, Vec<f32>)> {
     let names = ["band", "noise", "sweep", "chord", "clicks"];
     let mut all: Vec<_> = names.map(|name| (name, signals::feature_signal(name, 3 * RATE as usize))).to_vec();
@@ -28,25 +28,25 @@ fn plain() -> Vec<(&'static str, Vec<f32>)> {
 }
 
 #[test]
-fn a_telephone_band_is_told_from_signals_as_they_are() {
+fn a_telephone_band_is_detected_and_unmodified_signals_are_not() {
     for (name, signal) in plain() {
         let levels = BandLevels::measure(&signal, RATE).unwrap();
         assert!(!telephone(&signal), "{name}: {levels:?}");
     }
     for (name, mut signal) in plain().into_iter().filter(|(name, _)| ["band", "noise"].contains(name)) {
         band_limit(&mut signal, RATE, 300.0, 3400.0).unwrap();
-        // The line has 8000 samples a second.
+        // The telephone line has a sample rate of 8 kHz.
         let line = resample(&signal, RATE, 8000).unwrap();
         let heard = resample(&line, 8000, RATE).unwrap();
         let levels = BandLevels::measure(&heard, RATE).unwrap();
         assert!(telephone(&heard), "{name}: {levels:?}");
-        // At any level.
+        // The level does not matter.
         assert!(telephone(&heard.iter().map(|s| s * 0.01).collect::<Vec<_>>()));
     }
 }
 
 #[test]
-fn half_of_the_telephone_band_is_none() {
+fn a_limit_at_one_edge_only_is_no_telephone_band() {
     let band = signals::feature_signal("band", 3 * RATE as usize);
     for [low, high] in [[300.0, 11_025.0], [0.0, 3400.0], [60.0, 7000.0]] {
         let mut signal = band.clone();
@@ -64,7 +64,7 @@ fn silence_short_signals_and_low_rates_have_no_band() {
 
 fn fraction(signal: &[f32]) -> f64 {
     let mut meter = ClippingMeter::default();
-    // In pieces, as a song is read.
+    // In chunks, as a song is decoded.
     signal.chunks(777).for_each(|piece| meter.push([piece]));
     let fraction = meter.fraction();
     let mut whole = ClippingMeter::default();
@@ -75,7 +75,7 @@ fn fraction(signal: &[f32]) -> f64 {
 }
 
 #[test]
-fn clipping_is_told_from_signals_as_they_are() {
+fn clipping_is_detected_and_unmodified_signals_are_not() {
     for (name, mut signal) in plain() {
         assert!(fraction(&signal) < CLIPPED / 2.0, "{name}: {}", fraction(&signal));
         // Rounded to 16 bits, peaks are flatter.
@@ -97,10 +97,10 @@ fn clipping_is_told_from_signals_as_they_are() {
 fn runs_at_the_extreme_value_count() {
     assert_eq!(fraction(&[0.5, 1.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.5, 1.0, -1.0]), 0.3);
     assert_eq!(fraction(&[1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 0.0]), 0.875);
-    // Plateaus below the extreme value are no clipping.
+    // Plateaus below the extreme value do not count.
     assert_eq!(fraction(&[0.5, 0.5, 0.5, 0.5, 1.0]), 0.0);
     assert_eq!((fraction(&[]), fraction(&[0.0; 50])), (0.0, 0.0));
-    // The channel with most of it.
+    // The channel with the largest fraction counts.
     let mut meter = ClippingMeter::default();
     meter.push([[1.0, 1.0, 1.0, 0.0].as_slice(), [0.1, 0.2, 0.1, 0.0].as_slice()]);
     assert_eq!(meter.fraction(), 0.75);

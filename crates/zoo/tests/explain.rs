@@ -29,7 +29,7 @@ fn explained(analyser: &mut Analyser, signal: &[f32], class: usize, batch: usize
     pollster::block_on(explain(analyser, signal, class, batch, async |_| true)).unwrap().unwrap()
 }
 
-/// A linear network that hears class 0 in every band above 2 kHz and nothing else.
+/// A linear network that predicts class 0 from energy in any band above 2 kHz, and depends on nothing else.
 struct HighBands;
 
 impl ModuleMapper for HighBands {
@@ -79,7 +79,7 @@ fn a_silent_tile_changes_nothing_and_batches_do_not_matter() {
     for (a, b) in drops.iter().zip(&one_by_one.drops) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
-    // Also if a tile's variant ends with sound, which the next one must not hear.
+    // Also if the variant of a tile ends with sound, which must not reach the next variant.
     let loud = cratedigger_zoo::golden_signal(RATE as u32, 3.0);
     let (one, many) = (explained(&mut analyser, &loud, 1, 1), explained(&mut analyser, &loud, 1, 8));
     for (a, b) in one.drops.iter().zip(&many.drops) {

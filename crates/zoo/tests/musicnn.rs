@@ -20,7 +20,7 @@ mod signals;
 struct Golden {
     frames: usize,
     channels: Channels,
-    signals: Vec<Of>,
+    signals: Vec<Signal>,
 }
 
 #[derive(Deserialize)]
@@ -30,24 +30,24 @@ struct Channels {
 }
 
 #[derive(Deserialize)]
-struct Of {
+struct Signal {
     signal: String,
     samples: usize,
     sum_of_squares: f64,
-    /// Every 16th frame, and of it every 8th band.
+    /// Every 16th frame, every 8th band.
     input: Vec<Vec<f32>>,
-    published: Says,
-    half: Says,
+    published: Outputs,
+    half: Outputs,
 }
 
 #[derive(Deserialize)]
-struct Says {
+struct Outputs {
     embedding: Vec<f32>,
     logits: Vec<f32>,
 }
 
 fn file(path: &str) -> PathBuf {
-    // Asked for when it runs: a test that was built in another checkout must not read that one's.
+    // Read at run time, so that a cached build of another checkout does not read that one's files.
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo");
     Path::new(&root).join("../..").join(path)
 }
@@ -57,13 +57,13 @@ fn golden() -> Golden {
 }
 
 /// The signals of `make_musicnn.py`.
-fn samples(of: &Of) -> Vec<f32> {
+fn samples(of: &Signal) -> Vec<f32> {
     let samples = match of.signal.as_str() {
         "noise" => signals::noise(of.samples, 1).into_iter().map(|v| (0.1 * v) as f32).collect(),
         name => signals::feature_signal(name, of.samples),
     };
     let sum: f64 = samples.iter().map(|s| f64::from(*s).powi(2)).sum();
-    assert!((sum - of.sum_of_squares).abs() < 1e-6 * sum, "{}: another signal than there", of.signal);
+    assert!((sum - of.sum_of_squares).abs() < 1e-6 * sum, "{}: not the signal of make_musicnn.py", of.signal);
     samples
 }
 
@@ -134,7 +134,7 @@ fn logits_and_embedding_are_those_of_the_published_network() {
         let published = worst(&logits, &of.published.logits);
         assert!(published < 0.01, "{name}: {published} from the published logits");
         assert!(worst(&embedding, &of.published.embedding) < 0.01, "{name}");
-        // A network that says the same of everything would be found out.
+        // Equal outputs for every input would fail here.
         let spread = |v: &[f32]| {
             v.iter().copied().fold(f32::MIN, f32::max) - v.iter().copied().fold(f32::MAX, f32::min)
         };
@@ -156,7 +156,7 @@ fn the_published_size_and_cost() {
     let config = MusicnnConfig::published(tags);
     let part = [1, 96, 187];
     config.validate(&[part]).unwrap();
-    // As published, and 7 · 64 for the constants of each of three layers.
+    // The published number, plus 7 · 64 weights of the constant input of each of three layers.
     let constants = 3 * 7 * 64;
     let front = 204 * (7 * 38 + 1 + 2) + 204 * (7 * 67 + 1 + 2) + 51 * (128 + 64 + 32 + 3 + 6) + 2;
     let middle = 64 * (7 * (561 + 64 + 64) + 3 + 6);
@@ -195,7 +195,8 @@ fn small(head: MusicnnHead) -> MusicnnConfig {
     }
 }
 
-/// A head on either, what freezing leaves, and that one pass says what several say.
+/// For each kind of head: which tensors are trained when blocks are frozen, and that one pass gives the
+/// same outputs as separate passes.
 #[test]
 fn heads_learn_while_the_body_is_frozen() {
     let part = [1, 20, 40];
@@ -213,9 +214,9 @@ fn heads_learn_while_the_body_is_frozen() {
             burn::optim::GradientsParams::from_grads(gradients, &network).len()
         };
         let (all, frozen) = (learning(Freeze::None), learning(Freeze::AllButHead));
-        // Scale and shift of its own normalisation, weights and biases; the tags have no normalisation.
+        // Scale and shift of the head's normalisation, weights and biases; tags have no normalisation.
         assert_eq!(frozen, if head == MusicnnHead::Tags { 2 } else { 4 });
-        // Input, five banks with a convolution and a scale each.
+        // The input's scale and shift; five banks, each with a convolution and a scale and shift.
         assert_eq!(all - learning(Freeze::Blocks(1)), 2 + 5 * 4);
         assert!(learning(Freeze::Blocks(4)) < learning(Freeze::Blocks(1)));
         assert!(network.clone().frozen(Freeze::Blocks(6)).is_err());
@@ -233,9 +234,9 @@ fn heads_learn_while_the_body_is_frozen() {
     }
 }
 
-/// A song at two rates, whose networks take one each.
+/// Two networks with different sample rates in one ensemble.
 #[test]
-fn members_of_different_rates_hear_the_same_song() {
+fn members_with_different_sample_rates_predict_the_same_song() {
     let (manifest, _) = imported();
     let root = file("models");
     let mut both = Manifest::parse(&std::fs::read(root.join("full.json")).unwrap()).unwrap();
@@ -244,7 +245,7 @@ fn members_of_different_rates_hear_the_same_song() {
     let theirs = std::fs::read(root.join(&both.models[0].weights)).unwrap();
     both.ensemble = Default::default();
     let device = Device::flex();
-    // As many classes: an ear with a head of its own, whose weights are random.
+    // musicnn gets a head with as many classes as the other network, with random weights.
     let mut ear = manifest.models[0].clone();
     let Architecture::Musicnn(config) = &mut ear.architecture else { panic!("another network") };
     config.head = MusicnnHead::Embedding;

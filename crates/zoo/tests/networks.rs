@@ -1,5 +1,5 @@
-//! Every network: input and output, number of parameters, that it learns, and that its weights can be
-//! saved.
+//! Checks of every network: shapes, number of parameters, that the loss falls, and that weights can be
+//! saved and loaded.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -385,7 +385,7 @@ fn inception_v3() {
 }
 
 #[test]
-fn designs_that_do_not_fit_are_refused_in_words() {
+fn designs_that_do_not_fit_are_refused_with_a_reason() {
     let refused = |architecture: &Architecture, parts: &[[usize; 3]], word: &str| {
         let reason = architecture.validate(parts).unwrap_err();
         assert!(reason.contains(word), "{reason}");

@@ -1,4 +1,4 @@
-//! What an ensemble predicts besides classes: kinds of non-music, tags, the embedding.
+//! Outputs of an ensemble besides the classes: kinds of non-music, tags, the embedding.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use burn::tensor::Device;
@@ -21,7 +21,7 @@ fn ear_spec() -> InputSpec {
     InputSpec { sample_rate: 16_000, ..InputSpec::new(3.0, vec![input]) }
 }
 
-/// A network of classes alone, and one with two kinds of non-music, tags and an embedding.
+/// A network that predicts classes only, and one with two kinds of non-music, tags and an embedding.
 fn ensemble() -> (Manifest, Vec<Vec<u8>>) {
     let (cnn, cnn_weights) =
         common::network("cnn", InputSpec::log_mel_3s(), TINY_CNN, CLASSES, |network| network);
@@ -128,7 +128,7 @@ fn tags_and_embedding_are_those_of_the_network() {
 }
 
 #[test]
-fn only_tags_above_the_level_are_named() {
+fn only_tags_above_the_threshold_are_named() {
     let (mut manifest, weights) = ensemble();
     manifest.tags_above = None;
     let analyser = load(&manifest, weights.clone());
@@ -143,7 +143,7 @@ fn only_tags_above_the_level_are_named() {
 }
 
 #[test]
-fn a_set_without_embedding_says_so() {
+fn an_ensemble_without_embedding_gives_an_error() {
     let mut analyser = common::analyser(TINY_CNN, CLASSES, |network| network);
     assert_eq!(analyser.embedding_width(), None);
     let signals = song(&analyser);

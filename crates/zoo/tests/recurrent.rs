@@ -192,7 +192,7 @@ fn both_directions_equal_burns() {
 }
 
 #[test]
-fn the_first_weights_are_as_they_should_be() {
+fn the_initial_weights_follow_keras() {
     let device = Device::flex();
     device.seed(5);
     let lstm = Lstm::new(57, 16, &device);

@@ -1,4 +1,4 @@
-//! The networks that ship, as this build computes them.
+//! The shipped networks give their golden logits in this build.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use cratedigger_zoo::{
 };
 
 fn shipped() -> (Manifest, Vec<Vec<u8>>) {
-    // Asked for when it runs: a test that was built in another checkout must not read that one's.
+    // Read at run time, so that a cached build of another checkout does not read that one's files.
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo");
     let folder = Path::new(&root).join("../../models");
     let manifest = Manifest::parse(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
@@ -17,8 +17,8 @@ fn shipped() -> (Manifest, Vec<Vec<u8>>) {
     (manifest, weights)
 }
 
-/// The manifest's logits were written by another program (the trainer, multi-threaded, optimised);
-/// sums in another order differ by some 1e-5, other features or weights by far more than 1e-3.
+/// The manifest's logits come from another build (the trainer, multi-threaded, optimised). Sums in another
+/// order differ by about 1e-5; other features or weights differ by far more than 1e-3.
 #[test]
 fn native_flex_gives_the_golden_logits() {
     let (manifest, weights) = shipped();
@@ -59,7 +59,7 @@ fn damaged_or_foreign_weights_are_refused() {
     let error = Model::load(entry, 10, flipped, &Device::flex()).err().expect("refused");
     assert!(matches!(error, LoadError::WeightsHash { .. }), "{error}");
 
-    // Even where the hash is right, what is no burnpack file, or half of one, must not panic.
+    // With a correct hash, bytes that are not a burnpack file, or half of one, must not panic.
     for bytes in [Vec::new(), b"no weights at all".to_vec(), weights[0][..middle].to_vec()] {
         let mut entry = entry.clone();
         entry.sha256 = cratedigger_zoo::sha256_hex(&bytes);
@@ -69,7 +69,7 @@ fn damaged_or_foreign_weights_are_refused() {
 }
 
 #[test]
-fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
+fn predictions_do_not_depend_on_batches_and_silence_is_left_out() {
     let (manifest, weights) = shipped();
     let mut analyser = Analyser::load(&manifest, weights, &Device::flex()).unwrap();
     let (rate, rates) = (analyser.sample_rate(), analyser.sample_rates().to_vec());
@@ -90,7 +90,7 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
     let together = pollster::block_on(analyser.predict(&signals(length), &segments)).unwrap();
     assert!(together[1].is_none() && together[0].is_some() && together[2].is_some());
     for (segment, expected) in segments.iter().zip(&together) {
-        // One by one, and with nothing after the segment yet, as a stream has it.
+        // One by one, and without samples after the segment, as in live input.
         let alone =
             pollster::block_on(analyser.predict(&signals(segment.end), std::slice::from_ref(segment)))
                 .unwrap();
@@ -109,9 +109,9 @@ fn a_song_is_judged_the_same_however_it_is_batched_and_silence_is_left_out() {
     assert!(analyser.song_prediction([]).is_none());
 }
 
-/// A manifest's rule is checked when it is read, and decides from then on.
+/// The ensemble rule of a manifest is checked when it is parsed, and used for songs.
 #[test]
-fn a_manifest_says_how_its_networks_decide() {
+fn the_rule_of_a_manifest_is_checked_and_used() {
     let (mut manifest, weights) = shipped();
     let members = manifest.models.len();
     manifest.ensemble = EnsembleRule { temperatures: vec![2.0; members + 1], ..Default::default() };
@@ -126,7 +126,7 @@ fn a_manifest_says_how_its_networks_decide() {
     let song = Signals::resampled(&song, analyser.sample_rate(), analyser.sample_rates()).unwrap();
     let judged = pollster::block_on(analyser.predict(&song, &segments)).unwrap();
     let song_prediction = analyser.song_prediction(judged.iter().flatten()).unwrap();
-    // At 50 degrees nothing is sure.
+    // At temperature 50, all probabilities are nearly equal.
     assert!(
         song_prediction.decision.none && song_prediction.decision.confidence < 0.5,
         "{:?}",

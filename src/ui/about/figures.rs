@@ -7,7 +7,7 @@ use crate::i18n::Words;
 use crate::state::State;
 use crate::text;
 
-/// Whether a metric is an accuracy of genres on recordings as they are.
+/// Whether a metric is an accuracy of genres on unaltered recordings.
 pub fn is_plain(metric: &Metric) -> bool {
     metric.condition.is_none() && matches!(metric.level.as_str(), "track" | "segment")
 }
@@ -189,7 +189,7 @@ mod tests {
         assert!(headline(w, &one, &[]).is_some_and(|words| words.contains("148") && words.contains("70%")));
         let two = [model(vec![strict.clone()]), model(vec![metric("fault-filtered", 100, 0.6)])];
         assert_eq!(headline(w, &two, &[]), None);
-        // Altered recordings and sounds that are not music are other figures.
+        // Figures of altered recordings and of non-music sounds are shown elsewhere.
         let room = Metric { condition: Some("room".into()), ..metric("fault-filtered", 148, 0.5) };
         let sounds = Metric { level: "non-music".into(), ..metric("kinds left out", 173, 0.97) };
         assert!(!is_plain(&room) && !is_plain(&sounds) && is_plain(&strict));

@@ -58,7 +58,7 @@ pub fn AboutSheet(page: Page) -> impl IntoView {
     dialog(state, Sheet::About, |w| w.about.title, body.into_any())
 }
 
-/// Whether the recognition of sounds that are not music was measured.
+/// Whether the rejection of non-music sounds was measured.
 fn knows_non_music(state: State) -> bool {
     let w = state.words();
     state.models.list.with(|models| {

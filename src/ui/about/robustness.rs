@@ -1,5 +1,4 @@
-//! Figures beside the accuracy on recordings as they are: altered recordings, and sounds that are not
-//! music.
+//! Figures other than the accuracy on unaltered recordings: on altered recordings, and on non-music sounds.
 
 use cratedigger_protocol::{Metric, ModelInfo};
 use leptos::prelude::*;
@@ -79,8 +78,8 @@ fn condition_row(w: &'static Words, name: &str, metric: &Metric) -> impl IntoVie
     }
 }
 
-/// Sentences about sounds that are not music: how many were rejected, and how much music was accepted.
-/// The figures of the ensemble come before those of the single networks. Empty if nothing was measured.
+/// Sentences about non-music sounds: how many were rejected, and how much music was accepted.
+/// The figures of the ensemble come before those of the individual networks. Empty if nothing was measured.
 pub fn non_music(w: &'static Words, models: &[ModelInfo], together: &[Metric]) -> Vec<String> {
     let sentence = |level: &str, words: &str| {
         let of_networks = models.iter().flat_map(|model| &model.metrics);

@@ -93,7 +93,7 @@ fn cell(page: Page, zoom: Zoom, focused: RwSignal<u32>, stop: Memo<u32>, segment
     let label = label(state, &segment);
     let (range, best) = (segment.range(), segment.best());
     let sound = segment.answer().and_then(Answer::sound);
-    // The pattern of a sound that is no music has no name on the page, unlike the genres' patterns.
+    // Unlike the genres' patterns, the pattern of non-music has no name on the page.
     let tip = sound.map(|_| label.clone());
     // The length of a long song is known exactly only at its end.
     let place = move || range.place(TimeRange::whole(zoom.seconds.get()));
@@ -131,7 +131,7 @@ fn cell(page: Page, zoom: Zoom, focused: RwSignal<u32>, stop: Memo<u32>, segment
     }
 }
 
-/// Time and the three most probable genres of a segment, or that it is no music, for screen readers.
+/// Time and the three most probable genres of a segment, or that it is not music, for screen readers.
 fn label(state: State, segment: &Segment) -> String {
     let w = &state.words().deck;
     let span = text::fill(w.from_to, &[&text::clock(segment.start), &text::clock(segment.end)]);

@@ -7,7 +7,7 @@ use crate::state::{Segment, Song, State};
 use crate::text;
 use crate::ui::controls::{chip, no_music_chip};
 
-/// One row for each segment, with its three most probable genres, or that it is no music.
+/// One row for each segment, with its three most probable genres, or that it is not music.
 #[component]
 pub fn Table(state: State, song: Song) -> impl IntoView {
     let w = move || &state.words().deck;

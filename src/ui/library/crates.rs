@@ -15,7 +15,7 @@ struct Shown {
     probabilities: Option<Vec<f32>>,
     /// The time in seconds that they belong to; `None` for the whole song.
     moment: Option<f64>,
-    /// Whether the answer is no music, so that the genres do not count.
+    /// Whether the answer is *No music*, so that the genres do not count.
     no_music: bool,
 }
 

@@ -87,7 +87,7 @@ fn by_turn(a: &Song, b: &Song) -> Ordering {
     b_open.cmp(&a_open).then(if a_open && b_open { Ordering::Equal } else { b.added.total_cmp(&a.added) })
 }
 
-/// Songs in the order of the genres, *None of these* at its nearest genre, then what is no music.
+/// Order of the genres, with *None of these* at its nearest genre; *No music* comes last.
 fn by_genre(song: &Song) -> usize {
     match answer(song) {
         Some((Answer::NonMusic(_), _)) => usize::MAX - 1,

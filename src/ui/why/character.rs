@@ -17,7 +17,7 @@ pub fn character(state: State, song: Song, values: Character) -> impl IntoView {
         (best.unwrap_or_default(), sound.is_none())
     });
     let genre = state.genre(best);
-    // What is no music has no genre to be compared with.
+    // A non-music sound has no genre to be compared with.
     let typical = state.models.typical.get().filter(|_| music);
     let ranges = typical.as_ref().and_then(|typical| Some((typical, typical.classes.get(best)?.clone())));
     let caption = ranges.as_ref().map(|(typical, _)| {

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_zoo::{argmax, probabilities};
 
+use super::output::line;
 use super::report_skipped;
 use crate::data::examples::Origin;
 use crate::data::split::{Protocol, SplitPlan};
 use crate::eval::calibrate::Kind;
 use crate::eval::{
-    Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, metrics_of, open_data, plan_of,
-    pool, predict_part,
+    Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, evaluate_conditions, metrics_of,
+    open_data, plan_of, pool, predict_part,
 };
-use crate::format::percent;
-use crate::progress::{warn, with_progress};
+use crate::format::{causes, csv_text, percent};
+use crate::progress::{note, warn, with_progress};
 use crate::report::{model_report, write_report};
-use crate::store::RunFolder;
+use crate::store::{RunFolder, UnderCondition};
 
 /// Arguments of `cratedigger evaluate`.
 #[derive(clap::Args)]
@@ -48,6 +49,10 @@ pub(super) struct Command {
     /// Short for --source audio
     #[arg(long)]
     audio: bool,
+    /// Also evaluate the test clips that have audio under conditions: mp3 at 48 kbit/s, telephone, clipped, room
+    /// with noise, 6 % faster, 30 dB quieter
+    #[arg(long)]
+    conditions: bool,
     /// Evaluate a run's weights in single precision, as trained, not in half precision, as exported; the
     /// result is not stored
     #[arg(long)]
@@ -75,8 +80,9 @@ impl Command {
                         && self.index.is_none()
                         && self.seed.is_none()
                         && self.predictions.is_none()
+                        && !self.conditions
                         && !self.single_precision,
-                    "several runs are evaluated as one ensemble on the split of their training, in half precision, without predictions"
+                    "several runs are evaluated as one ensemble on the split of their training, in half precision, without predictions or conditions"
                 );
                 let (bundle, evaluation) = pool::measure(models, &self.data, self.origin(), self.rule)?;
                 self.finish(&bundle, &evaluation, None)
@@ -88,7 +94,6 @@ impl Command {
         if self.audio { Origin::Audio } else { self.source }
     }
 
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     fn evaluate_one(&self, model: &Path) -> Result<()> {
         ensure!(self.rule.is_none(), "--rule is for several runs; one model uses the rule of its manifest");
         let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
@@ -108,28 +113,38 @@ impl Command {
             plan = SplitPlan { protocol: Protocol::Index, index: Some(index.clone()), folds: None, ..plan };
         }
         let origin = self.origin();
-        let evaluation = with_progress("evaluating", |progress| {
-            let measure = Measure { plan: &plan, origin, progress };
+        let mut evaluation = with_progress("evaluating", |progress| {
+            let measure = Measure { plan: &plan, origin, condition: None, progress };
             let test = predict_part(&bundle, &mut dataset, &measure, Evaluated::Test)?;
             let evaluation = metrics_of(&bundle, &measure, &test)?;
             if let Some(path) = &self.predictions {
                 let mut parts = vec![("test", test)];
                 match predict_part(&bundle, &mut dataset, &measure, Evaluated::Valid) {
                     Ok(valid) => parts.push(("valid", valid)),
-                    Err(error) => eprintln!("no predictions of validation clips: {error:#}"),
+                    Err(error) => {
+                        note(format_args!("no predictions of validation clips: {}", causes(&error)));
+                    }
                 }
                 write_predictions(path, &bundle.manifest.classes, &parts)
                     .with_context(|| format!("{} cannot be written", path.display()))?;
             }
             anyhow::Ok(evaluation)
         })?;
+        if self.conditions {
+            evaluation.conditions = with_progress("evaluating under conditions", |progress| {
+                evaluate_conditions(&bundle, &mut dataset, &plan, progress)
+            })?;
+        }
         report_skipped(&dataset);
         if let Some(run) = run.as_ref().filter(|_| !self.single_precision) {
             // An evaluation from another source must not replace the exported figures.
             let differs =
                 |kept: &Evaluation| kept.protocol == evaluation.protocol && kept.source != evaluation.source;
             if origin != Origin::Auto && run.evaluations()?.iter().any(differs) {
-                eprintln!("evaluated from {}; the run keeps its stored evaluation", evaluation.source);
+                note(format_args!(
+                    "evaluated from {}; the run keeps its stored evaluation",
+                    evaluation.source
+                ));
             } else {
                 run.keep_evaluation(&evaluation)?;
             }
@@ -138,10 +153,9 @@ impl Command {
     }
 
     /// Prints the evaluation and writes the report.
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
     fn finish(&self, bundle: &ModelBundle, evaluation: &Evaluation, run: Option<&RunFolder>) -> Result<()> {
         if self.single_precision {
-            eprintln!("in single precision, not in half precision as exported");
+            note("in single precision, not in half precision as exported");
         }
         if evaluation.seen_in_training > 0 {
             warn(&format!(
@@ -154,9 +168,9 @@ impl Command {
             write_report(path, &model.name.clone(), &[model])?;
         }
         if self.json {
-            println!("{}", serde_json::to_string(evaluation)?);
+            line(serde_json::to_string(evaluation)?)?;
         } else {
-            println!("{}", as_text(evaluation));
+            line(as_text(evaluation))?;
         }
         Ok(())
     }
@@ -171,7 +185,7 @@ fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Prediction
     for (part, predictions) in parts {
         for (level, rows) in [("track", &predictions.tracks), ("segment", &predictions.segments)] {
             for (id, label, log) in rows {
-                let row = [part, level, id.as_str(), name(*label), name(argmax(log))].map(str::to_owned);
+                let row = [part, level, id.as_str(), name(*label), name(argmax(log))].map(csv_text);
                 let values = probabilities(log).into_iter().map(|p| format!("{p:.6}"));
                 writer.write_record(row.into_iter().chain(values))?;
             }
@@ -204,6 +218,18 @@ fn as_text(evaluation: &Evaluation) -> String {
         for count in row {
             text += &format!(" {:>5}", if *count == 0 { "·".into() } else { count.to_string() });
         }
+    }
+    if !evaluation.conditions.is_empty() {
+        text += "\n\nclips under conditions";
+    }
+    for UnderCondition { condition, track, .. } in &evaluation.conditions {
+        text += &format!(
+            "\n{condition:12} {} of {} (95 %: {} to {})",
+            percent(track.accuracy),
+            track.n,
+            percent(track.interval[0]),
+            percent(track.interval[1]),
+        );
     }
     text
 }

@@ -6,33 +6,33 @@ use anyhow::Result;
 
 use crate::eval::export::export;
 use crate::format::percent;
+use crate::progress::note;
 
 /// Arguments of `cratedigger export`.
 #[derive(clap::Args)]
 pub(super) struct Command {
-    /// The run
+    /// Folder of the run
     run: PathBuf,
-    /// Folder of the data set, to evaluate several networks together
+    /// Folder of the data set; needed if the manifest has other networks, to evaluate all of them together
     #[arg(long)]
     data: Option<PathBuf>,
-    /// The manifest (.json), or its folder
+    /// Manifest (.json) to write or extend, or its folder
     #[arg(long, default_value = "models")]
     to: PathBuf,
 }
 
 impl Command {
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let exported = export(&self.run, &self.to, self.data.as_deref())?;
         let track = &exported.evaluation.track;
-        eprintln!(
+        note(format_args!(
             "{}: {} bytes, {} of {} clips ({})",
             exported.weights.display(),
             exported.bytes,
             percent(track.accuracy),
             track.n,
             exported.evaluation.protocol
-        );
+        ));
         Ok(())
     }
 }

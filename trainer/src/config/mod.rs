@@ -94,7 +94,7 @@ pub struct DataConfig {
     pub drop_duplicates: bool,
     /// Treatment of class imbalance.
     pub balance: Balance,
-    /// Sounds that are no music, which the network predicts as classes of their own.
+    /// Non-music sounds, which the network predicts as additional classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub non_music: Option<NonMusicConfig>,
 }
@@ -168,7 +168,11 @@ impl DataConfig {
         );
         if let Some(folds) = self.folds {
             ensure!(folds >= 2, "folds must be at least 2");
-            ensure!(self.fold < folds, "fold {} of {folds}: folds are counted from 0", self.fold);
+            ensure!(
+                self.fold < folds,
+                "fold {} must be less than folds, {folds}, because folds are counted from 0",
+                self.fold
+            );
             ensure!(self.split == Protocol::Track, "folds need split = \"track\"");
         }
         Ok(())

@@ -33,7 +33,7 @@ pub struct Overrides {
     /// Short for --source audio
     #[arg(long)]
     pub audio: bool,
-    /// Folder of sounds that are no music, with one folder a kind, to be predicted as classes of their own
+    /// Folder of non-music sounds with one folder per kind; the network predicts them as additional classes
     #[arg(long = "other", value_name = "DIR")]
     pub non_music: Option<PathBuf>,
     /// Number of folds of a cross-validation.
@@ -101,7 +101,7 @@ impl fmt::Display for Overrides {
             write!(f, " --source {source}")?;
         }
         if self.non_music.is_some() {
-            // As with DATA, the place of the folder says nothing to others.
+            // A published command must not contain the path on this machine, as with DATA.
             write!(f, " --other OTHER")?;
         }
         if let Some(folds) = self.folds {
@@ -160,7 +160,9 @@ impl Setting {
                     let length = items.len();
                     let place = part.parse::<usize>().ok().filter(|place| *place < length);
                     let Some(place) = place else {
-                        bail!("--set {self}: {part:?} is no index of an array of {length}, counted from 0")
+                        bail!(
+                            "--set {self}: {part:?} is not an index of an array of length {length}, counted from 0"
+                        )
                     };
                     &mut items[place]
                 }

@@ -164,6 +164,7 @@ impl ModelBundle {
             ensemble: EnsembleRule::default(),
             full: None,
             character: None,
+            sections: None,
             models: vec![entry],
         };
         Ok(Self { manifest, weights: vec![weights] })

@@ -430,13 +430,13 @@ mod tests {
                 .collect();
             let loss = negative_log_likelihood(&combined, &golden.labels, 1.0);
             assert!(loss < worst, "{kind:?}: {loss} against {worst}");
-            // At its own temperature no other is better.
+            // The fit includes the temperature: no other value gives a lower loss.
             assert!((fit_temperature(&combined, &golden.labels) - 1.0).abs() < 2e-3, "{kind:?}");
         }
     }
 
     #[test]
-    fn predictions_that_do_not_belong_together_are_refused() {
+    fn predictions_of_different_shapes_are_refused() {
         let member = vec![vec![0.5_f32.ln(); 2]; 3];
         let fit = |members: &[Vec<Vec<f32>>], labels: &[usize]| {
             fit_rule(Kind::Product, 0.0, &MemberPredictions { members, labels, classes: 2 })
@@ -449,17 +449,18 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_refuses_what_is_unsure() {
+    fn a_threshold_refuses_low_confidences() {
         let music = [0.9, 0.8, 0.95, 0.4, 0.7, 0.85, 0.6, 0.99, 0.75, 0.9];
         let other = [0.2, 0.3, 0.35, 0.5, 0.65, 0.1];
         let found = fit_threshold(&music, &other, 0.1).unwrap();
-        // At most one of the ten: between 0.5 and 0.6 one of them is lost, and five of the six others.
+        // At most one of ten music sounds may be refused. Between 0.5 and 0.6, one is refused, and five of the
+        // six non-music sounds.
         assert_eq!(found.chosen.threshold, 0.55);
         assert_eq!(found.chosen.music_refused, 0.1);
         assert!((found.chosen.non_music_refused - 5.0 / 6.0).abs() < 1e-12);
-        // By hand: 0.4 beats four of the six, 0.6 five, all others six.
+        // By hand: 0.4 exceeds four of the six non-music confidences, 0.6 exceeds five, all others six.
         assert!((found.area - (8.0 * 6.0 + 4.0 + 5.0) / 60.0).abs() < 1e-12);
-        // Strictly nothing lost.
+        // No music may be refused.
         assert_eq!(fit_threshold(&music, &other, 0.0).unwrap().chosen.threshold, 0.375);
         let (first, last) = (found.curve[0], found.curve[found.curve.len() - 1]);
         assert_eq!((first.music_refused, first.non_music_refused), (0.0, 0.0));

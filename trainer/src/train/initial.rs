@@ -1,4 +1,4 @@
-//! Clips that are known to initial weights.
+//! Clips that initial weights were trained or selected on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::data::split::IndexFile;
 use crate::progress::warn;
 use crate::store::{RunFolder, knows, manifest_of};
 
-/// Ids of the clips that initial weights have seen.
+/// Ids of the clips that initial weights were trained or selected on.
 #[derive(Default)]
 pub(super) struct Known {
     /// Clips of training or validation.
@@ -21,8 +21,8 @@ pub(super) struct Known {
     pub(super) learned: BTreeSet<String>,
 }
 
-/// The clips that weights know, from the run or the manifest in the folder of the weights. torchvision's
-/// weights know no music.
+/// The clips that weights were trained or selected on, from the run or the manifest in their folder. None for
+/// torchvision's weights, which were trained on photographs.
 pub(super) fn known_to(weights: &Path, data: &Dataset) -> Result<Known> {
     let mut known = Known::default();
     if weights.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("bpk")) {

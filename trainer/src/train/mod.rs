@@ -71,7 +71,7 @@ pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
             learner = learner.try_load_record(weights).map_err(failed)?;
             optimizer = optimizer.load(folder.optimizer(state.epochs_done)).map_err(failed)?;
         }
-        // Also if the run was stopped in its first epoch.
+        // A new run, or a run that was stopped in its first epoch.
         (None, Some(path)) => {
             learner.network = import(&config.network, learner.network, outputs, path)?.0;
         }

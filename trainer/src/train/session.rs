@@ -1,6 +1,7 @@
 //! Everything that a run trains and validates on, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,12 +12,13 @@ use super::initial::{Known, known_to, warn_of_learned};
 use super::options::Options;
 use crate::config::{Balance, Config, Method};
 use crate::data::examples::{Examples, Loader, Version, part_ranges};
+use crate::data::small_classes::{check_artists, check_classes};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Dataset, inspect, non_music, preprocess};
 use crate::progress::progress_bar;
 use crate::store::{RunFolder, RunRecord, manifest_of};
 
-/// Real sounds that are no music, each with the index of its kind.
+/// Real non-music sounds, each with the index of its kind.
 type Sounds = Vec<(usize, Examples)>;
 
 /// Everything that a run trains and validates on, in memory.
@@ -43,6 +45,8 @@ pub(super) struct Session<'a> {
     /// Sounds of these kinds.
     pub(super) sounds: Sounds,
     pub(super) folder: RunFolder,
+    /// Cache folder; none to compute everything.
+    pub(super) cache: Option<PathBuf>,
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
@@ -57,6 +61,13 @@ pub(super) fn prepare_session<'a>(
         inspect::drop_duplicates(data, options.cache.as_deref(), &options.cancelled)?;
     }
     let plan = config.data.split_plan(config.seed);
+    // A run of an earlier version goes on as it began.
+    if !RunFolder::is_run(&options.folder) {
+        check_artists(&plan, data)?;
+        if !options.allow_small {
+            check_classes(&plan, data)?;
+        }
+    }
     let loader = Loader {
         input_spec: &spec,
         origin: config.data.source,
@@ -115,6 +126,7 @@ pub(super) fn prepare_session<'a>(
         kinds,
         sounds,
         folder: RunFolder::new(&options.folder),
+        cache: options.cache.clone(),
         cancelled: Arc::clone(&options.cancelled),
     };
     Ok((session, record))

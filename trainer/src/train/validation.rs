@@ -50,7 +50,7 @@ pub(super) fn validate(
         let logits = network.forward(&batch(windows, &session.shapes, device)).into_data_as::<f32>();
         let logits = logits.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?;
         for (&(clip, _), logits) in ids.iter().zip(logits.chunks_exact(outputs)) {
-            // Of the classes alone: a validation clip is music.
+            // Outputs for non-music are ignored, because a validation clip is music.
             let of_classes = logits.get(..session.classes.len()).unwrap_or_default();
             let log_probabilities = cratedigger_zoo::log_softmax(of_classes);
             correct += usize::from(argmax(&log_probabilities) == session.class_of[&clip]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn unknown_keys_and_senseless_values_are_refused_by_name() {
+fn unknown_keys_and_invalid_values_are_refused_by_name() {
     let parse = |text: &str, changes: &[&str]| {
         let overrides = Overrides::of(changes).map_err(|error| format!("{error:#}"))?;
         Config::parse(text, &overrides).map_err(|error| format!("{error:#}"))

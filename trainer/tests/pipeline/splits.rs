@@ -22,7 +22,7 @@ proptest! {
     /// A clip that cannot be decoded must not move the others to other parts, because that would be a leak
     /// between training and evaluation.
     #[test]
-    fn hardly_change_when_a_clip_goes(n in 20_usize..40, gone in 0_usize..20, seed: u64) {
+    fn hardly_change_when_a_clip_is_missing(n in 20_usize..40, gone in 0_usize..20, seed: u64) {
         let all = clips(&[n]);
         let mut fewer = all.clone();
         fewer.remove(gone);
@@ -36,7 +36,7 @@ proptest! {
     /// Parts are disjoint, complete, stratified and reproducible, and keep clips whole if the protocol
     /// says so.
     #[test]
-    fn hold(of in prop::collection::vec(10_usize..40, 2..10), segments in 1_usize..11, seed: u64) {
+    fn are_disjoint_and_complete(of in prop::collection::vec(10_usize..40, 2..10), segments in 1_usize..11, seed: u64) {
         let clips = clips(&of);
         let counts = vec![segments; clips.len()];
         for protocol in [Protocol::Track, Protocol::Segment] {
@@ -91,7 +91,7 @@ proptest! {
 
 /// A split that divides clips or artists although it must not is rejected, with a message that names one.
 #[test]
-fn leaks_are_loud() {
+fn leaks_are_errors() {
     let clips = clips(&[8, 8]);
     let counts = vec![3; clips.len()];
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 /// The program is killed in the middle of an epoch.
 #[test]
-fn a_killed_run_goes_on_to_the_same_weights() {
+fn a_killed_run_resumes_to_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let text = |name: &str| at(name).to_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ fn accumulation_and_several_devices_take_the_same_steps() {
 /// Fine-tuning starts from the weights of an earlier run and does not change frozen layers, also if the run
 /// is resumed.
 #[test]
-fn fine_tuning_leaves_what_is_frozen() {
+fn fine_tuning_keeps_frozen_layers() {
     let folder = tempfile::tempdir().unwrap();
     data_set(folder.path());
     let at = |name: &str| folder.path().join(name);
@@ -121,7 +121,7 @@ fn fine_tuning_leaves_what_is_frozen() {
     assert!(known > 0, "{first:?} {second:?}");
     let loaded = ModelBundle::open(&at("other")).unwrap();
     let plan = plan_of(&loaded, None, None).unwrap();
-    let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &|_, _| () };
+    let measure = Measure { plan: &plan, origin: Origin::Auto, condition: None, progress: &|_, _| () };
     let mut data = Dataset::open(folder.path()).unwrap();
     assert_eq!(evaluate(&loaded, &mut data, &measure).unwrap().seen_in_training, known);
     // The run continues if the initial weights are gone.
@@ -132,7 +132,7 @@ fn fine_tuning_leaves_what_is_frozen() {
 /// Dropout before max-pooling shifts the mean of the normalisation after it. With statistics measured without
 /// dropout, the validation loss is lower, and training is the same.
 #[test]
-fn statistics_are_measured_as_the_network_judges() {
+fn statistics_are_measured_without_dropout() {
     let folder = tempfile::tempdir().unwrap();
     data_set(folder.path());
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

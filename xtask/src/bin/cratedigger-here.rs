@@ -1,5 +1,5 @@
-//! Serves the folder `site` next to this program on this machine, and opens it in the browser: for a USB
-//! stick, or a place without a network.
+//! Serves the folder `site` next to this program on this machine, and opens it in the browser: for use from a
+//! USB stick or without a network.
 
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 

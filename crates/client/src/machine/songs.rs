@@ -218,7 +218,7 @@ impl<S> Machine<S> {
             Event::Wanted { .. } => self.wanted(),
             event => {
                 let finished = matches!(event, Event::Finished { .. });
-                self.tell(song, SongUpdate::Output { device: kind, event, payload });
+                self.tell(song, SongUpdate::Output { device: kind, event: Box::new(event), payload });
                 if finished {
                     self.end(Status::Done);
                 }

@@ -380,7 +380,7 @@ impl World {
             .iter()
             .filter_map(|update| match update {
                 Update::Song { song: of, update: SongUpdate::Output { event, .. } } if *of == song => {
-                    Some(event)
+                    Some(event.as_ref())
                 }
                 _ => None,
             })
@@ -435,11 +435,14 @@ pub fn finished(id: RequestId) -> Event {
         none: false,
         non_music: None,
         tags: Vec::new(),
+        sections: Vec::new(),
         conditions: Vec::new(),
         set: ModelSet::Fast,
         members: Vec::new(),
         milliseconds: 9.0,
         milliseconds_to_first: 3.0,
+        workers: 1,
+        memory: 1e6,
     }
 }
 

@@ -1,11 +1,11 @@
-// In the page: both sides in turns, on one thread.
+// Runs in the page: times both sides alternately, on one thread.
 
 import init, { Bench } from "/ours/web.js";
 import * as ort from "/ort/ort.wasm.min.mjs";
 
 import { networks } from "./networks.mjs";
 
-/** Milliseconds of a turn, at least. */
+/** Minimum duration of one measurement in milliseconds. */
 const TURN = 40;
 
 async function time(run, count) {
@@ -14,7 +14,7 @@ async function time(run, count) {
   return (performance.now() - start) / count;
 }
 
-/** For each network its name, the largest difference of outputs, and both sides' milliseconds of an item. */
+/** For each network: its name, the largest relative difference of outputs, and milliseconds per item of both sides. */
 globalThis.measure = async (rounds) => {
   await init();
   ort.env.wasm.wasmPaths = "/ort/";
@@ -35,7 +35,7 @@ globalThis.measure = async (rounds) => {
     const largest = theirs.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
     const difference = theirs.reduce((most, value, i) => Math.max(most, Math.abs(value - ours[i])), 0) / largest;
     const times = { ours: [], ort: [] };
-    // The engine compiles a second time, and better, once a function has run for a while.
+    // Warm-up: the engine recompiles a function with optimisation after a few runs.
     const counts = {};
     for (const side of ["ours", "ort"]) {
       await time(sides[side], 30);

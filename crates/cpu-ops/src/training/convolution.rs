@@ -69,12 +69,12 @@ pub trait Convolution: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// A back end that knows the gradients of [`Convolution::convolve`].
+/// A back end with the gradients of [`Convolution::convolve`].
 pub trait ConvolutionGradients: Convolution {
-    /// Gradient by the input.
+    /// Gradient with respect to the input.
     fn by_input(gradient: FloatTensor<Self>, weight: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
 
-    /// Gradient by the weights.
+    /// Gradient with respect to the weights.
     fn by_weight(gradient: FloatTensor<Self>, x: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self>;
 }
 
@@ -245,7 +245,7 @@ impl ConvolutionGradients for Flex {
             .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
             .map(|(gradient, x)| Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1)))
             .collect();
-        // In the order of the batch, so that two runs give the same bits.
+        // Added in the order of the batch, so that two runs give the same bits.
         let mut weight = vec![0.0; plan.outputs * plan.depth()];
         for product in &products {
             weight.iter_mut().zip(values(product)).for_each(|(sum, value)| *sum += value);

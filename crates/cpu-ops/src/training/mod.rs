@@ -1,16 +1,16 @@
-//! Convolution, batch normalisation and max-pooling for training on the CPU, where a step spends
-//! nearly all its time.
+//! Convolution, batch normalisation and max-pooling for training on the CPU. A training step spends
+//! nearly all its time in these layers.
 //!
-//! burn-flex has all three, made for inference. Its convolutions transpose their tensors to
-//! channels-last and back, and both their gradients are convolutions with kernels as large as the
-//! maps. Its batch normalisation reads or writes the maps some twenty times in training, four of
-//! them to transpose them. Its pooling divides for every value. These operations keep the layout,
-//! pass over the maps as often as necessary, and are written as extensions of burn's CPU back end.
-//! `cargo xtask bench train` measures the gain. On other devices, and for settings that no network
-//! of ours has, they return `None` and the caller takes burn's.
+//! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to
+//! channels-last and back, and both gradients are convolutions with kernels as large as the maps. Its
+//! batch normalisation reads or writes the maps about twenty times in training, four times to transpose
+//! them. Its pooling divides for every value. The operations here keep the layout, pass over the maps as
+//! few times as possible, and are extensions of burn's CPU back end. `cargo xtask bench train` measures
+//! the gain. On other devices, and for settings that no network of this project has, they return `None`
+//! and the caller uses burn's operation.
 //!
-//! Sums over a batch are added in its order, whichever core was ready first, so that two runs with
-//! one seed give the same bits.
+//! Sums over a batch are added in the order of the batch, independent of the order in which cores finish.
+//! Therefore two runs with one seed give the same bits.
 
 mod convolution;
 mod norm;
@@ -68,8 +68,8 @@ mod tests {
 
     const NORMAL: Distribution = Distribution::Normal(0.0, 1.0);
 
-    /// What a layer makes of maps, and the gradients by them and by parameters of it, where each
-    /// output counts differently.
+    /// Output of a layer, and the gradients with respect to its input and its parameters, of a loss that
+    /// weights each output differently.
     fn results<const N: usize>(
         x: &Tensor<4>,
         layer: impl Fn(&Tensor<4>) -> Tensor<4>,
@@ -128,12 +128,12 @@ mod tests {
             let ours = results(&x, |x| convolve(&layer, x).expect("the place for it"), of_parameters);
             assert_alike(&ours, &results(&x, |x| layer.forward(x.clone()), of_parameters));
         }
-        let judged = Tensor::<4>::random([2, 3, 9, 8], NORMAL, &Device::flex());
+        let inference = Tensor::<4>::random([2, 3, 9, 8], NORMAL, &Device::flex());
         let layer = Conv2dConfig::new([3, 4], [3, 3])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
             .init(&Device::flex());
-        let ours = convolve(&layer, &judged).expect("the place for it").into_data();
-        assert_alike(&[ours], &[layer.forward(judged).into_data()]);
+        let ours = convolve(&layer, &inference).expect("the place for it").into_data();
+        assert_alike(&[ours], &[layer.forward(inference).into_data()]);
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
                 layer.beta = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device));
                 layer
             };
-            // Far from 0, as maps behind a ReLU are.
+            // Far from 0, like maps after a ReLU.
             let x = Tensor::<4>::random(shape, NORMAL, &device) * 2.0 + 5.0;
             let (our, burn) = (layer(), layer());
             let of = |layer: &BatchNorm, gradients: &_| {

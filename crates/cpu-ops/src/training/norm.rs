@@ -18,8 +18,8 @@ use rayon::slice::ParallelSliceMut as _;
 
 use super::{dims, is_here, tensor, values};
 
-/// Batch normalisation on an autodiff CPU device, with its gradients; `None` elsewhere. Running
-/// statistics move as in burn's.
+/// Batch normalisation on an autodiff CPU device, with its gradients; `None` elsewhere. Running statistics
+/// are updated as by burn.
 ///
 /// # Shapes
 /// `[batch, channels, rows, columns]` → the same
@@ -53,7 +53,7 @@ pub struct Normalised<B: Backend> {
     variance: FloatTensor<B>,
 }
 
-/// A back end that normalises batches in few passes.
+/// A back end that normalises batches in two passes.
 #[backend_extension(Flex, Autodiff)]
 pub trait Normalisation: Backend {
     /// `γ · (x − mean) / √(variance + ε) + β`, with mean and variance of each channel over the
@@ -69,9 +69,9 @@ pub trait Normalisation: Backend {
     ) -> Normalised<Self>;
 }
 
-/// A back end that knows the gradients of [`Normalisation::normalise`].
+/// A back end with the gradients of [`Normalisation::normalise`].
 pub trait NormalisationGradients: Normalisation {
-    /// Gradients by the input, γ and β.
+    /// Gradients with respect to the input, γ and β.
     fn gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,

@@ -34,20 +34,20 @@ pub fn max_pool(layer: &MaxPool2d, x: &Tensor<4>) -> Option<Tensor<4>> {
 /// A back end that pools windows that do not overlap.
 #[backend_extension(Flex, Autodiff)]
 pub trait Pooling: Backend {
-    /// The largest value of each window. Rows and columns left over at the end are dropped.
+    /// The largest value of each window. Remaining rows and columns at the end are dropped.
     ///
     /// # Shapes
     /// `[batch, channels, rows, columns]` → `[batch, channels, rows / window, columns / window]`
     fn pool(x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
 }
 
-/// A back end that knows the gradient of [`Pooling::pool`].
+/// A back end with the gradient of [`Pooling::pool`].
 pub trait PoolingGradient: Pooling {
-    /// Gradient by the input: the first of the largest values gets all of it.
+    /// Gradient with respect to the input: the first of the largest values of a window gets all of it.
     fn gradient(gradient: FloatTensor<Self>, x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
 }
 
-/// Whether `value` replaces `largest`: if it is larger, or NaN, which must not vanish.
+/// Whether `value` replaces `largest`: it is larger, or NaN, which must not be lost.
 fn wins(value: f32, largest: f32) -> bool {
     value > largest || value.is_nan()
 }

@@ -1,4 +1,4 @@
-//! Codecs: packets in, samples out.
+//! Codecs: decode packets to samples.
 
 mod opus;
 pub(crate) mod pcm;
@@ -20,7 +20,7 @@ use opus::Opus;
 pub(crate) use opus::RATE as OPUS_RATE;
 use pcm::PcmFormat;
 
-/// A packet that gives no sound.
+/// A packet cannot be decoded.
 pub(crate) struct BadPacket;
 
 /// The decoder of one stream.
@@ -33,14 +33,15 @@ pub(crate) enum Codec {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
         stream: Box<Stream>,
-        /// True until the first packet of Vorbis: it only prepares the overlap with the second.
+        /// Whether the next packet gives no samples: the first packet of Vorbis only prepares the overlap
+        /// with the second.
         silent: bool,
     },
     Opus(Box<Opus>),
 }
 
 impl Codec {
-    /// Prepares the decoder of a stream. Where there is none, the text names the coding.
+    /// Creates the decoder of a stream. The error names an unsupported coding.
     pub(crate) fn new(stream: &Stream) -> Result<Self, String> {
         match stream.coding {
             Coding::Pcm(format) => {
@@ -58,7 +59,7 @@ impl Codec {
         }
     }
 
-    /// Decodes one packet into `out`, whose channels are replaced.
+    /// Decodes one packet into `out`, and replaces its channels.
     pub(crate) fn decode(&mut self, packet: &Packet, out: &mut Block) -> Result<(), BadPacket> {
         match self {
             Self::Pcm { format, rate, channels } => {
@@ -68,8 +69,8 @@ impl Codec {
             }
             Self::Opus(opus) => opus.decode(&packet.data, out),
             Self::Symphonia { decoder, stream, silent } => {
-                // Decoders for other people's files should not panic and now and then do, on an
-                // overflow that only damaged data reaches. The decoder is made anew after it.
+                // Symphonia's decoders can panic on damaged data, for example by an overflow. The decoder
+                // is then created again.
                 let done = catch_unwind(AssertUnwindSafe(|| {
                     decode(decoder.as_mut(), &packet.data, stream.block_frames, out)
                 }));
@@ -142,6 +143,6 @@ fn symphonia(stream: &Stream) -> Result<Box<dyn AudioDecoder>, String> {
     let options = AudioDecoderOptions::default().gapless(false);
     match catch_unwind(|| symphonia::default::get_codecs().make_audio_decoder(&params, &options)) {
         Ok(made) => made.map_err(|error| named(&error)),
-        Err(_) => Err(named(&"its headers make no sense")),
+        Err(_) => Err(named(&"its headers are invalid")),
     }
 }

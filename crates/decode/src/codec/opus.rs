@@ -1,4 +1,4 @@
-//! Opus, by [`opus_pure`].
+//! Opus, decoded by [`opus_pure`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,10 +8,10 @@ use super::BadPacket;
 use crate::demux::Stream;
 use crate::{Block, bytes};
 
-/// Every Opus stream can be decoded at this rate, the highest it has.
+/// Sample rate in Hz at which all Opus streams are decoded, the highest that Opus has.
 pub(crate) const RATE: u32 = 48_000;
 
-/// Largest output gain that is believed, in decibels.
+/// Largest plausible output gain in dB; a larger one is ignored.
 const MAX_GAIN: f32 = 40.0;
 
 enum Inner {
@@ -31,7 +31,7 @@ pub(crate) struct Opus {
 }
 
 impl Opus {
-    /// `extra` is the `OpusHead` packet; without it, `channels` count.
+    /// Creates the decoder from the `OpusHead` packet in `extra`, or else from the number of channels.
     pub(crate) fn new(stream: &Stream) -> Result<Self, String> {
         let head = &stream.extra;
         let has_head = head.starts_with(b"OpusHead") && head.len() >= 19;

@@ -9,7 +9,7 @@ pub(crate) enum PcmKind {
     Signed,
     /// Offset binary, aligned to the most significant bit.
     Unsigned,
-    /// Two's complement of that many bits, aligned to the least significant bit.
+    /// Two's complement with this number of bits, aligned to the least significant bit.
     Low(u8),
     /// IEEE 754; the width is 4 or 8.
     Float,
@@ -23,7 +23,7 @@ pub(crate) enum PcmKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PcmFormat {
     pub kind: PcmKind,
-    /// Bytes a sample, 1 to 8.
+    /// Bytes per sample, 1 to 8.
     pub width: u8,
     pub big_endian: bool,
 }
@@ -33,14 +33,14 @@ impl PcmFormat {
         Self { kind, width: width.clamp(1, 8), big_endian }
     }
 
-    /// Bytes a frame.
+    /// Bytes per frame.
     pub(crate) fn frame(self, channels: usize) -> usize {
         usize::from(self.width) * channels.max(1)
     }
 
     /// One sample from its bytes, nominally in −1…1.
     fn sample(self, raw: &[u8]) -> f32 {
-        // The bytes at the high end of a word: integers of every width are a fraction of 2⁶³.
+        // The bytes go to the high end of a word, so integers of every width are fractions of 2⁶³.
         let mut word = [0_u8; 8];
         if self.big_endian {
             for (to, from) in word.iter_mut().zip(raw) {
@@ -66,9 +66,9 @@ impl PcmFormat {
         }
     }
 
-    /// Decodes whole interleaved frames; a rest of bytes is left out. Returns the number of frames.
+    /// Decodes whole interleaved frames and ignores an incomplete last frame. Returns the number of frames.
     pub(crate) fn decode(self, data: &[u8], channels: &mut [Vec<f32>]) -> usize {
-        // The layouts of nearly all files have loops of their own.
+        // Separate, faster loops for the most common layouts.
         match (self.kind, self.width, self.big_endian) {
             (PcmKind::Signed, 2, false) => {
                 self.fill(data, channels, |b| f32::from(i16::from_le_bytes(bytes::at(b, 0))) / 32768.0);
@@ -98,7 +98,7 @@ impl PcmFormat {
 }
 
 fn scaled(value: i64) -> f32 {
-    // The upper 32 bits carry all that a f32 can hold.
+    // In two parts, because f64 cannot represent all 64 bits.
     ((value >> 32) as f64 / 2_147_483_648.0 + (value & 0xffff_ffff) as f64 / 9.223_372_036_854_776e18) as f32
 }
 
@@ -124,7 +124,7 @@ fn a_law(code: u8) -> i16 {
 mod tests {
     use super::*;
 
-    /// Codes and values of G.711, as every implementation has them.
+    /// Known codes and values of G.711.
     #[test]
     fn companding() {
         let known = [(0x00, -32124), (0x80, 32124), (0xff, 0), (0x7f, 0), (0x8f, 16764), (0xf0, 120)];

@@ -6,7 +6,7 @@ use crate::codec::pcm::{PcmFormat, PcmKind};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Bytes that are searched for a chunk which is not where it should be.
+/// Maximum number of bytes that are searched for a chunk that is not at its expected position.
 const SEARCH: u64 = 1 << 24;
 
 struct Aiff {
@@ -86,7 +86,7 @@ impl Demuxer for Aiff {
     }
 }
 
-/// Where the sound ends: at its claim only where nothing but chunks follows.
+/// The end of the sound. The length in the header is used only if nothing but chunks follows it.
 fn sound_end(
     source: &mut Source,
     start: u64,
@@ -128,7 +128,7 @@ fn sound_end(
 
 fn parse_common(body: &[u8]) -> Result<Common, DecodeError> {
     if body.len() < 18 {
-        return Err(DecodeError::damaged("the chunk that says how its samples are stored is too short"));
+        return Err(DecodeError::damaged("its COMM chunk, which describes the samples, is too short"));
     }
     let channels = usize::from(bytes::u16_be(body, 0));
     let bits = bytes::u16_be(body, 6);
@@ -136,10 +136,10 @@ fn parse_common(body: &[u8]) -> Result<Common, DecodeError> {
     if channels == 0 || channels > MAX_CHANNELS {
         return Err(DecodeError::damaged(format!("its header says {channels} channels")));
     }
-    // False for NaN, too.
+    // Also false for NaN.
     let valid = (1.0..4e9).contains(&rate);
     if !valid {
-        return Err(DecodeError::damaged(format!("its header says {rate} samples a second")));
+        return Err(DecodeError::damaged(format!("its header says a sample rate of {rate} Hz")));
     }
     let kind = body.get(18..22).unwrap_or(b"NONE");
     let (coding, unit) = coding(kind, bits, channels)?;
@@ -150,7 +150,7 @@ fn parse_common(body: &[u8]) -> Result<Common, DecodeError> {
     Ok(Common { stream, unit })
 }
 
-/// The coding that a QuickTime code names, and the bytes of its unit. Also used for CAF and MOV.
+/// The coding with a QuickTime code, and the bytes of its unit (frame or block). Also used for CAF and MOV.
 pub(crate) fn coding(kind: &[u8], bits: u16, channels: usize) -> Result<(Coding, usize), DecodeError> {
     let width = (usize::from(bits).div_ceil(8)).clamp(1, 8) as u8;
     let (kind, width, big_endian) = match kind {

@@ -1,7 +1,7 @@
-//! Sun/NeXT `.au` files, the format in which GTZAN was published first.
+//! Sun/NeXT `.au` files, the original format of GTZAN.
 //!
-//! A header of six big-endian words (magic, offset of the data, its size, encoding, sample rate,
-//! channels), a comment, then interleaved big-endian samples.
+//! A file has a header of six big-endian words (magic, offset of the data, size of the data, encoding,
+//! sample rate, channels), a comment, and interleaved big-endian samples.
 
 use super::raw::Region;
 use super::{Coding, Demuxer, Event, MAX_CHANNELS, Stream};
@@ -11,7 +11,7 @@ use crate::{DecodeError, Note, Notes, bytes};
 
 /// First bytes of the format.
 pub(crate) const MAGIC: &[u8; 4] = b".snd";
-/// Bytes of the header without the comment.
+/// Length of the header in bytes, without the comment.
 const HEADER: u64 = 24;
 
 struct Au {
@@ -46,24 +46,24 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
         other => return Err(DecodeError::unsupported(format!("an .au file in encoding {other}"))),
     };
     if rate == 0 {
-        return Err(DecodeError::damaged("its header says 0 samples a second"));
+        return Err(DecodeError::damaged("its header says a sample rate of 0 Hz"));
     }
     let count = channels as usize;
     if count == 0 || count > MAX_CHANNELS {
         return Err(DecodeError::damaged(format!("its header says {channels} channels")));
     }
     let length = source.length();
-    let start = if (HEADER..length.max(HEADER + 1)).contains(&offset) {
+    let start = if (HEADER..=length).contains(&offset) {
         offset
     } else {
-        notes.add(Note::Header("says a start of the sound that is not in the file"));
+        notes.add(Note::Header("has a start of the sound that is outside the file"));
         HEADER
     };
     let format = PcmFormat::new(kind, width, true);
     let unit = format.frame(count);
     let there = length.saturating_sub(start);
     if size == u32::MAX {
-        // The standard's word for "unknown".
+        // The standard's value for "unknown".
     } else if u64::from(size) > there {
         notes.add(Note::Truncated { container: "The .au file" });
     } else if u64::from(size) + (unit as u64) <= there {

@@ -7,16 +7,16 @@ use crate::codec::pcm::{PcmFormat, PcmKind};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Longest chunk besides the sound that is read.
+/// Maximum size in bytes of chunks other than the sound.
 const MAX_CHUNK: u64 = 1 << 28;
-/// Most frames that are held back for padding at the end.
+/// Maximum number of frames that are held back for padding at the end.
 const HOLD: u64 = 8192;
 
 struct Caf {
     source: Source,
     stream: Stream,
     region: Region,
-    /// Sizes of the packets where these differ.
+    /// Sizes of the packets, if they differ.
     sizes: Option<Vec<u32>>,
     packet: usize,
     padding: u64,
@@ -29,7 +29,7 @@ struct Chunks {
     desc: Vec<u8>,
     cookie: Vec<u8>,
     table: Vec<u8>,
-    /// Start and end of the sound.
+    /// Start and end of the sound as file positions.
     data: Option<(u64, u64)>,
 }
 
@@ -131,8 +131,8 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
     Ok(Box::new(Caf { source, stream, region, sizes, packet: 0, padding, started: false, ended: false }))
 }
 
-/// The sizes of the packets: numbers of 7 bits a byte, each followed by a number of frames where
-/// that differs, too.
+/// The sizes of the packets: numbers with 7 bits per byte. If `with_frames`, a number of frames follows each
+/// size.
 fn table(body: &[u8], with_frames: bool) -> Vec<u32> {
     let mut numbers = Vec::new();
     let mut value = 0_u32;

@@ -1,7 +1,7 @@
 //! Native FLAC.
 //!
-//! The frames carry all that is needed to decode them, their checksums included; the header of
-//! the file counts only where a frame refers to it.
+//! The frames contain everything that is needed to decode them, with checksums. The header of the file is
+//! used only if a frame refers to it.
 
 use std::collections::VecDeque;
 
@@ -9,13 +9,14 @@ use super::{Coding, Demuxer, Event, Packet, Stream};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Longest frame that is believed: 8 channels of 65535 samples of 32 bits are 2 MB.
+/// Maximum size of a frame in bytes: 8 channels of 65535 samples of 32 bits have 2 MB.
 const MAX_FRAME: usize = 1 << 21;
 
-/// Places that look like the next frame, after which a frame without a fitting checksum is given up.
+/// Number of candidates for the start of the next frame, after which a frame without a correct checksum
+/// counts as damaged.
 const MAX_STARTS: usize = 4;
 
-/// The fields of the STREAMINFO block that count.
+/// The fields of the STREAMINFO block that are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Info {
     rate: u32,
@@ -35,7 +36,7 @@ impl Info {
         }
     }
 
-    /// A stream of these properties. The STREAMINFO is written anew, with bounds that no frame
+    /// A stream with these properties. The STREAMINFO block is written again, with limits that no frame
     /// exceeds.
     pub(crate) fn stream(&self) -> Stream {
         let mut stream = Stream::new(Coding::Flac, self.rate, self.channels);
@@ -54,7 +55,7 @@ impl Info {
     }
 }
 
-/// The fields of a frame's header; `None` where the STREAMINFO says it.
+/// The fields of a frame's header; `None` if the value is that of STREAMINFO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     rate: Option<u32>,
@@ -63,7 +64,7 @@ struct Head {
     samples: u32,
 }
 
-/// Reads a frame's header and checks its checksum.
+/// Parses a frame's header and verifies its checksum.
 fn parse(start: &[u8]) -> Option<Head> {
     let [a, b, c, d] = bytes::at(start, 0);
     if a != 0xff || b & 0xfe != 0xf8 || d & 1 != 0 {
@@ -74,7 +75,7 @@ fn parse(start: &[u8]) -> Option<Head> {
     if block == 0 || rate == 15 || assignment > 10 || bits == 3 {
         return None;
     }
-    // The number of the frame or sample, coded as UTF-8 codes a character.
+    // The number of the frame or sample, in the coding of UTF-8.
     let mut at = 4;
     let lead = *start.get(at)?;
     at += match lead.leading_ones() {
@@ -155,7 +156,7 @@ const CRC16: [u16; 256] = {
 struct Flac {
     source: Source,
     info: Info,
-    /// Properties of the running stream.
+    /// Properties of the current stream.
     current: Option<Info>,
     decoded: u64,
     parts: usize,
@@ -178,16 +179,16 @@ pub(crate) fn open(source: Source, _notes: &mut Notes) -> Result<Box<dyn Demuxer
     Ok(Box::new(this))
 }
 
-/// What stands at a place of the window.
+/// The content at a position of the window.
 enum Found {
-    /// A frame of that many bytes; false where its checksum is wrong or cannot be checked.
+    /// A frame with this number of bytes; false if its checksum is wrong or cannot be verified.
     Frame(Head, usize, bool),
-    /// Nothing, for that many bytes.
+    /// No frame within this number of bytes.
     Nothing(usize),
 }
 
 impl Flac {
-    /// Reads "fLaC" and the metadata after it; stops at what is no metadata.
+    /// Reads "fLaC" and the following metadata blocks.
     fn metadata(&mut self) -> std::io::Result<()> {
         self.source.skip(4)?;
         self.parts += 1;
@@ -202,7 +203,7 @@ impl Flac {
                 self.info = Info::parse(block.get(4..).unwrap_or_default());
             }
             if u64::from(size) + 4 > self.source.left() {
-                // A wrong length: the frames are searched for.
+                // The length is wrong, so the frames are searched.
                 return self.source.skip(if kind & 0x7f == 0 { 4 + 34 } else { 4 });
             }
             self.source.skip(4 + u64::from(size))?;
@@ -212,8 +213,8 @@ impl Flac {
         }
     }
 
-    /// Looks for a frame at the position. Its end is where the next one begins and the checksum
-    /// fits.
+    /// Looks for a frame at the position. It ends at the start of the next frame at which its checksum is
+    /// correct.
     fn look(&mut self) -> std::io::Result<Found> {
         let mut size = 1 << 16;
         let first = self.source.peek(32)?;
@@ -223,7 +224,7 @@ impl Flac {
             return Ok(Found::Nothing(next.map_or(window.len(), |at| at + 1)));
         };
         let (mut crc, mut summed, mut from) = (0_u16, 0, 6);
-        // Where the next frame seems to begin, should no checksum fit.
+        // The first candidate for the start of the next frame, used if no checksum is correct.
         let mut fallback = None;
         let mut starts = 0;
         loop {
@@ -235,13 +236,13 @@ impl Flac {
                         crc << 8 ^ CRC16.get(usize::from(crc >> 8 ^ u16::from(*byte))).copied().unwrap_or(0);
                 }
                 (summed, from) = (at, at + 1);
-                // The checksum over a frame with its own checksum is 0.
+                // The CRC over a frame that includes its own checksum is 0.
                 if crc == 0 {
                     return Ok(Found::Frame(head, at, true));
                 }
                 fallback = fallback.or(Some(at));
                 starts += 1;
-                // A frame without damage ends at the first start nearly always.
+                // An undamaged frame nearly always ends at the first candidate.
                 if starts >= MAX_STARTS {
                     return Ok(Found::Frame(head, fallback.unwrap_or(at), false));
                 }
@@ -256,7 +257,7 @@ impl Flac {
                 }
             }
             if ended || size >= MAX_FRAME {
-                // The last frame may have tags after it; the decoder takes what it needs.
+                // Tags may follow the last frame; the decoder ignores them.
                 let end = fallback.unwrap_or(window.len());
                 return Ok(Found::Frame(head, end, ended && fallback.is_none()));
             }
@@ -299,11 +300,11 @@ pub(crate) fn length(frame: &[u8]) -> Option<u64> {
     parse(frame).map(|head| u64::from(head.samples))
 }
 
-/// The next place from `from` on where a frame or another file begins, or the end.
+/// The next position from `from` on at which a frame or another file begins, or the end.
 fn next_start(window: &[u8], from: usize, ended: bool) -> Option<usize> {
     let mut at = from;
     while let Some(rest) = window.get(at..) {
-        // Where more will come, a header has to be in the window as a whole.
+        // Unless the file ends here, the whole header must be in the window.
         if rest.len() < 20 && !ended {
             return None;
         }
@@ -356,7 +357,7 @@ impl Demuxer for Flac {
                     if good {
                         self.frame(head, data);
                     } else {
-                        // An empty packet is told as one that cannot be decoded.
+                        // An empty packet counts as one that cannot be decoded.
                         self.frame(head, Vec::new());
                         self.decoded = self.decoded.saturating_sub(u64::from(head.samples));
                     }

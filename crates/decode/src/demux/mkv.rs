@@ -1,7 +1,7 @@
 //! Matroska and WebM.
 //!
-//! Read as a flat sequence of elements, since the sizes of the outer ones are unknown in what a
-//! browser records and wrong in what broke off.
+//! The file is read as a flat sequence of elements, because the sizes of outer elements are unknown in
+//! browsers' recordings and wrong in truncated files.
 
 use std::collections::VecDeque;
 
@@ -16,13 +16,13 @@ const TRACKS: u32 = 0x1654_ae6b;
 const BLOCK_GROUP: u32 = 0xa0;
 const BLOCK: u32 = 0xa1;
 const SIMPLE_BLOCK: u32 = 0xa3;
-/// Longest element that is read as a whole.
+/// Maximum size in bytes of an element that is read as a whole.
 const MAX_ELEMENT: u64 = 1 << 25;
 
 struct Track {
     number: u64,
     stream: Stream,
-    /// Bytes that were cut off the start of every frame.
+    /// Bytes that header stripping removed from the start of every frame.
     prefix: Vec<u8>,
 }
 
@@ -38,7 +38,8 @@ pub(crate) fn open(source: Source) -> Box<dyn Demuxer> {
     Box::new(Mkv { source, track: None, pending: VecDeque::new(), ended: false })
 }
 
-/// A number of variable length; `None` for its size where all bits are set, which means unknown.
+/// A number of variable length, and its length in bytes. The number is `None` if all its bits are set, which
+/// means unknown.
 fn vint(data: &[u8], keep_marker: bool) -> Option<(Option<u64>, usize)> {
     let first = *data.first()?;
     let length = first.leading_zeros() as usize + 1;
@@ -56,7 +57,7 @@ fn vint(data: &[u8], keep_marker: bool) -> Option<(Option<u64>, usize)> {
     Some(((!unknown).then_some(value), length))
 }
 
-/// ID, size and bytes of both.
+/// ID and size of an element, and the length of both in bytes.
 fn element(data: &[u8]) -> Option<(u32, Option<u64>, usize)> {
     let (id, id_length) = vint(data, true)?;
     if id_length > 4 {
@@ -66,7 +67,7 @@ fn element(data: &[u8]) -> Option<(u32, Option<u64>, usize)> {
     Some((id? as u32, size, id_length + size_length))
 }
 
-/// The elements in a body, each with what is there of its content.
+/// The elements in a body, each with its content, which may be truncated.
 fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -116,7 +117,7 @@ impl Mkv {
                 _ => self.source.skip(header as u64 + size)?,
             },
             (TRACKS | SIMPLE_BLOCK | BLOCK_GROUP | BLOCK, _) if self.track.is_some() => {
-                // Longer than what is there: the end of the file, or damage.
+                // Longer than the rest of the file: the file is truncated or damaged.
                 return self.resync(notes);
             }
             (BLOCK_GROUP, None) => self.source.consume(header),
@@ -125,7 +126,7 @@ impl Mkv {
         Ok(())
     }
 
-    /// Goes to the next cluster.
+    /// Continues at the next cluster.
     fn resync(&mut self, notes: &mut Notes) -> Result<(), DecodeError> {
         let here = self.source.position();
         self.source.skip(1)?;
@@ -167,7 +168,7 @@ impl Mkv {
         }
         match (&self.track, refused) {
             (None, Some(error)) => Err(error),
-            (None, None) => Err(DecodeError::no_sound("a Matroska or WebM file without a sound track")),
+            (None, None) => Err(DecodeError::no_sound("a Matroska or WebM file without an audio track")),
             _ => Ok(()),
         }
     }
@@ -177,7 +178,7 @@ impl Mkv {
         for (id, value) in children(body) {
             match id {
                 BLOCK => self.block(value),
-                // Nanoseconds of padding, signed; it stands in the last group only.
+                // Padding in nanoseconds, signed; only the last group has it.
                 0x75a2 => discard = unsigned(value),
                 _ => {}
             }
@@ -203,7 +204,7 @@ impl Mkv {
     }
 }
 
-/// The frames of a block, by the kind of its lacing.
+/// The frames of a block, divided according to its lacing.
 fn laced(payload: &[u8], lacing: u8) -> Vec<&[u8]> {
     let Some((&count, mut rest)) = payload.split_first().filter(|_| lacing != 0) else {
         return vec![payload];

@@ -1,4 +1,4 @@
-//! Demuxers: bytes in, streams and packets out.
+//! Demuxers: split files into streams and packets.
 
 pub(crate) mod aiff;
 pub(crate) mod au;
@@ -15,10 +15,10 @@ pub(crate) mod wav;
 use crate::codec::pcm::PcmFormat;
 use crate::{DecodeError, Notes};
 
-/// Most channels that are read; a larger number is a broken header.
+/// Largest supported number of channels; a larger number comes from a damaged header.
 pub(crate) const MAX_CHANNELS: usize = 64;
 
-/// How a stream is coded.
+/// The coding of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Pcm(PcmFormat),
@@ -38,21 +38,21 @@ pub(crate) enum Coding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stream {
     pub coding: Coding,
-    /// Hz; 0 where only the coded data says it.
+    /// Sample rate in Hz; 0 if only the coded data contain it.
     pub rate: u32,
-    /// 0 where only the coded data says it.
+    /// Number of channels; 0 if only the coded data contain it.
     pub channels: usize,
     /// Headers of the codec.
     pub extra: Vec<u8>,
-    /// Frames of encoder delay to cut off the start.
+    /// Number of frames of encoder delay to remove from the start.
     pub delay: u64,
-    /// Frames that may have to be cut off the end: held back until the end is known.
+    /// Maximum number of frames of padding at the end: as many frames are held back until the end is known.
     pub hold: usize,
-    /// Frames in a full packet; only ADPCM needs it.
+    /// Number of frames in a full packet; only used for ADPCM.
     pub block_frames: u32,
-    /// True where this stream is another recording, not a change within one.
+    /// Whether this stream is another recording, not a change within one.
     pub joined: bool,
-    /// True where only the core of HE-AAC will be decoded.
+    /// Whether the coding is HE-AAC, of which only the core is decoded.
     pub low_band: bool,
 }
 
@@ -72,34 +72,34 @@ impl Stream {
     }
 }
 
-/// Coded data that the codec takes at once.
+/// The coded data that the codec decodes in one call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Packet {
     pub data: Vec<u8>,
-    /// Frames that this packet stands for, the rest is padding; 0 where unknown.
+    /// Number of frames of this packet, further ones are padding; 0 if unknown.
     pub frames: u32,
-    /// Position of the end of this packet in frames since some origin, where the container says it.
+    /// Position of the end of this packet in frames, from any origin, if the container contains it.
     pub end: Option<u64>,
 }
 
-/// What to cut off the end of a stream.
+/// The part to remove from the end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
     /// Nothing.
     Keep,
-    /// That many frames.
+    /// This number of frames.
     Trim(u64),
-    /// What comes after that many frames, the encoder delay among them.
+    /// Everything after this number of frames, encoder delay included.
     After(u64),
-    /// What comes after the last packet's `end`.
+    /// Everything after the last packet's `end`.
     AtEnd,
 }
 
-/// What a demuxer gives next.
+/// The next event of a demuxer.
 pub(crate) enum Event {
     Stream(Stream),
     Packet(Packet),
-    /// Where the stream ends in an orderly way. Another may follow.
+    /// The regular end of a stream. Another may follow.
     StreamEnd(Tail),
     End,
 }

@@ -1,4 +1,4 @@
-//! MP4, M4A and QuickTime, fragmented ones included.
+//! MP4, M4A and QuickTime, also fragmented.
 
 use std::collections::VecDeque;
 
@@ -13,24 +13,24 @@ pub(crate) struct Mp4 {
     source: Source,
     track: Track,
     started: bool,
-    /// Place in the tables: chunk, sample in it, sample in all, and the byte where it stands.
+    /// Position in the tables: chunk, sample in the chunk, sample in the track, and file position.
     chunk: usize,
     in_chunk: u32,
     sample: usize,
     offset: u64,
-    /// Bytes still to be read of the running chunk of PCM.
+    /// Number of bytes of the current PCM chunk that are not read yet.
     chunk_left: u64,
-    /// Samples of fragments that were read from their header: place and size.
+    /// File position and size of the samples of the current fragment.
     runs: VecDeque<(u64, u32)>,
-    /// Where the next top-level box is looked for.
+    /// File position of the next top-level box.
     walk: u64,
-    /// Bytes that samples may still take: tables can name the same bytes again and again.
+    /// Number of bytes that samples may still have: damaged tables can refer to the same bytes repeatedly.
     budget: u64,
     whole: bool,
     ended: bool,
 }
 
-/// A top-level box: type, bytes of its header, bytes in all (to the end of the file where unknown).
+/// A top-level box: type, size of its header, total size (to the end of the file if unknown).
 fn top_level(source: &mut Source) -> std::io::Result<Option<([u8; 4], u64, u64)>> {
     let left = source.left();
     let start = source.peek(16)?;
@@ -45,7 +45,7 @@ fn top_level(source: &mut Source) -> std::io::Result<Option<([u8; 4], u64, u64)>
     Ok((size >= header).then_some((bytes::at(start, 4), header, size)))
 }
 
-/// Opens a file that begins with a box of MP4 or QuickTime.
+/// Opens a file that begins with an MP4 or QuickTime box.
 pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demuxer>, DecodeError> {
     let mut searched = false;
     let moov = loop {
@@ -57,7 +57,7 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
             }
             Some((_, _, size)) if size <= source.left() => source.skip(size)?,
             _ if !searched => {
-                // A box of a wrong length, or sound whose length was never written.
+                // The box has a wrong size, or the size of the sound was never written.
                 searched = true;
                 source.skip(8)?;
                 let found = source.find(&[b"moov"], u64::MAX)?;
@@ -88,11 +88,11 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
 }
 
 fn no_index() -> DecodeError {
-    DecodeError::no_sound("an MP4 file without its index (moov), as a recording leaves that was not finished")
+    DecodeError::no_sound("an MP4 file without its index (moov), such as an unfinished recording")
 }
 
 impl Mp4 {
-    /// The next sample of the tables: where it stands and how long it is.
+    /// File position and size of the next sample of the tables.
     fn next_sample(&mut self) -> Option<(u64, u32)> {
         loop {
             if self.in_chunk >= self.track.per_chunk(self.chunk) {
@@ -116,7 +116,7 @@ impl Mp4 {
         }
     }
 
-    /// The next packet of sound that has no packets of its own.
+    /// The next packet of a coding without packets, such as PCM.
     fn next_raw(&mut self, unit: u64, frames_per_unit: u64) -> Result<Option<Packet>, DecodeError> {
         while self.chunk_left < unit {
             let Some(start) = self.track.chunks.get(self.chunk) else { return Ok(None) };
@@ -151,7 +151,7 @@ impl Mp4 {
         Ok(data)
     }
 
-    /// Reads the header of the next fragment. False after the last.
+    /// Reads the header of the next fragment; false after the last.
     fn next_fragment(&mut self) -> Result<bool, DecodeError> {
         loop {
             self.source.seek(self.walk)?;
@@ -203,7 +203,7 @@ impl Mp4 {
         }
     }
 
-    /// Takes the samples of one run; returns where they end.
+    /// Adds the samples of one run; returns the file position of their end.
     fn run(&mut self, trun: &[u8], base: u64, place: u64, default_size: u32) -> u64 {
         let flags = bytes::u32_be(trun, 0);
         let (mut at, mut place) = (8, place);
@@ -214,7 +214,7 @@ impl Mp4 {
         at += if flags & 4 != 0 { 4 } else { 0 };
         let fields = [0x100, 0x200, 0x400, 0x800].iter().filter(|bit| flags & *bit != 0).count() * 4;
         let before = if flags & 0x100 != 0 { 4 } else { 0 };
-        // Without fields the count is only a claim: as many as there can be.
+        // Limits the count, which may be wrong, to the samples that the box or the file can contain.
         let count = (bytes::u32_be(trun, 4) as usize).min(match fields {
             0 => (self.source.length() / u64::from(default_size.max(1))) as usize,
             fields => trun.len().saturating_sub(at) / fields,
@@ -294,7 +294,7 @@ impl Demuxer for Mp4 {
     }
 }
 
-/// An AudioSpecificConfig without extensions: what Symphonia reads.
+/// An AudioSpecificConfig without extensions, which Symphonia does not read.
 pub(crate) fn lc_config(object_type: u8, rate: u32, channels: usize) -> Vec<u8> {
     let index = super::mpeg::AAC_RATES.iter().position(|known| *known == rate);
     let channels = channels.min(15) as u64;
@@ -306,7 +306,7 @@ pub(crate) fn lc_config(object_type: u8, rate: u32, channels: usize) -> Vec<u8> 
     all.iter().take(length / 8).copied().collect()
 }
 
-/// The stream that an AudioSpecificConfig describes; an empty one is AAC-LC.
+/// The stream that an AudioSpecificConfig describes; an empty config means AAC-LC.
 pub(crate) fn aac_stream(config: &[u8], rate: u32, channels: usize) -> Result<Stream, DecodeError> {
     let mut bits = bytes::Bits::new(config);
     let object = |bits: &mut bytes::Bits<'_>| match bits.read(5) {
@@ -354,7 +354,7 @@ pub(crate) fn aac_stream(config: &[u8], rate: u32, channels: usize) -> Result<St
         return Err(DecodeError::unsupported(name));
     }
     let rate = if core_rate > 0 { core_rate } else { rate };
-    // 0 leaves the channels to the frames; 7 stands for eight.
+    // 0 means that the frames define the channels; 7 means eight channels.
     let channels = match count {
         0 => channels.clamp(1, 2),
         7 => 8,

@@ -1,15 +1,15 @@
-//! The index of an MP4 file: which bytes are sound, and how it is coded.
+//! The index of an MP4 file: position and coding of the sound.
 
 use super::{Coding, MAX_CHANNELS, Stream, Tail, aiff, flac, mp4, ogg};
 use crate::codec::pcm::{PcmFormat, PcmKind};
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Most frames that are held back for padding at the end.
+/// Maximum number of frames that are held back for padding at the end.
 const HOLD: u64 = 8192;
-/// Longest encoder delay that is believed, in frames; a longer edit is a cut in the sound.
+/// Longest plausible encoder delay in frames; a longer edit is a cut of the recording.
 const MAX_DELAY: u64 = 16_384;
 
-/// Bytes of each sample.
+/// Sizes of the samples in bytes.
 pub(crate) enum Sizes {
     Fixed { size: u32, count: usize },
     Each(Vec<u32>),
@@ -28,23 +28,23 @@ impl Sizes {
     }
 }
 
-/// A sound track.
+/// An audio track.
 pub(crate) struct Track {
     pub id: u32,
     pub stream: Stream,
-    /// Where each chunk stands.
+    /// File position of each chunk.
     pub chunks: Vec<u64>,
     pub sizes: Sizes,
-    /// First chunk, counted from 1, and samples in each from there on.
+    /// First chunk, counted from 1, and number of samples per chunk from there on.
     runs: Vec<(u32, u32)>,
-    /// Bytes of a sample in fragments that do not say it.
+    /// Size in bytes of the samples of fragments without their own sizes.
     pub default_size: u32,
-    /// What the edit list leaves out at the end.
+    /// The end of the stream that the edit list excludes.
     pub tail: Tail,
 }
 
 impl Track {
-    /// Samples in a chunk, counted from 0.
+    /// Number of samples in chunk `chunk`, counted from 0.
     pub(crate) fn per_chunk(&self, chunk: usize) -> u32 {
         let number = chunk.saturating_add(1);
         let after = self.runs.partition_point(|(first, _)| *first as usize <= number);
@@ -52,7 +52,7 @@ impl Track {
     }
 }
 
-/// The boxes in a body, each with what is there of its content.
+/// The boxes in a body, each with its content, which may be truncated.
 pub(crate) fn boxes(body: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -80,7 +80,7 @@ fn inner<'a>(body: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
         .try_fold(body, |body, kind| boxes(body).find(|(found, _)| found == *kind).map(|(_, inner)| inner))
 }
 
-/// The first sound track of an index.
+/// The first audio track of an index.
 pub(crate) fn tracks(moov: &[u8], notes: &mut Notes) -> Result<Track, DecodeError> {
     let sound: Vec<&[u8]> = boxes(moov)
         .filter(|(kind, _)| kind == b"trak")
@@ -97,7 +97,7 @@ pub(crate) fn tracks(moov: &[u8], notes: &mut Notes) -> Result<Track, DecodeErro
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(refused.unwrap_or_else(|| DecodeError::no_sound("an MP4 file without a sound track")))
+    Err(refused.unwrap_or_else(|| DecodeError::no_sound("an MP4 file without an audio track")))
 }
 
 fn track(moov: &[u8], trak: &[u8]) -> Result<Track, DecodeError> {
@@ -149,7 +149,8 @@ fn words(body: &[u8], count: u32) -> impl Iterator<Item = u32> {
     body.chunks_exact(4).take(count as usize).map(|word| bytes::u32_be(word, 0))
 }
 
-/// Sets the encoder delay of the stream from the edit list or iTunes' note; returns what to cut off the end.
+/// Sets the encoder delay of the stream from the edit list or from iTunes' gapless tag; returns the part to
+/// remove from the end.
 fn edit(moov: &[u8], trak: &[u8], timescale: u32, stream: &mut Stream) -> Tail {
     let rate = u64::from(stream.rate);
     let scale = u64::from(timescale.max(1));
@@ -168,7 +169,7 @@ fn edit(moov: &[u8], trak: &[u8], timescale: u32, stream: &mut Stream) -> Tail {
                 (u64::from(bytes::u32_be(entry, 0)), i64::from(bytes::u32_be(entry, 4) as i32))
             }
         })
-        // A negative time is a pause before the sound.
+        // A negative time means silence before the sound.
         .filter(|(_, time)| *time >= 0);
     let frames = |units: u64, scale: u64| (u128::from(units) * u128::from(rate) / u128::from(scale)) as u64;
     if let (Some((length, time)), None) = (edits.next(), edits.next()) {
@@ -238,7 +239,7 @@ fn sample_entry(kind: [u8; 4], entry: &[u8], timescale: u32) -> Result<Stream, D
         b"alac" => {
             let mut stream = Stream::new(Coding::Alac, rate, channels);
             stream.extra = part(b"alac").get(4..).unwrap_or_default().to_vec();
-            // The cookie has the rate where the entry cannot.
+            // The cookie contains rates that the entry cannot represent.
             stream.rate = if stream.extra.len() >= 24 { bytes::u32_be(&stream.extra, 20) } else { rate };
             checked(stream)
         }
@@ -277,7 +278,7 @@ fn sample_entry(kind: [u8; 4], entry: &[u8], timescale: u32) -> Result<Stream, D
     }
 }
 
-/// An `OpusHead` out of a `dOps` box.
+/// Converts a `dOps` box to an `OpusHead` packet.
 fn opus_head(dops: &[u8]) -> Vec<u8> {
     let mut head = b"OpusHead\x01".to_vec();
     head.extend(dops.get(1..2).unwrap_or(&[2]));
@@ -288,7 +289,7 @@ fn opus_head(dops: &[u8]) -> Vec<u8> {
     head
 }
 
-/// Tag and body of the next descriptor, and what follows.
+/// Tag and body of the next descriptor, and the bytes after it.
 fn descriptor(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, mut rest) = data.split_first()?;
     let mut size = 0;

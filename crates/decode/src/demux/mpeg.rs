@@ -1,7 +1,7 @@
-//! MPEG audio (MP1, MP2, MP3) and AAC in ADTS: frames that each begin with a header.
+//! MPEG audio (MP1, MP2, MP3) and AAC in ADTS: sequences of frames with headers.
 //!
-//! The frames themselves are counted; what Xing, Info and VBRI frames claim decides only about
-//! encoder delay and padding, and only where it agrees with the count.
+//! The duration follows from the number of frames. The counts in Xing, Info and VBRI frames are used only for
+//! encoder delay and padding, and only if they agree with the number of frames.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::{Coding, Demuxer, Event, Packet, Stream, Tail};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Which headers the frames have.
+/// The kind of frame headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Mpeg,
@@ -19,15 +19,15 @@ pub(crate) enum Family {
 /// The fields of a frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
-    /// Bytes of the frame with its header.
+    /// Size of the frame in bytes, header included.
     size: usize,
-    /// Bytes of the header, with the checksum.
+    /// Size of the header in bytes, checksum included.
     header: usize,
     samples: u32,
     rate: u32,
     channels: usize,
     coding: Coding,
-    /// Of AAC: the object type less one.
+    /// For AAC, the object type minus 1.
     profile: u8,
 }
 
@@ -39,14 +39,14 @@ impl Head {
         }
     }
 
-    /// True where both can belong to one stream.
+    /// Whether both can belong to one stream.
     fn same(&self, other: &Self) -> bool {
         let key = |head: &Self| (head.rate, head.channels, head.coding, head.samples, head.profile);
         key(self) == key(other)
     }
 }
 
-/// kbit/s by index, of MPEG 1 in layers 1 to 3 and of MPEG 2 in layer 1 and in the others.
+/// Bit rates in kbit/s by index: MPEG 1 layers 1 to 3, MPEG 2 layer 1, MPEG 2 layers 2 and 3.
 const BITRATES: [[u32; 15]; 5] = [
     [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
@@ -96,7 +96,7 @@ fn parse_mpeg(start: &[u8]) -> Option<Head> {
     })
 }
 
-/// Rates by index, in MPEG-4 audio.
+/// Sample rates of MPEG-4 audio in Hz, by index.
 pub(crate) const AAC_RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
@@ -114,7 +114,7 @@ fn parse_adts(start: &[u8]) -> Option<Head> {
         header,
         samples: 1024,
         rate,
-        // A configuration of 0 describes its channels inside the frames; nearly all have two.
+        // With configuration 0, the channels are described inside the frames; nearly all such files have two.
         channels: if config == 0 { 2 } else { config },
         coding: Coding::Aac,
         profile: c >> 6,
@@ -126,17 +126,17 @@ pub(crate) fn length(frame: &[u8]) -> Option<(u64, u32)> {
     parse_mpeg(frame.get(..4)?).map(|head| (u64::from(head.samples), head.rate))
 }
 
-/// What a Xing, Info or VBRI frame claims.
+/// The content of a Xing, Info or VBRI frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Claim {
     field: &'static str,
     frames: Option<u64>,
-    /// Encoder delay with the decoder's, and padding less the decoder's delay, in samples.
+    /// Encoder delay plus decoder delay, and padding minus decoder delay, in samples.
     delay: u64,
     padding: u64,
 }
 
-/// Samples by which a decoder of layer 3 is late.
+/// Delay of a layer 3 decoder in samples.
 const DECODER_DELAY: u64 = 529;
 
 fn claim(frame: &[u8], head: &Head) -> Option<Claim> {
@@ -171,7 +171,7 @@ fn claim(frame: &[u8], head: &Head) -> Option<Claim> {
     if encoder.starts_with(b"L") || encoder.starts_with(b"GOGO") {
         let packed = u64::from(bytes::u24_be(frame, extension + 21));
         let (delay, padding) = (packed >> 12, packed & 0xfff);
-        // No encoder is later than three frames.
+        // No encoder has a delay of more than three frames.
         if delay > 0 && delay <= 3 * 1152 {
             claim.delay = delay + DECODER_DELAY;
             claim.padding = padding.saturating_sub(DECODER_DELAY);
@@ -180,24 +180,24 @@ fn claim(frame: &[u8], head: &Head) -> Option<Claim> {
     Some(claim)
 }
 
-/// Bytes that are peeked at for one frame: the longest of ADTS, and a header after it.
+/// Number of bytes that are peeked for one frame: the longest ADTS frame and the next header.
 const WINDOW: usize = 8192 + 16;
 
 pub(crate) struct Framed {
     source: Source,
     family: Family,
-    /// Header of the running stream.
+    /// Header of the current stream.
     current: Option<Head>,
     in_sync: bool,
     claim: Option<Claim>,
-    /// Frames since the claim.
+    /// Number of frames since the claim.
     counted: u64,
     parts: usize,
     pending: VecDeque<Event>,
 }
 
 impl Framed {
-    /// Reads frames from the position of the source on.
+    /// Reads frames from the position of the source onwards.
     pub(crate) fn new(source: Source, family: Family) -> Self {
         Self {
             source,
@@ -211,8 +211,8 @@ impl Framed {
         }
     }
 
-    /// Follows the headers from `at` bytes after the position on: how many there are, three at
-    /// most, and whether they lead to the end of the file.
+    /// Follows the headers from `at` bytes after the position. Returns their number, at most three, and
+    /// whether they lead to the end of the file.
     fn follow(&mut self, at: usize) -> std::io::Result<(usize, bool)> {
         let family = self.family;
         let left = self.source.left();
@@ -240,7 +240,7 @@ impl Framed {
         Ok((count, false))
     }
 
-    /// True where the header at the position is believed.
+    /// Whether the header at the position is plausible.
     fn believed(&mut self, head: &Head) -> std::io::Result<bool> {
         let known = self.current.is_some_and(|current| current.same(head));
         if known && self.in_sync {
@@ -254,7 +254,7 @@ impl Framed {
         })
     }
 
-    /// Passes over a tag at the position. False where there is none.
+    /// Skips a tag at the position; false if there is none.
     fn skip_tag(&mut self) -> std::io::Result<bool> {
         let left = self.source.left();
         let start = self.source.peek(32)?;
@@ -268,12 +268,12 @@ impl Framed {
         } else {
             return Ok(false);
         };
-        // A tag that is longer than the file has a wrong length: only its start is passed over.
+        // A tag longer than the file has a wrong length, so only its start is skipped.
         self.source.skip(if size <= left { size } else { 10 })?;
         Ok(true)
     }
 
-    /// Passes over bytes up to the next that can begin a header or a tag.
+    /// Skips bytes up to the next possible start of a header or a tag.
     fn resync(&mut self, notes: &mut Notes) -> std::io::Result<()> {
         if self.in_sync {
             self.in_sync = false;
@@ -327,12 +327,12 @@ impl Framed {
         self.pending.push_back(Event::Stream(stream));
     }
 
-    /// Ends what the last claim was about.
+    /// Ends the part that the last claim describes.
     fn end_part(&mut self, notes: &mut Notes) {
         let (counted, claim) = (std::mem::take(&mut self.counted), self.claim.take());
         let (Some(claim), Some(head)) = (claim, self.current) else { return };
         let Some(claimed) = claim.frames else { return };
-        // Some encoders count the frame with the claim, too.
+        // Some encoders also count the frame that contains the claim.
         if claimed == counted || claimed == counted + 1 {
             self.pending.push_back(Event::StreamEnd(Tail::Trim(claim.padding)));
             return;
@@ -383,7 +383,7 @@ impl Demuxer for Framed {
     }
 }
 
-/// Bytes of an ID3v2 tag with its header, where one begins.
+/// Size of an ID3v2 tag in bytes, header included; `None` if no tag begins here.
 pub(crate) fn id3v2_size(start: &[u8]) -> Option<u64> {
     let [a, b, c, d] = bytes::at(start, 6);
     let version: [u8; 2] = bytes::at(start, 3);
@@ -399,7 +399,7 @@ pub(crate) fn id3v2_size(start: &[u8]) -> Option<u64> {
     Some(10 + size + footer)
 }
 
-/// True where the next bytes are frames of that family: three in a row, or all up to the end.
+/// Whether the next bytes are frames of this family: three in sequence, or all up to the end.
 pub(crate) fn begins(source: &mut Source, family: Family, at: usize) -> std::io::Result<bool> {
     let left = source.left();
     let window = source.peek(at + 3 * WINDOW)?;

@@ -1,4 +1,4 @@
-//! Ogg with Vorbis, Opus or FLAC, chained streams included.
+//! Ogg with Vorbis, Opus or FLAC, also with chained streams.
 
 use std::collections::VecDeque;
 
@@ -6,13 +6,13 @@ use super::{Coding, Demuxer, Event, Packet, Stream, Tail, flac};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Longest packet that is put together out of pages.
+/// Maximum size in bytes of a packet that is assembled from pages.
 const MAX_PACKET: usize = 1 << 24;
-/// Most frames that the last page of Vorbis can be short of: the longest block.
+/// Maximum padding in frames of the last page of Vorbis: the longest block.
 const VORBIS_HOLD: usize = 8192;
-/// The same for Opus: two packets of 120 ms.
+/// Maximum padding in frames for Opus: two packets of 120 ms.
 pub(crate) const OPUS_HOLD: usize = 2 * 5760;
-/// Rate of Opus, in Hz.
+/// Sample rate of Opus in Hz.
 const OPUS_RATE: u32 = 48_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +24,25 @@ enum Kind {
 
 struct Ogg {
     source: Source,
-    /// The logical stream that is decoded.
+    /// Serial number of the logical stream that is decoded.
     serial: Option<u32>,
     kind: Kind,
-    /// Header packets of the stream up to now.
+    /// Header packets of the stream so far.
     headers: Vec<Vec<u8>>,
-    /// True once the stream went out, and packets are sound.
+    /// Whether the stream was announced, so that packets are sound.
     running: bool,
-    /// True once the stream gave sound: another that begins now is chained to it.
+    /// Whether the stream has given sound: a stream that begins now is chained to it.
     sounded: bool,
-    /// A packet that goes on in the next page.
+    /// The start of a packet that continues on the next page.
     partial: Vec<u8>,
-    /// True where the start of the packet that goes on was lost.
+    /// Whether the start of a continued packet was lost.
     broken: bool,
-    /// True once a page had a right checksum; until then a wrong one says nothing.
+    /// Whether a page had a correct checksum. Until then, a wrong checksum does not count as damage.
     checked: bool,
-    /// True at the end of a stream that said it ends.
+    /// Whether the stream ended with an end-of-stream flag.
     orderly: bool,
     parts: usize,
-    /// A coding that is not read.
+    /// Description of an unsupported coding.
     other: Option<&'static str>,
     pending: VecDeque<Event>,
     ended: bool,
@@ -72,7 +72,7 @@ struct Page {
     flags: u8,
     granule: u64,
     serial: u32,
-    /// Packets with whether they end on this page.
+    /// Packets, each with whether it ends on this page.
     packets: Vec<(Vec<u8>, bool)>,
 }
 
@@ -104,7 +104,7 @@ fn crc(page: &[u8]) -> u32 {
     })
 }
 
-/// The coding that the first packet of a stream names.
+/// The coding according to the first packet of a stream.
 fn identify(packet: &[u8]) -> Result<Kind, Option<&'static str>> {
     if packet.starts_with(b"\x01vorbis") {
         Ok(Kind::Vorbis)
@@ -122,7 +122,7 @@ fn identify(packet: &[u8]) -> Result<Kind, Option<&'static str>> {
 }
 
 impl Ogg {
-    /// The next page that is whole, or what is there of the last.
+    /// The next complete page, or the available part of the last page.
     fn page(&mut self, notes: &mut Notes) -> std::io::Result<Option<Page>> {
         loop {
             let start = self.source.peek(27)?;
@@ -147,8 +147,8 @@ impl Ogg {
             let page = self.source.peek(whole)?;
             let complete = page.len() == whole;
             let good = complete && crc(page) == bytes::u32_le(page, 22);
-            // Of a damaged page, the packets before the damage are good, and it cannot be seen where
-            // that is. Where bytes are missing, the next page begins too early.
+            // The packets before the damage of a page are valid, but its position is unknown. If bytes are
+            // missing, the next page begins too early.
             let damaged = !good && self.checked && complete;
             let limit = if damaged { bytes::find(page, b"OggS", 4).unwrap_or(whole) } else { whole };
             let page = page.get(..limit).unwrap_or(page);
@@ -205,7 +205,7 @@ impl Ogg {
             let mut packet = std::mem::take(&mut self.partial);
             packet.extend_from_slice(&data);
             if !whole {
-                // Too long for a packet: its start is forgotten, and the rest with it.
+                // The packet is too long, so its start and the rest are dropped.
                 self.broken |= packet.len() > MAX_PACKET;
                 if !self.broken {
                     self.partial = packet;
@@ -225,7 +225,7 @@ impl Ogg {
         }
     }
 
-    /// A page that begins a logical stream.
+    /// Processes a page that begins a logical stream.
     fn begin(&mut self, page: &Page, notes: &mut Notes) {
         let first = page.packets.first().map(|(data, _)| data.as_slice()).unwrap_or_default();
         match identify(first) {
@@ -296,7 +296,7 @@ impl Ogg {
 pub(crate) fn opus_stream(head: &[u8]) -> Stream {
     let [channels] = bytes::at(head, 9);
     let mut stream = Stream::new(Coding::Opus, OPUS_RATE, usize::from(channels));
-    // Half a second is far more than any encoder needs.
+    // Half a second is far above the delay of any encoder.
     stream.delay = Some(u64::from(bytes::u16_le(head, 10))).filter(|delay| *delay <= 24_000).unwrap_or(0);
     stream.hold = OPUS_HOLD;
     stream.extra = head.to_vec();

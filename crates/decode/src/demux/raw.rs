@@ -1,21 +1,21 @@
-//! A stretch of samples without packets of its own: PCM and ADPCM.
+//! Regions of a file without packets: PCM and ADPCM.
 
 use super::{Coding, Packet, Stream};
 use crate::source::Source;
 
-/// Bytes of a packet that is cut out of PCM, about.
+/// Approximate size in bytes of a packet of PCM.
 const PACKET: usize = 1 << 15;
 
-/// A stretch of a file, cut into packets.
+/// A region of a file, divided into packets.
 pub(crate) struct Region {
-    /// First byte after the stretch.
+    /// File position of the first byte after the region.
     pub end: u64,
-    /// Bytes that stay together: a frame of PCM, a block of ADPCM.
+    /// Size in bytes of an indivisible unit: a frame of PCM, a block of ADPCM.
     pub unit: usize,
 }
 
 impl Region {
-    /// The next packet from the position of the source on, or `None` at the end.
+    /// The next packet at the position of the source; `None` at the end.
     pub(crate) fn next(&mut self, source: &mut Source, stream: &Stream) -> std::io::Result<Option<Packet>> {
         let left = usize::try_from(self.end.saturating_sub(source.position())).unwrap_or(usize::MAX);
         let unit = self.unit.max(1);
@@ -39,7 +39,7 @@ impl Region {
     }
 }
 
-/// Frames in a block of that many bytes.
+/// Number of frames in an ADPCM block of `bytes` bytes.
 pub(crate) fn adpcm_frames(coding: Coding, bytes: usize, channels: usize) -> u32 {
     let channels = channels.max(1);
     let frames = match coding {

@@ -1,7 +1,7 @@
 //! WAV, RF64, BW64 and big-endian RIFX.
 //!
-//! Sizes in headers are hints. Recorders that were switched off leave 0, programs that write into
-//! a pipe leave 2³² − 1, and editors leave sizes of an earlier version.
+//! Sizes in headers are unreliable. Interrupted recorders leave 0, programs that write to a pipe leave
+//! 2³² − 1, and editors leave the sizes of an earlier version.
 
 use super::mpeg::{Family, Framed};
 use super::raw::{Region, adpcm_frames};
@@ -10,11 +10,11 @@ use crate::codec::pcm::{PcmFormat, PcmKind};
 use crate::source::Source;
 use crate::{DecodeError, Note, Notes, bytes};
 
-/// Bytes that are searched for a chunk which is not where it should be.
+/// Maximum number of bytes that are searched for a chunk that is not at its expected position.
 const SEARCH: u64 = 1 << 24;
-/// Seconds after the claimed end that are no sound worth a doubt.
+/// Maximum duration in seconds of data after the declared end that is ignored.
 const SLIGHT: f64 = 0.05;
-/// Chunks that stand after the sound, for files that end within one.
+/// IDs of chunks that follow the sound, for files that end within one.
 const TRAILERS: [&[u8; 4]; 14] = [
     b"LIST", b"id3 ", b"ID3 ", b"fact", b"cue ", b"smpl", b"bext", b"iXML", b"PEAK", b"JUNK", b"afsp",
     b"_PMX", b"cart", b"inst",
@@ -24,7 +24,7 @@ struct Wav {
     source: Source,
     stream: Stream,
     region: Region,
-    /// Frames that the fact chunk tells; of use for ADPCM, whose last block is padded.
+    /// Number of frames according to the fact chunk; used for ADPCM, whose last block is padded.
     fact: Option<u32>,
     started: bool,
     ended: bool,
@@ -55,7 +55,7 @@ impl Demuxer for Wav {
             return Ok(Event::End);
         }
         let tail = self.fact.map_or(Tail::Keep, |frames| Tail::After(u64::from(frames)));
-        // Another file may follow, joined to this one.
+        // Another concatenated file may follow.
         let end = self.region.end;
         for at in [end, end + 1] {
             self.source.seek(at.min(self.source.length()))?;
@@ -76,7 +76,7 @@ impl Demuxer for Wav {
     }
 }
 
-/// True where a WAV begins.
+/// Whether a WAV file begins here.
 pub(crate) fn is_wave(start: &[u8]) -> bool {
     let magics: [&[u8]; 4] = [b"RIFF", b"RIFX", b"RF64", b"BW64"];
     magics.iter().any(|magic| start.starts_with(magic)) && start.get(8..12) == Some(b"WAVE")
@@ -89,16 +89,16 @@ enum Payload {
 
 struct Format {
     payload: Payload,
-    /// Bytes a second, by the layout of PCM or the header's word for the rest.
+    /// Bytes per second: from the sample format for PCM, from the header otherwise.
     bytes_per_second: f64,
     unit: usize,
     big_endian: bool,
-    /// Where the samples may be aligned to the low end instead: their bits.
+    /// Number of bits of the samples, if they may be aligned to the low end of their bytes.
     low_bits: Option<u8>,
     fact: Option<u32>,
 }
 
-/// Reads the chunks up to the sound. The source stands at its first byte afterwards.
+/// Reads the chunks up to the sound. Afterwards, the source is at the first byte of the sound.
 fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), DecodeError> {
     let big_endian = source.peek(4)?.starts_with(b"RIFX");
     source.skip(12)?;
@@ -116,9 +116,7 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
         match id {
             b"data" => {
                 source.skip(8)?;
-                let mut format = format.ok_or_else(|| {
-                    DecodeError::damaged("the chunk that says how its samples are stored is missing")
-                })?;
+                let mut format = format.ok_or_else(|| DecodeError::damaged("its format chunk is missing"))?;
                 let claim = if size == u32::MAX && long_size > 0 { long_size } else { u64::from(size) };
                 let end = data_end(source, claim, &format, notes)?;
                 align(source, &mut format, notes)?;
@@ -136,7 +134,7 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
                 source.skip(8)?;
                 format = Some(parse_format(source.peek(size.clamp(16, 64) as usize)?, big_endian)?);
                 resume = source.position() + 16;
-                // A wrong length is mended by a search for the sound, from the shortest format on.
+                // If the length is wrong, the sound is searched from the end of the shortest format chunk.
                 source.skip(if fits { 0 } else { 16 })?;
                 skip_chunk(source, if fits { u64::from(size) } else { 0 })?;
             }
@@ -162,9 +160,9 @@ fn header(source: &mut Source, notes: &mut Notes) -> Result<(Format, Region), De
                 };
                 notes.add(Note::Header("has a chunk of a wrong length; the sound was searched for"));
                 source.seek(at)?;
-                // Not the same place again, should this one be no chunk either.
+                // If this is not a chunk either, the search continues after it.
                 resume = at + 1;
-                // The format can be searched for, and then the data.
+                // Two searches are possible: for the format, then for the data.
                 searched = format.is_some();
             }
             _ => return Err(no_data(format.is_some())),
@@ -202,7 +200,7 @@ fn plausible(id: &[u8]) -> bool {
     id.len() == 4 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.%".contains(byte))
 }
 
-/// Where the sound ends that begins at the position of the source.
+/// File position of the end of the sound that begins at the position of the source.
 fn data_end(source: &mut Source, claim: u64, format: &Format, notes: &mut Notes) -> Result<u64, DecodeError> {
     let (start, length) = (source.position(), source.length());
     let there = length.saturating_sub(start);
@@ -224,7 +222,7 @@ fn data_end(source: &mut Source, claim: u64, format: &Format, notes: &mut Notes)
     if unknown {
         notes.add(Note::Header("does not say how long the sound is; it was decoded to the end"));
     } else if seconds(there - claim) < SLIGHT {
-        // Bytes of no chunk, as padding and some tags are.
+        // A few bytes outside of chunks, such as padding and some tags.
         return Ok(start + claim);
     } else {
         notes.add(Note::WrongClaim { field: "data chunk", claimed: seconds(claim), found: seconds(there) });
@@ -232,14 +230,14 @@ fn data_end(source: &mut Source, claim: u64, format: &Format, notes: &mut Notes)
     Ok(length)
 }
 
-/// True where nothing but chunks, padding or another WAV stands from `at` to the end.
+/// Whether only chunks, padding or another WAV file follow from `at` to the end.
 fn ends_in_chunks(source: &mut Source, at: u64) -> Result<bool, DecodeError> {
     let mut at = at;
     loop {
         source.seek(at)?;
         let left = source.left();
         let head = source.peek(13)?.to_vec();
-        // A rest too short for a chunk is padding.
+        // A remainder too short for a chunk is padding.
         if left < 8 || head.starts_with(b"TAG") && left == 128 {
             return Ok(true);
         }
@@ -265,7 +263,7 @@ fn parse_format(body: &[u8], big_endian: bool) -> Result<Format, DecodeError> {
     let short = |at| if big_endian { bytes::u16_be(body, at) } else { bytes::u16_le(body, at) };
     let long = |at| if big_endian { bytes::u32_be(body, at) } else { bytes::u32_le(body, at) };
     if body.len() < 14 {
-        return Err(DecodeError::damaged("the chunk that says how its samples are stored is too short"));
+        return Err(DecodeError::damaged("its format chunk is too short"));
     }
     let extensible = short(0) == 0xfffe;
     let tag = if extensible { short(24) } else { short(0) };
@@ -274,7 +272,7 @@ fn parse_format(body: &[u8], big_endian: bool) -> Result<Format, DecodeError> {
         return Err(DecodeError::damaged(format!("its header says {channels} channels")));
     }
     if rate == 0 {
-        return Err(DecodeError::damaged("its header says 0 samples a second"));
+        return Err(DecodeError::damaged("its header says a sample rate of 0 Hz"));
     }
     let payload = match tag {
         1 | 3 | 6 | 7 => {
@@ -316,7 +314,7 @@ fn coding_name(tag: u16) -> String {
     format!("a WAV file with {name} in it")
 }
 
-/// The layout of PCM, and the bits where these may be at the low end of a wider container.
+/// The layout of PCM, and the number of bits if they may be at the low end of a wider container.
 fn pcm_format(
     tag: u16,
     bits: usize,
@@ -324,13 +322,13 @@ fn pcm_format(
     channels: usize,
     big_endian: bool,
 ) -> Result<(PcmFormat, Option<u8>), DecodeError> {
-    // The block alignment says how wide the container is: 24 bits can stand in 3 bytes or in 4.
+    // The block alignment gives the width of the container: 24 bits can be in 3 or 4 bytes.
     let packed = bits.div_ceil(8);
     let container = align / channels;
     let width = match align % channels {
         0 if (packed..=8).contains(&container) && container > 0 => container,
         _ if (1..=8).contains(&packed) => packed,
-        _ => return Err(DecodeError::damaged(format!("its header says {bits} bits a sample"))),
+        _ => return Err(DecodeError::damaged(format!("its header says {bits} bits per sample"))),
     };
     let kind = match tag {
         3 if width == 4 || width == 8 => PcmKind::Float,
@@ -345,11 +343,11 @@ fn pcm_format(
     Ok((PcmFormat::new(kind, width as u8, big_endian), if low { u8::try_from(bits).ok() } else { None }))
 }
 
-/// Bytes that are looked at to see at which end of its container a sample stands.
+/// Number of bytes that are inspected for the alignment of samples in their container.
 const LOOK: usize = 1 << 18;
 
-/// Finds out whether samples that are narrower than their container stand at its low end. The
-/// standard has them at the high end; some programs think otherwise, and the header cannot tell.
+/// Detects whether samples that are narrower than their container are at its low end. The standard puts them
+/// at the high end, but some programs do not, and the header does not contain the alignment.
 fn align(source: &mut Source, format: &mut Format, notes: &mut Notes) -> Result<(), DecodeError> {
     let (Some(bits), Payload::Samples(stream)) = (format.low_bits, &mut format.payload) else {
         return Ok(());
@@ -364,14 +362,14 @@ fn align(source: &mut Source, format: &mut Format, notes: &mut Notes) -> Result<
             let place = if format.big_endian { width - 1 - at } else { at };
             value | u64::from(*byte) << (8 * place)
         });
-        // To the high end, so that the sign is the sign.
+        // Shifts to the high end, so that the sign bit is the top bit.
         let value = (value << (64 - 8 * width as u32)) as i64;
         low_used |= (value >> (64 - 8 * width as u32)) & ((1 << unused.min(62)) - 1) != 0;
         high_is_sign &= (value << unused) >> unused == value;
     }
     if low_used && high_is_sign {
         pcm.kind = PcmKind::Low(bits);
-        notes.add(Note::Header("does not say that the samples stand at the low end of their bytes"));
+        notes.add(Note::Header("does not say that the samples are at the low end of their bytes"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the tests share: the sound of the fixtures, files written in Rust, and comparison.
+//! Helpers of the tests: the sound of the fixtures, writers of files, and comparison.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
     fixtures()[name].data()
 }
 
-/// The sound of the fixtures; `make_decode.py` has the same formula.
+/// The sound of the fixtures, by the formula of `make_decode.py`.
 pub fn signal(seconds: f64, rate: u32, channel: usize) -> Vec<f32> {
     (0..(seconds * f64::from(rate)).round() as usize)
         .map(|n| {
@@ -43,25 +43,25 @@ pub fn signal(seconds: f64, rate: u32, channel: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A decoded file: its stretches of one rate and one number of channels.
+/// A decoded file, divided into parts with one sample rate and one number of channels.
 #[derive(Clone, Debug, Default)]
 pub struct Sound {
-    pub stretches: Vec<(u32, Vec<Vec<f32>>)>,
+    pub parts: Vec<(u32, Vec<Vec<f32>>)>,
     pub notes: Vec<Note>,
 }
 
 impl Sound {
     pub fn seconds(&self) -> f64 {
-        self.stretches.iter().map(|(rate, channels)| channels[0].len() as f64 / f64::from(*rate)).sum()
+        self.parts.iter().map(|(rate, channels)| channels[0].len() as f64 / f64::from(*rate)).sum()
     }
 
-    /// The only stretch.
+    /// The only part; panics if there are several.
     pub fn only(&self) -> (u32, &[Vec<f32>]) {
-        assert_eq!(self.stretches.len(), 1, "changes in mid-stream: {:?}", self.notes);
-        (self.stretches[0].0, &self.stretches[0].1)
+        assert_eq!(self.parts.len(), 1, "changes within the stream: {:?}", self.notes);
+        (self.parts[0].0, &self.parts[0].1)
     }
 
-    pub fn told(&self) -> String {
+    pub fn notes_text(&self) -> String {
         self.notes.iter().map(|note| format!("{note}\n")).collect()
     }
 }
@@ -72,7 +72,7 @@ pub fn try_decode(bytes: &[u8], extension: &str) -> Result<Sound, DecodeError> {
     while let Some(block) = decoder.next_block()? {
         assert!(block.frames() > 0 && block.sample_rate > 0);
         assert!(block.channels.iter().all(|channel| channel.len() == block.frames()));
-        match sound.stretches.last_mut() {
+        match sound.parts.last_mut() {
             Some((rate, channels))
                 if *rate == block.sample_rate && channels.len() == block.channels.len() =>
             {
@@ -80,7 +80,7 @@ pub fn try_decode(bytes: &[u8], extension: &str) -> Result<Sound, DecodeError> {
                     all.extend_from_slice(new);
                 }
             }
-            _ => sound.stretches.push((block.sample_rate, block.channels)),
+            _ => sound.parts.push((block.sample_rate, block.channels)),
         }
     }
     sound.notes = decoder.notes().to_vec();
@@ -112,7 +112,7 @@ pub fn correlation(a: &[f32], b: &[f32], reach: usize) -> (f64, i64) {
     (-reach..=reach).map(|shift| (at_shift(shift), shift)).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
-/// A RIFF chunk, padded.
+/// A RIFF chunk with its padding byte.
 pub fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut out = id.to_vec();
     out.extend((body.len() as u32).to_le_bytes());

@@ -1,5 +1,5 @@
-//! Features put together as published data sets and networks have them: the 57 columns of the Kaggle
-//! tables, and the stacked input.
+//! Combinations of features from published data sets and networks: the 57 columns of the Kaggle tables, and
+//! the stacked input.
 
 use super::{Frames, Window};
 use crate::{CHROMA, CONTRAST_BANDS, DspError, Spectrogram};

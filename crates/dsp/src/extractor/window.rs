@@ -59,7 +59,7 @@ impl Window<'_> {
     /// Mel-frequency cepstral coefficients (`librosa.feature.mfcc`).
     ///
     /// # Errors
-    /// None that valid parameters can reach.
+    /// Unreachable for a valid window.
     pub fn mfcc(&mut self) -> Result<Frames<'_>, DspError> {
         self.mel_db();
         let plan = &mut *self.plan;

@@ -1,6 +1,6 @@
-//! The formulas of `tests/golden/make.py` and `make_features.py`.
+//! Test signals, from the formulas of `tests/golden/make.py` and `make_features.py`.
 
-#![allow(dead_code, reason = "each test uses some of them")]
+#![allow(dead_code, reason = "each test program uses some of them")]
 
 use std::f64::consts::TAU;
 
@@ -28,7 +28,7 @@ fn tones(n: usize, hz: [f64; 4], level: f64, fall: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Single samples, one at each end.
+/// Silence with four single samples, two of them at the ends.
 fn clicks(n: usize) -> Vec<f64> {
     let mut out = vec![0.0; n];
     for (at, value) in [(0, 1.0), (1000, -1.0), (5512, 0.5), (n - 1, 0.25)] {
@@ -44,7 +44,7 @@ fn sweep(n: usize) -> Vec<f64> {
     (0..n).map(|i| 0.8 * phase(i).sin()).collect()
 }
 
-/// The signals of the mel vectors.
+/// The signals of the golden mel spectrograms.
 pub fn signal(name: &str, n: usize) -> Vec<f32> {
     single(match name {
         "sweep" => sweep(n),
@@ -83,7 +83,7 @@ fn band(n: usize) -> Vec<f64> {
     noisy(out, 6)
 }
 
-/// The signals of the feature vectors. Nearly all have a noise floor, because without it the valleys of a
+/// The signals of the golden features. Nearly all have a noise floor, because without it the valleys of a
 /// spectrum are rounding errors.
 pub fn feature_signal(name: &str, n: usize) -> Vec<f32> {
     match name {

@@ -1,4 +1,4 @@
-//! The worker that answers first: small, on one core.
+//! The CPU worker: small, runs on one core, and answers first.
 
 fn main() {
     #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! The worker for browsers with a GPU: ten times as large, loaded later.
+//! The WebGPU worker: ten times as large, and loaded later.
 
 fn main() {
     #[cfg(target_arch = "wasm32")]

@@ -27,7 +27,7 @@ pub enum BranchConfig {
     Recurrent(RecurrentConfig),
     /// A transformer on its patches.
     Transformer(TransformerConfig),
-    /// Statistics of how its rows change.
+    /// Statistics of how its rows change over time.
     Texture(TextureConfig),
 }
 
@@ -238,7 +238,7 @@ impl Branched {
     /// Logits.
     ///
     /// # Shapes
-    /// One part a branch, `[batch, channels, rows, columns]` each → `[batch, classes]`
+    /// One part per branch, `[batch, channels, rows, columns]` each → `[batch, classes]`
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let seen = self.branches.iter().zip(parts).map(|(branch, part)| branch.forward(part.clone()));
         self.head.forward(self.dense.forward(Tensor::cat(seen.collect(), 1)))

@@ -1,7 +1,7 @@
 //! Compatibility with architecture kind `cnn` of older manifests, runs and recipes.
 //!
-//! Its networks are [`BranchedConfig`]s with one convolutional branch. The names of their settings
-//! and of their tensors differ, and so does the hash of the settings.
+//! Networks of this kind are [`BranchedConfig`]s with one convolutional branch. Only the names of the
+//! settings and of the tensors, and the hash of the settings, differ.
 
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;

@@ -1,17 +1,17 @@
 //! musicnn (Pons and Serra 2019, "musicnn: pre-trained convolutional neural networks for music audio
-//! tagging"): filters as high as timbres and as long as rhythms, a few layers over time, and what is
-//! heard at most and on average.
+//! tagging"): a front-end of tall timbral and long temporal filters, convolutions over time, and max and
+//! mean pooling over time.
 //!
-//! Three changes keep its output and save most of its cost:
+//! Three changes preserve its output and save most of its cost:
 //!
-//! * **The maximum over bands comes first**, before ReLU and scale, so that both run on one value a frame
-//!   and filter in place of one a band. A negative scale would turn the maximum into the minimum: such a
-//!   filter is kept negated, and its sign is taken back after the maximum.
-//! * **The front-end's batch normalisation is a scale and a shift.** It keeps the statistics that the
-//!   published network was trained to.
-//! * **Dead channels are one input.** A channel whose weights are 0 says the same at every frame. All such
-//!   channels before a layer over time are together one input that is 1 at every frame and 0 in the
-//!   padding, which keeps their effect exact at the window's edges, too.
+//! * **The maximum over bands comes first**, before ReLU and scale, so that both run on one value per
+//!   frame and filter instead of one per band. A negative scale would turn the maximum into the minimum.
+//!   Therefore such a filter is stored negated, and its sign is restored after the maximum.
+//! * **The front-end's batch normalisation is a fixed scale and shift**, computed from the running
+//!   statistics of the published network.
+//! * **Dead channels are merged.** A channel whose weights are 0 has the same output in every frame. All
+//!   such inputs of a layer over time are replaced by one input that is 1 in every frame and 0 in the
+//!   padding. Their effect stays exact, also at the window's edges.
 
 #[cfg(feature = "fit")]
 use burn::module::RunningState;
@@ -30,47 +30,48 @@ use super::freeze::{Freeze, Freezer};
 use super::layers::{Start, Window, conv, convolve, linear, normalise};
 use super::shape_check::{ShapeCheck, check_dropout};
 
-/// Frames that a timbral filter and a layer over time look at.
+/// Kernel length in frames of the timbral filters and of the layers over time.
 const FRAMES: usize = 7;
-/// Frames that the temporal filters look at.
+/// Kernel lengths in frames of the temporal filters.
 const TEMPORAL: [usize; 3] = [128, 64, 32];
-/// The small number beside the variance, as TensorFlow has it.
+/// Epsilon of batch normalisation: TensorFlow's default.
 const EPSILON: f64 = 1e-3;
 /// Blocks before the head: the front-end, three layers over time, the dense layer.
 const BLOCKS: usize = 5;
 
-/// Which values the classes are told from.
+/// Which values the classes are predicted from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MusicnnHead {
-    /// The tags are the classes: no further layer.
+    /// The tags are the classes, without a further layer.
     #[default]
     Tags,
     /// A linear layer on the embedding.
     Embedding,
-    /// A linear layer on maximum and mean of every channel.
+    /// A linear layer on the maximum and the mean of every channel.
     Pooled,
 }
 
-/// What defines a [`Musicnn`]. The defaults are the channels of MSD_musicnn that are alive, and no tags.
+/// The configuration of a [`Musicnn`]. The defaults are the channels of MSD_musicnn that are not dead, and
+/// no tags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MusicnnConfig {
-    /// Timbral filters, 2/5 and 7/10 of the bands high and 7 frames long.
+    /// Numbers of timbral filters, which cover 4/10 and 7/10 of the bands and 7 frames.
     pub timbral: [usize; 2],
-    /// Temporal filters, one band high and 128, 64 and 32 frames long.
+    /// Numbers of temporal filters, which cover one band and 128, 64 and 32 frames.
     pub temporal: [usize; 3],
-    /// Channels of the three layers over time. Each layer adds the one before to its own first channels,
-    /// so no layer has fewer than the one before.
+    /// Channels of the three layers over time. The second and the third layer add the output of the layer
+    /// before to their own first channels, so no layer has fewer channels than the one before.
     pub middle: [usize; 3],
-    /// Values of the embedding.
+    /// Number of values of the embedding.
     pub embedding: usize,
     /// Names of the tags; none if the network has no layer for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Which values the classes are told from.
+    /// Which values the classes are predicted from.
     pub head: MusicnnHead,
-    /// Share of the head's input dropped while training.
+    /// Fraction of the head's input dropped while training.
     pub dropout: f64,
 }
 
@@ -100,14 +101,14 @@ impl Bank {
     fn init(&self, device: &Device) -> FilterBank {
         let [_, frames] = self.kernel;
         let mut conv = conv([1, self.filters], Window::new(self.kernel), 1, true, Start::FanIn, device);
-        // "same" along time as TensorFlow has it: an even length pads one frame more behind than before.
+        // "same" padding along time as in TensorFlow: an even length pads one more frame after than before.
         conv.padding = PaddingConfig2d::Explicit(0, (frames - 1) / 2, 0, frames / 2);
         FilterBank { conv, affine: Affine::new(self.filters, device) }
     }
 }
 
 impl MusicnnConfig {
-    /// As published: all channels, dead ones included.
+    /// The published network: all channels, dead ones included.
     pub fn published(tags: Vec<String>) -> Self {
         Self {
             timbral: [204, 204],
@@ -121,7 +122,7 @@ impl MusicnnConfig {
 
     fn banks(&self, bands: usize) -> [Bank; 5] {
         let timbral =
-            |name, filters, share: usize| Bank { name, filters, kernel: [bands * share / 10, FRAMES] };
+            |name, filters, tenths: usize| Bank { name, filters, kernel: [bands * tenths / 10, FRAMES] };
         let temporal =
             |name, place: usize| Bank { name, filters: self.temporal[place], kernel: [1, TEMPORAL[place]] };
         [
@@ -138,13 +139,14 @@ impl MusicnnConfig {
         self.timbral.iter().chain(&self.temporal).sum()
     }
 
-    /// Values of [`Musicnn::pooled`]: maximum and mean of every channel of front-end and layers.
+    /// Number of values of [`Musicnn::pooled`]: maximum and mean of every channel of the front-end and of
+    /// the layers over time.
     pub fn pooled_values(&self) -> usize {
         2 * (self.front_channels() + self.middle.iter().sum::<usize>())
     }
 
-    /// Multiplications that a window of this shape, `[1, bands, frames]`, takes, without those of batch
-    /// normalisation.
+    /// Number of multiplications for a window of shape `[1, bands, frames]`, without those of batch
+    /// normalisation and of a head on embedding or pooled values.
     pub fn multiplications(&self, [_, bands, frames]: [usize; 3]) -> u64 {
         let product = |factors: &[usize]| factors.iter().map(|n| *n as u64).product::<u64>();
         let front: u64 = self
@@ -167,11 +169,11 @@ impl MusicnnConfig {
     /// are frames.
     ///
     /// # Errors
-    /// A sentence that says what does not fit.
+    /// A sentence that describes the mismatch.
     pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
         check_dropout(self.dropout)?;
         let &[part] = parts else {
-            return Err(format!("the network takes one input, and not {} parts", parts.len()));
+            return Err(format!("the network takes one input, not {} parts", parts.len()));
         };
         let mut trace = ShapeCheck::default();
         trace.enter(part)?;
@@ -183,7 +185,7 @@ impl MusicnnConfig {
         }
         let check = |name: &str, channels: usize| match channels {
             1..=4096 => Ok(()),
-            _ => Err(format!("{name}: {channels} channels, where 1 to 4096 can be")),
+            _ => Err(format!("{name}: {channels} channels; 1 to 4096 are possible")),
         };
         for Bank { name, filters, kernel: [high, long] } in self.banks(bands) {
             check(name, filters)?;
@@ -211,7 +213,7 @@ impl MusicnnConfig {
         Ok(())
     }
 
-    /// A few words for people.
+    /// Short description.
     pub fn summary(&self) -> String {
         format!("musicnn of {} filters", self.front_channels())
     }
@@ -286,8 +288,8 @@ impl Affine {
     }
 }
 
-/// Filters of one size, each with its largest value over all bands. Filters with a negative scale are
-/// kept negated.
+/// Filters of one size, each followed by its maximum over all bands. Filters with a negative scale are
+/// stored negated.
 #[derive(Module, Debug)]
 struct FilterBank {
     conv: Conv2d,
@@ -302,7 +304,7 @@ impl FilterBank {
         relu(self.loudest(x) * scale.clone().sign()) * scale + self.affine.shift()
     }
 
-    /// The largest value over all bands.
+    /// Convolution and maximum over all bands, `[batch, filters, 1, frames]`.
     fn loudest(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "cpu")]
         if let Some(y) = fused::Block::new(&self.conv).with_pool(fused::Pool::Rows).forward(&x) {
@@ -336,7 +338,7 @@ impl Layer {
     }
 }
 
-/// What names the classes.
+/// The layers that predict the classes.
 #[derive(Module, Debug)]
 struct Head {
     norm: BatchNorm,
@@ -344,19 +346,19 @@ struct Head {
     linear: Linear,
 }
 
-/// All that [`Musicnn`] says of a batch, from one pass.
+/// All outputs of a [`Musicnn`] for a batch, from one pass.
 #[derive(Clone, Debug)]
 pub struct MusicnnOutput {
     /// Logits of the classes: `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// The embedding: `[batch, 200]`.
+    /// The embedding: `[batch, embedding]`.
     pub embedding: Tensor<2>,
-    /// Logits of the tags, if the network has a layer for them: `[batch, tags]`. Each tag is judged by
-    /// itself: its probability is the sigmoid.
+    /// Logits of the tags, if the network has a layer for them: `[batch, tags]`. Tags are independent: the
+    /// probability of each is the sigmoid of its logit.
     pub tags: Option<Tensor<2>>,
 }
 
-/// The network. See [`MusicnnConfig`].
+/// The network of a [`MusicnnConfig`].
 #[derive(Module, Debug)]
 pub struct Musicnn {
     input: Affine,
@@ -367,7 +369,7 @@ pub struct Musicnn {
     embedding_norm: BatchNorm,
     tags: Option<Linear>,
     head: Option<Head>,
-    /// Whether the head is on the pooled values and not on the embedding.
+    /// Whether the input of the head is the pooled values instead of the embedding.
     on_pooled: bool,
 }
 
@@ -409,7 +411,7 @@ impl Musicnn {
     /// The embedding of a batch of windows.
     ///
     /// # Shapes
-    /// One part of `[batch, 1, bands, frames]` → `[batch, 200]`
+    /// One part of `[batch, 1, bands, frames]` → `[batch, embedding]`
     ///
     /// # Panics
     /// No part.
@@ -417,7 +419,8 @@ impl Musicnn {
         self.embedding_of(self.pooled(parts))
     }
 
-    /// Logits of the tags, each to be judged by its sigmoid; `None` if the network has no layer for them.
+    /// Logits of the tags; the probability of each is its sigmoid. `None` if the network has no layer for
+    /// them.
     ///
     /// # Shapes
     /// One part of `[batch, 1, bands, frames]` → `[batch, tags]`
@@ -440,7 +443,7 @@ impl Musicnn {
         self.pooled_of_front(self.front(parts))
     }
 
-    /// The front-end alone: what can be kept of a window while only the rest learns.
+    /// Output of the front-end. Training can cache it while the front-end is frozen.
     ///
     /// # Shapes
     /// One part of `[batch, 1, bands, frames]` → `[batch, filters, 1, frames]`
@@ -452,7 +455,7 @@ impl Musicnn {
         Tensor::cat(self.banks.iter().map(|bank| bank.forward(x.clone())).collect(), 1)
     }
 
-    /// [`Musicnn::pooled`] from what [`Musicnn::front`] gave.
+    /// [`Musicnn::pooled`] from the output of [`Musicnn::front`].
     ///
     /// # Shapes
     /// `[batch, filters, 1, frames]` → `[batch, values]`
@@ -471,18 +474,18 @@ impl Musicnn {
     }
 
     /// # Shapes
-    /// `[batch, values]` → `[batch, 200]`
+    /// `[batch, values]` → `[batch, embedding]`
     fn embedding_of(&self, pooled: Tensor<2>) -> Tensor<2> {
         self.embedding_norm.forward(relu(self.dense.forward(self.pooled_norm.forward(pooled))))
     }
 
     /// # Shapes
-    /// `[batch, 200]` → `[batch, classes]`
+    /// `[batch, embedding]` → `[batch, classes]`
     fn classes_of(&self, embedding: Tensor<2>) -> Tensor<2> {
         match (&self.head, &self.tags) {
             (Some(head), _) => head.forward(embedding),
             (None, Some(tags)) => tags.forward(embedding),
-            (None, None) => embedding, // `validate` refuses it
+            (None, None) => embedding, // rejected by `validate`
         }
     }
 
@@ -498,8 +501,8 @@ impl Musicnn {
         Some(if self.on_pooled { self.pooled(parts) } else { self.embedding(parts) })
     }
 
-    /// Replaces the head by a fitted one. Its normalisation holds the standardisation in single precision,
-    /// so half-precision weights stay in a small range.
+    /// Replaces the head by a fitted one. The standardisation becomes the head's batch normalisation instead
+    /// of part of the linear weights, so that the weights keep a small range in half precision.
     ///
     /// # Errors
     /// The network has no head, or the head has other sizes.
@@ -532,11 +535,11 @@ impl Musicnn {
     /// Freezes a part of the network; see [`Freeze`]. The front-end is the first block, each layer over
     /// time is one, and the dense layer with its normalisations is the fifth.
     ///
-    /// The layer of the tags is frozen with the dense layer. It is not on the way to the classes of a
-    /// head: where blocks before it learn, the tags are no longer those that it was trained to name.
+    /// The layer of the tags is frozen with the dense layer. If the network has a head, the loss does not
+    /// depend on the tags: once earlier blocks are trained, the tags no longer match their names.
     ///
     /// # Errors
-    /// There are not so many blocks.
+    /// The network has fewer blocks.
     pub fn frozen(mut self, what: Freeze) -> Result<Self, String> {
         let mut freezer = Freezer(what.of(BLOCKS)?);
         if freezer.0 > 0 {

@@ -40,10 +40,12 @@ impl ShapeCheck {
     ) -> Result<(), String> {
         let [inputs, ..] = self.shape;
         if channels == 0 || channels > 1 << 14 {
-            return Err(format!("{layer}: {channels} channels, where 1 to 16384 can be"));
+            return Err(format!("{layer}: {channels} channels; 1 to 16384 are possible"));
         }
         if groups == 0 || !inputs.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
-            return Err(format!("{layer}: {inputs} and {channels} channels make no {groups} groups"));
+            return Err(format!(
+                "{layer}: {inputs} and {channels} channels cannot be divided into {groups} groups"
+            ));
         }
         let [height, width] = window.kernel;
         self.pool(&layer, window)?;
@@ -73,7 +75,7 @@ impl ShapeCheck {
         outputs: usize,
     ) -> Result<(), String> {
         if outputs == 0 || outputs > 1 << 16 {
-            return Err(format!("{layer}: {outputs} values, where 1 to 65536 can be"));
+            return Err(format!("{layer}: {outputs} values; 1 to 65536 are possible"));
         }
         self.spend(layer, &[inputs, outputs])
     }
@@ -107,13 +109,13 @@ pub(crate) fn check_length(what: &str, layers: usize, least: usize) -> Result<()
     if (least..=64).contains(&layers) {
         Ok(())
     } else {
-        Err(format!("{layers} {what}, where {least} to 64 can be"))
+        Err(format!("{layers} {what}; {least} to 64 are possible"))
     }
 }
 
-/// Whether a fraction of values can be dropped.
-pub(crate) fn check_dropout(share: f64) -> Result<(), String> {
-    if (0.0..1.0).contains(&share) { Ok(()) } else { Err(format!("dropout {share} is not in 0…1")) }
+/// Whether a dropout rate is valid: at least 0 and below 1.
+pub(crate) fn check_dropout(rate: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&rate) { Ok(()) } else { Err(format!("dropout {rate} is not in 0…1")) }
 }
 
 fn product(factors: &[usize]) -> u64 {
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strided_convolution_leaves_what_the_formula_says() {
+    fn a_strided_convolution_has_the_size_of_the_formula() {
         // ⌊(n + 2·padding − kernel) / stride⌋ + 1
         let mut trace = ShapeCheck::default();
         trace.enter([3, 128, 39]).unwrap();

@@ -64,7 +64,9 @@ impl TextureConfig {
         }
         for (name, groups) in [("narrow", self.narrow), ("wide", self.wide)] {
             if groups == 0 || !rows.is_multiple_of(groups) {
-                return Err(format!("{rows} rows don't make {groups} {name} groups of the same size"));
+                return Err(format!(
+                    "{rows} rows cannot be divided into {groups} {name} groups of the same size"
+                ));
             }
         }
         if rows < 3 {
@@ -74,10 +76,10 @@ impl TextureConfig {
             return Err(format!("texture of {columns} columns, but 4 to 4096 are supported"));
         }
         if !(1..=64).contains(&self.rates) {
-            return Err(format!("{} ranges of rates, where 1 to 64 can be", self.rates));
+            return Err(format!("{} ranges of rates; 1 to 64 are possible", self.rates));
         }
         if self.wide > 256 {
-            return Err(format!("{} wide groups, where 256 at most can be", self.wide));
+            return Err(format!("{} wide groups; at most 256 are possible", self.wide));
         }
         Ok(3 * self.narrow
             + self.wide * self.ranges(columns).len()
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_what_the_formulas_say_and_forget_the_colour_of_the_recording() {
+    fn values_equal_the_formulas_and_do_not_depend_on_gain_and_equalisation() {
         let config = TextureConfig::default();
         // Partials with several modulation rates over noise.
         let mut seed = 1_u32;

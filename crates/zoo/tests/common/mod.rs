@@ -86,6 +86,7 @@ pub fn manifest(classes: usize, models: Vec<ModelEntry>) -> Manifest {
         ensemble: EnsembleRule::default(),
         full: None,
         character: None,
+        sections: None,
         models,
     }
 }

@@ -4,9 +4,10 @@ use anyhow::{Result, bail, ensure};
 
 use super::tensorflow::Checkpoint;
 
-/// A channel whose largest weight is below this is dead. The gap is from 2.1e-7 to 9.4e-4.
+/// A channel is dead if its largest weight is below this value. In MSD_musicnn, no largest weight lies
+/// between 2.1e-7 and 9.4e-4.
 const DEAD: f32 = 1e-6;
-/// The small number beside the variance, as TensorFlow has it.
+/// Epsilon that is added to the variance in batch normalisation, as in TensorFlow.
 const EPSILON: f64 = 1e-3;
 
 /// A batch normalisation.
@@ -28,7 +29,7 @@ impl Norm {
             mean: take("moving_mean")?,
             variance: take("moving_variance")?,
         };
-        ensure!(norm.variance.iter().all(|v| *v >= 0.0), "{layer} has a variance below 0");
+        ensure!(norm.variance.iter().all(|v| *v >= 0.0), "{layer} has a negative variance");
         Ok(norm)
     }
 
@@ -55,7 +56,7 @@ impl Norm {
     }
 }
 
-/// A matrix or a kernel with its biases: `[rows, outputs]`, row after row.
+/// A matrix or a kernel with its biases. Weights are `[rows, outputs]` in row-major order.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
     pub(super) outputs: usize,
@@ -64,16 +65,16 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// A layer whose kernel has `rows` dimensions before the outputs.
+    /// Reads a layer whose kernel has the shape `rows` followed by the number of outputs.
     pub(super) fn read(checkpoint: &Checkpoint, layer: &str, rows: &[usize]) -> Result<Self> {
         let kernel = format!("{layer}/kernel");
-        let Some(&outputs) = checkpoint.shape(&kernel)?.last() else { bail!("{kernel} is no matrix") };
+        let Some(&outputs) = checkpoint.shape(&kernel)?.last() else { bail!("{kernel} is not a matrix") };
         let shape: Vec<usize> = rows.iter().copied().chain([outputs]).collect();
         let weights = checkpoint.take(&kernel, &shape)?.to_vec();
         let bias = checkpoint.take(&format!("{layer}/bias"), &[outputs])?.to_vec();
         ensure!(
             weights.iter().chain(&bias).all(|w| w.is_finite()),
-            "{layer} has weights that are no numbers"
+            "{layer} has weights that are not finite"
         );
         Ok(Self { outputs, weights, bias })
     }
@@ -82,7 +83,7 @@ impl Matrix {
         self.weights[row * self.outputs + output]
     }
 
-    /// Which outputs have a weight that counts.
+    /// Indices of the outputs that are not dead; at least one.
     pub(super) fn living(&self) -> Vec<usize> {
         let mut largest = vec![0.0_f32; self.outputs];
         for row in self.weights.chunks_exact(self.outputs) {
@@ -90,7 +91,7 @@ impl Matrix {
         }
         let mut living: Vec<usize> = (0..self.outputs).filter(|&o| largest[o] >= DEAD).collect();
         if living.is_empty() {
-            living.push(0); // a layer has a channel
+            living.push(0); // a layer needs at least one channel
         }
         living
     }
@@ -99,7 +100,7 @@ impl Matrix {
 /// A convolution, ReLU and batch normalisation.
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
-    /// Frames, then bands or inputs.
+    /// Size in frames, then in bands or input channels.
     pub(super) kernel: [usize; 2],
     pub(super) matrix: Matrix,
     pub(super) norm: Norm,
@@ -113,13 +114,13 @@ impl Convolution {
         Ok(Self { kernel, matrix, norm })
     }
 
-    /// The value of a channel without weights.
+    /// The constant output of a dead channel: its bias after ReLU and batch normalisation.
     pub(super) fn constant(&self, channel: usize) -> f64 {
         self.norm.of(channel, f64::from(self.matrix.bias[channel]).max(0.0))
     }
 }
 
-/// TensorFlow numbers layers of a kind from the second one on.
+/// TensorFlow's name of a layer. The first layer of a kind has no number.
 pub(super) fn numbered(kind: &str, number: usize) -> String {
     if number == 0 { kind.into() } else { format!("{kind}_{number}") }
 }

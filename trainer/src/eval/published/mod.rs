@@ -1,4 +1,4 @@
-//! Import of published networks: musicnn from its wheel, without the channels that are dead.
+//! Import of published networks: musicnn from its wheel, without its dead channels.
 //!
 //! Weight decay has killed most channels of MSD_musicnn: all their weights are below 2.1e-7; the smallest
 //! weight of a living channel is 9.4e-4. The output of a dead channel is a constant: its bias after ReLU and
@@ -30,12 +30,12 @@ use crate::config::{Augmentation, Config, DataConfig, PreparationConfig, Trainin
 use crate::data::mono;
 use crate::device::cpu;
 
-/// The rate in Hz of the published networks.
+/// Sample rate in Hz of the input of the published networks.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
-/// Windows that the networks are compared on at a time.
+/// Windows per batch when networks are compared.
 const BATCH: usize = 4;
 
-/// What is imported, and under which name.
+/// Input of [`import`].
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The wheel of musicnn 0.1.0 from PyPI.
@@ -53,11 +53,11 @@ pub struct Request {
 pub struct ImportedNetwork {
     /// The network in half precision with its manifest.
     pub bundle: ModelBundle,
-    /// Text of its licence, which must go with every copy.
+    /// Text of its licence, which must accompany every copy.
     pub licence: String,
     /// Channels and multiplications, before and after.
     pub summary: String,
-    /// How far the pruned network is from the complete one.
+    /// Differences between the pruned and the complete network.
     pub comparison: Comparison,
 }
 
@@ -115,7 +115,7 @@ fn bundle(
     ModelBundle::of_network(weights, config, Preparation::default(), training, wheel.tags.clone(), precision)
 }
 
-/// The network as a program will read it.
+/// The network after storing and loading, with weights in half precision.
 fn stored(bundle: &ModelBundle) -> Result<Network> {
     let entry = bundle.manifest.models.first().context("one network was made")?;
     let bytes = bundle.weights.first().context("one network was made")?;
@@ -134,7 +134,7 @@ fn describe(config: &MusicnnConfig, published: &Published, spec: &InputSpec) -> 
     let MusicnnConfig { timbral, temporal, middle, .. } = config;
     format!(
         "channels: {timbral:?} timbral, {temporal:?} temporal, {middle:?} over time, of {:?}, {:?}, {:?}\n\
-         multiplications a window: {} of {}",
+         multiplications per window: {} of {}",
         whole.timbral,
         whole.temporal,
         whole.middle,
@@ -143,23 +143,23 @@ fn describe(config: &MusicnnConfig, published: &Published, spec: &InputSpec) -> 
     )
 }
 
-/// How far a network is from another, at most.
+/// Largest absolute differences between the outputs of two networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
-    /// In a logit of a tag.
+    /// Difference of the tags' logits.
     pub logits: f32,
-    /// In a value of the embedding.
+    /// Difference of the values of the embedding.
     pub embedding: f32,
 }
 
-/// How far the pruned network is from the whole one.
+/// Differences between the pruned and the complete network.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Windows compared.
+    /// Number of compared windows.
     pub windows: usize,
-    /// The pruned network in single precision.
+    /// Differences of the pruned network in single precision.
     pub pruned: Difference,
-    /// The pruned network in half precision.
+    /// Differences of the pruned network in half precision.
     pub stored: Difference,
 }
 
@@ -168,13 +168,14 @@ impl fmt::Display for Comparison {
         let Self { windows, pruned, stored } = self;
         write!(
             f,
-            "{windows} windows: the pruned network differs from the whole one by at most {:.2e} in logits and {:.2e} in the embedding, in half precision by {:.2e} and {:.2e}",
+            "{windows} windows: the pruned network differs from the complete one by at most {:.2e} in logits and {:.2e} in the embedding; in half precision by {:.2e} and {:.2e}",
             pruned.logits, pruned.embedding, stored.logits, stored.embedding
         )
     }
 }
 
-/// Compares networks on the golden signal and on all segments of files that sound.
+/// Compares two networks with the complete one on the golden signal and on all segments of files that are
+/// not silent.
 pub(crate) fn compare(
     spec: &InputSpec,
     whole: &Network,
@@ -220,7 +221,7 @@ pub(crate) fn compare(
 fn musicnn(network: &Network) -> Result<&Musicnn> {
     match network {
         Network::Musicnn(network) => Ok(network),
-        _ => bail!("the network is no musicnn"),
+        _ => bail!("the network is not a musicnn"),
     }
 }
 
@@ -230,6 +231,6 @@ fn distance(a: &Tensor<2>, b: &Tensor<2>) -> Result<f32> {
     };
     let (a, b) = (values(a)?, values(b)?);
     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    ensure!(a.iter().chain(&b).all(|v| v.is_finite()), "a network gave values that are not finite");
+    ensure!(a.iter().chain(&b).all(|v| v.is_finite()), "a network computed values that are not finite");
     Ok(worst)
 }

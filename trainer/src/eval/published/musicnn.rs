@@ -1,9 +1,11 @@
-//! The layers of the published musicnn, and the network without the channels that are dead.
+//! The layers of the published musicnn, and the network without its dead channels.
 //!
-//! A dead channel has no weights that count: it says the same at every frame, its bias through ReLU and
-//! batch normalisation. Where a layer over time takes it, the constant of all dead inputs together is one
-//! input more; where it is added to a living channel, it is part of that channel's shift; where it is
-//! pooled, it is part of the dense layer's bias.
+//! The weights of a dead channel are negligible. Its output is the same constant in every frame: its bias
+//! after ReLU and batch normalisation. The pruned network keeps the effect of these constants:
+//!
+//! - A layer over time gets one additional input for the constants of all its dead inputs.
+//! - If a constant is added to a living channel, it becomes part of that channel's shift.
+//! - If a constant is pooled, it becomes part of the bias of the dense layer.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +19,7 @@ use super::layers::{Convolution, Matrix, Norm};
 use super::tensorflow::Checkpoint;
 use crate::device::cpu;
 
-/// Weights below this become 0: products with them are denormal numbers, which take many times as long.
+/// Weights below this value become 0, because products with them are denormal numbers, which are slow.
 const TINY: f32 = 1e-12;
 
 /// The layers of a published network.
@@ -34,10 +36,11 @@ pub struct Published {
 }
 
 impl Published {
-    /// The layers from the variables of a checkpoint, for an input of so many bands; `names` are the tags.
+    /// Reads the layers from the variables of a checkpoint. `bands` is the number of mel bands of the input,
+    /// `names` are the tags.
     ///
     /// # Errors
-    /// A variable is missing or has another shape: the checkpoint is of another network.
+    /// A variable is missing or has another shape, because the checkpoint is of another network.
     pub fn read(checkpoint: &Checkpoint, bands: usize, names: Vec<String>) -> Result<Self> {
         let kernels = [[7, bands * 4 / 10], [7, bands * 7 / 10], [128, 1], [64, 1], [32, 1]];
         let banks: Vec<Convolution> = (0..)
@@ -53,7 +56,7 @@ impl Published {
             channels += inputs;
             ensure!(
                 middle.iter().all(|before| before.matrix.outputs == inputs),
-                "layers over time that differ in size cannot be added"
+                "layers over time have different numbers of channels, so they cannot be added"
             );
             middle.push(layer);
         }
@@ -72,10 +75,10 @@ impl Published {
         })
     }
 
-    /// The network that has only the channels that live.
+    /// The network with only the `living` channels.
     ///
     /// # Errors
-    /// It does not fit the input.
+    /// The network does not fit the input.
     pub fn network(&self, spec: &InputSpec, living: &Living) -> Result<Network> {
         let Pruned { config, tensors } = self.pruned(living);
         let architecture = Architecture::Musicnn(config);
@@ -90,19 +93,20 @@ impl Published {
         if let Some(error) = result.errors.first() {
             bail!("the weights do not fit: {error}");
         }
-        ensure!(result.missing.is_empty(), "no weights for {:?}", result.missing);
-        ensure!(result.unused.is_empty(), "no place for {:?}", result.unused);
+        ensure!(result.missing.is_empty(), "weights are missing for {:?}", result.missing);
+        ensure!(result.unused.is_empty(), "the network has no parameters for {:?}", result.unused);
         Ok(network)
     }
 }
 
-/// The channels of each layer that are kept, in the order in which they are.
+/// The kept channels of each layer, in the order of the pruned network.
 #[derive(Clone, Debug)]
 pub struct Living {
     banks: Vec<Vec<usize>>,
-    /// Each layer begins with the channels of the one before: they are added up.
+    /// Channels of each layer over time. Each list begins with the channels of the layer before, because the
+    /// outputs of the two layers are added.
     middle: Vec<Vec<usize>>,
-    /// Channels of each layer over time whose own weights live.
+    /// Channels of each layer over time whose own weights are not negligible.
     own: Vec<BTreeSet<usize>>,
 }
 
@@ -117,7 +121,7 @@ impl Living {
         Self { banks: all(&published.banks), middle, own }
     }
 
-    /// Those with a weight of 1e-6 or more.
+    /// The channels with a weight of at least 1e-6.
     pub fn find(published: &Published) -> Self {
         let mut middle: Vec<Vec<usize>> = Vec::new();
         let mut own = Vec::new();
@@ -159,13 +163,13 @@ impl Pruned {
     }
 }
 
-/// A weight, if it counts.
+/// The weight, or 0 if it is negligible.
 fn counting(weight: f32) -> f32 {
     if weight.abs() < TINY { 0.0 } else { weight }
 }
 
 impl Published {
-    /// The configuration of the network that has only these channels.
+    /// The configuration of the network with only the `living` channels.
     pub fn config(&self, living: &Living) -> MusicnnConfig {
         self.pruned(living).config
     }
@@ -185,7 +189,7 @@ impl Published {
         for (place, (bank, kept)) in self.banks.iter().zip(&living.banks).enumerate() {
             put_bank(&mut pruned, &format!("banks.{place}"), bank, kept);
         }
-        // The front-end's channels by their published numbers: those that are kept, and what the others say.
+        // Channels of the front-end by their published indices: the kept ones, and the constant of each.
         let mut kept = Vec::new();
         let mut constants = Vec::new();
         for (bank, living) in self.banks.iter().zip(&living.banks) {
@@ -202,13 +206,13 @@ impl Published {
             let before = if place > 0 { living.middle[place - 1].as_slice() } else { &[] };
             for (beta, channel) in norm.beta.iter_mut().zip(channels) {
                 if !before.contains(channel) {
-                    *beta += sums[*channel] as f32; // a constant of the layer before is added here
+                    *beta += sums[*channel] as f32; // the layer before adds a constant here
                 }
             }
             let name = format!("middle.{place}");
             put_layer(&mut pruned, &name, layer, (channels, &living.own[place]), (&kept, &constants));
             pruned.put_norm(&format!("{name}.norm"), norm);
-            // Of a channel that lives in an earlier layer only, the sum is no constant, and is not used.
+            // If a channel lives in an earlier layer, its sum is not a constant; it is never read.
             sums.iter_mut().enumerate().for_each(|(c, sum)| *sum += layer.constant(c));
             pooled.extend(channels.iter().map(|c| everything.len() + c));
             everything.extend(&sums);
@@ -218,9 +222,10 @@ impl Published {
         pruned
     }
 
-    /// `kept` are the channels that are pooled, of all of which `constants` are what dead ones say.
+    /// Adds the layers after pooling. `kept` are the indices of the kept pooled channels. `constants` has a
+    /// constant output for every pooled channel, which is valid for dead ones only.
     fn put_back_end(&self, pruned: &mut Pruned, kept: &[usize], constants: &[f64]) {
-        // Published: the maximum and the mean of a channel side by side. Here: all maxima, then all means.
+        // The published order is maximum and mean of each channel. Here, all maxima precede all means.
         let rows: Vec<usize> = kept.iter().map(|c| 2 * c).chain(kept.iter().map(|c| 2 * c + 1)).collect();
         pruned.put_norm("pooled_norm", self.pooled.kept(&rows));
         let weights = rows
@@ -244,7 +249,7 @@ impl Published {
     }
 }
 
-/// Filters of the front-end; one with a negative scale is kept negated.
+/// Adds filters of the front-end. A filter with a negative scale is stored negated.
 fn put_bank(pruned: &mut Pruned, name: &str, bank: &Convolution, kept: &[usize]) {
     let [frames, high] = bank.kernel;
     let mut weights = Vec::with_capacity(kept.len() * frames * high);
@@ -263,8 +268,8 @@ fn put_bank(pruned: &mut Pruned, name: &str, bank: &Convolution, kept: &[usize])
     pruned.put_affine(&format!("{name}.affine"), &bank.norm, kept);
 }
 
-/// A layer over time with these outputs, of which those in `own` have weights; its inputs are those that
-/// are kept, and one for the constants of the others.
+/// Adds a layer over time. Of its `outputs`, those in `own` have weights. Its inputs are the `kept` channels
+/// and one more for the constants of all other channels.
 fn put_layer(
     pruned: &mut Pruned,
     name: &str,
@@ -306,8 +311,8 @@ mod tests {
     /// Name, shape and values of a variable.
     type Named = (String, Vec<usize>, Vec<f32>);
 
-    /// Variables of a small network of random weights, with dead channels in every layer, whose biases
-    /// and normalisation are as lively as those of the others.
+    /// Variables of a small network with random weights. Most layers have dead channels, with biases and
+    /// normalisation like those of other channels.
     fn variables() -> Vec<Named> {
         let mut state = 1_u32;
         let mut random = || {
@@ -320,7 +325,7 @@ mod tests {
             let mut put = |name: &str, values: Vec<f32>| {
                 all.push((format!("{layer}/{name}"), vec![values.len()], values));
             };
-            // Negative scales, too.
+            // Scales can be negative.
             put("beta", (0..values).map(|_| random()).collect());
             put("gamma", (0..values).map(|_| 1.5 * random()).collect());
             put("moving_mean", (0..values).map(|_| 0.3 * random()).collect());
@@ -364,12 +369,12 @@ mod tests {
     }
 
     #[test]
-    fn a_network_without_its_dead_channels_says_the_same() {
+    fn a_network_without_its_dead_channels_has_the_same_output() {
         let (published, spec) = (published(), spec());
         let living = Living::find(&published);
         let config = published.pruned(&living).config;
         assert_eq!((config.timbral, config.temporal), ([2, 2], [1, 2, 1]));
-        // Living in the first layer: 1, 3 and 4; in the second, 0 and 5 besides; 2 nowhere.
+        // Channels 1, 3 and 4 live in the first layer, 0 and 5 from the second layer on, 2 in no layer.
         assert_eq!(living.middle, [vec![1, 3, 4], vec![1, 3, 4, 0, 5], vec![1, 3, 4, 0, 5]]);
         assert_eq!(config.middle, [3, 5, 5]);
         let whole = published.network(&spec, &Living::all(&published)).unwrap();
@@ -378,16 +383,16 @@ mod tests {
         assert_eq!(found.windows, 1);
         assert!(found.pruned.logits < 1e-4 && found.pruned.embedding < 1e-4, "{found}");
         assert_eq!(found.stored, Difference::default());
-        // Networks that differ are told apart.
+        // The comparison detects a network that differs.
         let mut other = published.clone();
         other.middle[2].norm.beta[2] += 0.5;
         let other = other.network(&spec, &living).unwrap();
         assert!(compare(&spec, &whole, [&other, &whole], &[]).unwrap().pruned.logits > 1e-3);
     }
 
-    /// The layers, one by one and by their definition, on one window in double precision.
+    /// Reference: each layer by its definition in double precision, on one window.
     #[test]
-    fn a_network_is_its_definition() {
+    fn a_network_computes_its_definition() {
         let (published, spec) = (published(), spec());
         let mut window = Vec::new();
         Extractor::new(&spec, &Preparation::default())
@@ -398,7 +403,7 @@ mod tests {
         let x: Vec<Vec<f64>> = (0..frames)
             .map(|t| (0..20).map(|b| published.input.of(0, f64::from(window[b * frames + t]))).collect())
             .collect();
-        // A convolution, ReLU and normalisation, then the largest over what is left of the second axis.
+        // Convolution, ReLU and normalisation, then the maximum over the rest of the second axis.
         let layer = |layer: &Convolution, x: &[Vec<f64>]| -> Vec<Vec<f64>> {
             let [long, wide] = layer.kernel;
             let at = |t: usize, c: usize, o: usize| -> f64 {
@@ -466,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn another_checkpoint_is_refused_by_the_name_of_what_is_wrong() {
+    fn the_error_about_another_checkpoint_names_the_variable() {
         let refused = |change: &dyn Fn(&mut Vec<Named>)| {
             let mut variables = variables();
             change(&mut variables);

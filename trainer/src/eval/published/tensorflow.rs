@@ -1,9 +1,9 @@
-//! TensorFlow's checkpoints (`TensorBundle`), without TensorFlow.
+//! Reads TensorFlow's checkpoints (`TensorBundle`) without TensorFlow.
 //!
-//! A checkpoint of one shard is two files. The index is a table in LevelDB's format (sorted keys in blocks,
-//! each key stored without the part it shares with the one before); its values are protocol buffers,
-//! `BundleEntryProto`, which say where in the data file a variable lies. The data file holds the values of
-//! all variables, one behind the other, little-endian.
+//! A checkpoint with one shard has two files. The index is a table in LevelDB's format: sorted keys in
+//! blocks, where each key is stored without the prefix that it shares with the key before. The table's
+//! values are protocol buffers, `BundleEntryProto`, with the offset of each variable in the data file. The
+//! data file holds the values of all variables in sequence, little-endian.
 //!
 //! Formats: `leveldb/doc/table_format.md`, `tensorflow/core/protobuf/tensor_bundle.proto`.
 
@@ -11,21 +11,21 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Last bytes of a table.
+/// Last eight bytes of a table.
 const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
-/// Two handles of a block with room to spare, and [`MAGIC`].
+/// Length of the footer in bytes: two padded block handles and [`MAGIC`].
 const FOOTER: usize = 48;
 /// `DT_FLOAT` of TensorFlow's `DataType`.
 const FLOAT: u64 = 1;
-/// Largest table taken, in bytes: the index of a checkpoint has some hundred bytes a variable.
+/// Maximum size of an index in bytes. Each variable takes some hundred bytes.
 const MAX_INDEX: usize = 1 << 26;
 
 /// A variable of single precision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
-    /// Its dimensions, outermost first; none for a scalar.
+    /// Dimensions, outermost first; empty for a scalar.
     pub shape: Vec<usize>,
-    /// Its values, the last dimension running fastest.
+    /// Values in row-major order.
     pub values: Vec<f32>,
 }
 
@@ -38,21 +38,22 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads the two files of a checkpoint, `….index` and `….data-00000-of-00001`.
     ///
-    /// Variables of other types than single precision are left out.
+    /// Variables of types other than single precision are skipped.
     ///
     /// # Errors
-    /// The index is no table, is compressed, or names a place that the data does not have.
+    /// The index is not a table or is compressed, the checkpoint has several shards, or a variable lies outside
+    /// of the data.
     pub fn read(index: &[u8], data: &[u8]) -> Result<Self> {
-        ensure!(index.len() <= MAX_INDEX, "the index has {} bytes, too many", index.len());
+        ensure!(index.len() <= MAX_INDEX, "the index has {} bytes; the maximum is {MAX_INDEX}", index.len());
         let mut variables = BTreeMap::new();
         for (key, value) in table(index)? {
             // The empty key holds the header.
             if key.is_empty() {
                 let shards = Message::read(&value)?.number(1).unwrap_or(1);
-                ensure!(shards == 1, "the checkpoint has {shards} shards, where one is read");
+                ensure!(shards == 1, "the checkpoint has {shards} shards; only one is supported");
                 continue;
             }
-            let name = String::from_utf8(key).context("a variable's name is no text")?;
+            let name = String::from_utf8(key).context("the name of a variable is not UTF-8")?;
             if let Some(variable) = variable(&value, data).with_context(|| format!("variable {name}"))? {
                 variables.insert(name, variable);
             }
@@ -60,22 +61,22 @@ impl Checkpoint {
         Ok(Self { variables })
     }
 
-    /// The names, in their order.
+    /// The names, sorted.
     #[cfg(test)]
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
     }
 
-    /// A variable that must have this shape.
+    /// The values of a variable that must have this shape.
     ///
     /// # Errors
-    /// There is none of this name, or it has another shape.
+    /// The variable is missing or has another shape.
     pub fn take(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
         let variable =
             self.variables.get(name).with_context(|| format!("the checkpoint has no variable `{name}`"))?;
         ensure!(
             variable.shape == shape,
-            "variable `{name}` has the shape {:?}, where {shape:?} is expected",
+            "variable `{name}` has the shape {:?}; expected {shape:?}",
             variable.shape
         );
         Ok(&variable.values)
@@ -84,7 +85,7 @@ impl Checkpoint {
     /// Shape of a variable.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// The variable is missing.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
         let variable = self.variables.get(name);
         Ok(&variable.with_context(|| format!("the checkpoint has no variable `{name}`"))?.shape)
@@ -97,7 +98,7 @@ fn variable(entry: &[u8], data: &[u8]) -> Result<Option<Variable>> {
     if entry.number(1) != Some(FLOAT) {
         return Ok(None);
     }
-    ensure!(entry.number(3).unwrap_or(0) == 0, "it lies in another shard");
+    ensure!(entry.number(3).unwrap_or(0) == 0, "it is in another shard");
     let mut shape = Vec::new();
     if let Some(dimensions) = entry.bytes(2) {
         for dimension in Message::read(dimensions)?.all(2) {
@@ -108,9 +109,12 @@ fn variable(entry: &[u8], data: &[u8]) -> Result<Option<Variable>> {
     let offset = usize::try_from(entry.number(4).unwrap_or(0))?;
     let size = usize::try_from(entry.number(5).unwrap_or(0))?;
     let count = shape.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
-    ensure!(count.and_then(|n| n.checked_mul(4)) == Some(size), "{size} bytes do not make {shape:?} floats");
+    ensure!(
+        count.and_then(|n| n.checked_mul(4)) == Some(size),
+        "{size} bytes do not fit the shape {shape:?} in single precision"
+    );
     let bytes = offset.checked_add(size).and_then(|end| data.get(offset..end));
-    let bytes = bytes.context("the data file ends before it")?;
+    let bytes = bytes.context("the data file ends before the variable")?;
     let (floats, _) = bytes.as_chunks::<4>();
     Ok(Some(Variable { shape, values: floats.iter().map(|b| f32::from_le_bytes(*b)).collect() }))
 }
@@ -123,7 +127,7 @@ fn table(bytes: &[u8]) -> Result<Pairs> {
     let start = bytes.len().checked_sub(FOOTER).context("the index is too short for a table")?;
     let footer = bytes.get(start..).unwrap_or_default();
     let magic = footer.last_chunk::<8>().map(|b| u64::from_le_bytes(*b));
-    ensure!(magic == Some(MAGIC), "the index is no table: it does not end as one");
+    ensure!(magic == Some(MAGIC), "the index is not a table, because its last bytes are wrong");
     let mut reader = Reader(footer);
     let _meta = (reader.varint()?, reader.varint()?);
     let handle = (reader.varint()?, reader.varint()?);
@@ -143,10 +147,10 @@ fn block(bytes: &[u8], (offset, size): (u64, u64)) -> Result<Pairs> {
     let body = bytes.get(offset..end).context("a block lies outside of the index")?;
     match bytes.get(end) {
         Some(0) => {}
-        Some(kind) => bail!("the index is compressed (type {kind}), which is not read"),
+        Some(kind) => bail!("the index is compressed (type {kind}), which is not supported"),
         None => bail!("the index ends within a block"),
     }
-    // Places where keys are stored whole follow the pairs, and their number is last.
+    // After the pairs come the restart points, where keys are stored in full, and their number.
     let restarts = body.last_chunk::<4>().map(|b| u32::from_le_bytes(*b)).context("a block is empty")?;
     let tail = (restarts as usize).checked_mul(4).and_then(|n| n.checked_add(4));
     let pairs = tail.and_then(|tail| body.len().checked_sub(tail)).and_then(|n| body.get(..n));
@@ -156,7 +160,7 @@ fn block(bytes: &[u8], (offset, size): (u64, u64)) -> Result<Pairs> {
     while !reader.0.is_empty() {
         let (shared, own, length) = (reader.varint()?, reader.varint()?, reader.varint()?);
         let shared = usize::try_from(shared)?;
-        ensure!(shared <= key.len(), "a key shares more than there is");
+        ensure!(shared <= key.len(), "a key shares more bytes than the key before has");
         key.truncate(shared);
         key.extend_from_slice(reader.take(own)?);
         out.push((key.clone(), reader.take(length)?.to_vec()));
@@ -164,7 +168,7 @@ fn block(bytes: &[u8], (offset, size): (u64, u64)) -> Result<Pairs> {
     Ok(out)
 }
 
-/// Bytes that are still to be read.
+/// The bytes that have not been read yet.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -175,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// Seven bits a byte, the lowest first.
+    /// A variable-length integer: seven bits per byte, the lowest first.
     fn varint(&mut self) -> Result<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -196,7 +200,7 @@ enum Field<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A protocol buffer's fields by their numbers, in their order.
+/// The fields of a protocol buffer in their order, each with its number.
 struct Message<'a>(Vec<(u64, Field<'a>)>);
 
 impl<'a> Message<'a> {
@@ -258,7 +262,7 @@ pub(crate) mod writer {
         out
     }
 
-    /// Keys share as much as they can with the key before.
+    /// A block in which each key shares the longest possible prefix with the key before.
     fn block(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut before: &[u8] = &[];
@@ -269,7 +273,7 @@ pub(crate) mod writer {
             out.extend(value);
             before = key;
         }
-        out.extend(0_u32.to_le_bytes()); // the one place of a whole key
+        out.extend(0_u32.to_le_bytes()); // the only restart point
         out.extend(1_u32.to_le_bytes());
         out
     }
@@ -285,11 +289,11 @@ pub(crate) mod writer {
         out.extend(dimensions);
         out.extend(numbers(&[4 << 3, offset as u64, 5 << 3, size as u64]));
         out.extend(numbers(&[6 << 3 | 5]));
-        out.extend([0; 4]); // a checksum
+        out.extend([0; 4]); // checksum, not read
         out
     }
 
-    /// Index and data of a checkpoint with these variables, sorted by name, two to a block.
+    /// Index and data of a checkpoint with these variables, which are sorted by name; two per block.
     pub(crate) fn checkpoint(variables: &[(String, Vec<usize>, Vec<f32>)]) -> (Vec<u8>, Vec<u8>) {
         let mut data = Vec::new();
         let mut pairs = vec![(Vec::new(), numbers(&[1 << 3, 1]))];
@@ -302,7 +306,7 @@ pub(crate) mod writer {
         let write = |bytes: Vec<u8>, index: &mut Vec<u8>| {
             let handle = numbers(&[index.len() as u64, bytes.len() as u64]);
             index.extend(bytes);
-            index.extend([0; 5]); // not compressed, and a checksum
+            index.extend([0; 5]); // not compressed; checksum, not read
             handle
         };
         for some in pairs.chunks(2) {
@@ -351,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_no_panic() {
+    fn damaged_files_are_errors_without_panic() {
         let (index, data) = small();
         assert!(Checkpoint::read(&index, &data[..data.len() - 1]).is_err());
         assert!(Checkpoint::read(&index[1..], &data).is_err());
@@ -359,7 +363,7 @@ mod tests {
         for end in 0..index.len() {
             assert!(Checkpoint::read(&index[..end], &data).is_err(), "{end}");
         }
-        // Any byte may be wrong; whether that shows depends on the byte.
+        // A wrong byte may go unnoticed, but must not cause a panic.
         for place in 0..index.len() {
             for bit in [1, 64, 128] {
                 let mut other = index.clone();

@@ -12,7 +12,7 @@ use super::tensorflow::Checkpoint;
 /// The parts of the wheel that are needed.
 pub(super) struct Wheel {
     pub(super) checkpoint: Checkpoint,
-    /// Of the checkpoint's data.
+    /// SHA-256 of the checkpoint's data file.
     pub(super) sha256: String,
     pub(super) tags: Vec<String>,
     pub(super) license: String,
@@ -22,7 +22,7 @@ impl Wheel {
     pub(super) fn read(path: &Path, model: &str) -> Result<Self> {
         let shown = path.display();
         let file = File::open(path).with_context(|| format!("{shown} cannot be read"))?;
-        let mut archive = zip::ZipArchive::new(file).with_context(|| format!("{shown} is no wheel"))?;
+        let mut archive = zip::ZipArchive::new(file).with_context(|| format!("{shown} is not a wheel"))?;
         let names: Vec<String> = archive
             .file_names()
             .map(|name| Ok(name?.into_owned()))
@@ -49,7 +49,7 @@ impl Wheel {
         let configuration = String::from_utf8_lossy(&bytes("musicnn/configuration.py")?).into_owned();
         let set = model.split('_').next().unwrap_or_default();
         let tags = labels(&configuration, &format!("{set}_LABELS"));
-        ensure!(!tags.is_empty(), "{shown} does not name the tags of {model}");
+        ensure!(!tags.is_empty(), "{shown} has no list of tags for {model}");
         let license = names.iter().find(|name| name.ends_with(".dist-info/LICENSE.md"));
         let license = bytes(license.with_context(|| format!("{shown} has no licence"))?)?;
         Ok(Self {
@@ -61,13 +61,13 @@ impl Wheel {
     }
 }
 
-/// The strings of a list in Python: `NAME = ['a', 'b']`.
+/// The strings of a Python list with a name: `NAME = ['a', 'b']`. Empty if there is no such list.
 fn labels(python: &str, name: &str) -> Vec<String> {
     let list = python
         .lines()
         .filter_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('='))
         .find_map(|rest| rest.trim().strip_prefix('[')?.strip_suffix(']'));
-    // Every second piece stands between quotes.
+    // Every second part is between quotes.
     list.unwrap_or_default().split('\'').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

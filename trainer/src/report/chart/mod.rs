@@ -27,7 +27,7 @@ const WIDE: f64 = 480.0;
 /// Around the chart of a file of its own, in pixels.
 const MARGIN: f64 = 16.0;
 
-/// A chart with a title for people who do not see it.
+/// A chart with a title, which is its text alternative.
 pub(crate) struct Chart {
     /// Width and height in pixels.
     size: Point,

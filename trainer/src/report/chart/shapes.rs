@@ -167,7 +167,7 @@ impl Text<'_> {
         Self { anchor: Some("end"), ..self }
     }
 
-    /// Of another size in pixels.
+    /// Sets the size in pixels.
     pub(crate) fn size(self, size: f64) -> Self {
         Self { size, ..self }
     }
@@ -177,12 +177,12 @@ impl Text<'_> {
         Self { size: SMALL, tone, ..self }
     }
 
-    /// In another colour.
+    /// Sets the colour.
     pub(crate) fn tone(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 
-    /// Rises by an angle.
+    /// Rises by an angle in degrees.
     pub(crate) fn rising(self, degrees: f64) -> Self {
         Self { degrees: Some(degrees), ..self }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Series {
 
 /// A chart of several curves over the epochs of a training.
 pub(crate) struct Curves<'a> {
-    /// For people who do not see the chart.
+    /// Title: the text alternative of the chart.
     pub(crate) title: String,
     /// Name of the vertical axis.
     pub(crate) y_name: &'a str,
