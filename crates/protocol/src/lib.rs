@@ -12,9 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+mod csv;
 pub mod decode;
 mod sections;
 
+pub use csv::{csv_cell, csv_guarded, csv_unguarded};
 pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
 use serde::{Deserialize, Serialize};
 

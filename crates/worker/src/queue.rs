@@ -175,7 +175,7 @@ async fn run(shared: &Rc<RefCell<Shared>>) {
         let batch = models.batch;
         let result = match job.task {
             Task::Analyse => song::analyse(&mut models, &job, shared).await,
-            Task::Stream => stream::analyse(&mut models, &job, shared).await,
+            Task::Stream => stream::analyse(&mut models, batch, &job, shared).await,
             Task::Explain { class } => {
                 explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }

@@ -70,11 +70,12 @@ async fn next(shared: &RefCell<Shared>, id: u32) -> Option<Piece> {
 /// predicted in order of time. Each piece is answered by [`Event::Wanted`] when it is done with.
 pub(crate) async fn analyse(
     models: &mut ActiveModels,
+    batch: usize,
     job: &Job,
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let ActiveModels { analyser, set, batch, .. } = models;
+    let ActiveModels { analyser, set, .. } = models;
     let mut song = Song::new(analyser, job)?;
     let mut progress = Progress::new(job.id, analyser, Vec::new(), started);
     loop {
@@ -83,7 +84,7 @@ pub(crate) async fn analyse(
         progress.total = song.told.map_or(0, |(_, segments)| segments as usize);
         loop {
             // The first answer comes from one segment.
-            let most = if progress.milliseconds_to_first.is_some() { (*batch).max(1) } else { 1 };
+            let most = if progress.milliseconds_to_first.is_some() { batch.max(1) } else { 1 };
             let ready = song.stream.ready(most);
             if ready.is_empty() {
                 break;

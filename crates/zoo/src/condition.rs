@@ -131,7 +131,7 @@ impl BandLevels {
     }
 }
 
-/// Measures [`BandLevels`] of a mono signal that comes piece by piece.
+/// Measures [`BandLevels`] of a mono signal that arrives in pieces.
 pub struct BandMeter {
     sample_rate: u32,
     stft: Stft,

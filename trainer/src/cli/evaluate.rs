@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_protocol::csv_guarded;
 use cratedigger_zoo::{argmax, probabilities};
 
 use super::output::line;
@@ -14,7 +15,7 @@ use crate::eval::{
     Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, evaluate_conditions, metrics_of,
     open_data, plan_of, pool, predict_part,
 };
-use crate::format::{causes, csv_text, percent};
+use crate::format::{causes, percent};
 use crate::progress::{note, warn, with_progress};
 use crate::report::{model_report, write_report};
 use crate::store::{RunFolder, UnderCondition};
@@ -185,7 +186,8 @@ fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Prediction
     for (part, predictions) in parts {
         for (level, rows) in [("track", &predictions.tracks), ("segment", &predictions.segments)] {
             for (id, label, log) in rows {
-                let row = [part, level, id.as_str(), name(*label), name(argmax(log))].map(csv_text);
+                let row = [part, level, id.as_str(), name(*label), name(argmax(log))]
+                    .map(|cell| csv_guarded(cell).into_owned());
                 let values = probabilities(log).into_iter().map(|p| format!("{p:.6}"));
                 writer.write_record(row.into_iter().chain(values))?;
             }
