@@ -19,7 +19,7 @@ super::texts! {
         }
         formats {
             en: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF and others, of any length, anywhere on this page.",
-            de: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF und andere, beliebig lang, an jeder Stelle dieser Seite.",
+            de: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF und andere, beliebig lang, irgendwo auf dieser Seite.",
         }
         choose_files { en: "Choose songs", de: "Stücke wählen" }
         choose_folder { en: "Choose a folder", de: "Ordner wählen" }

@@ -125,6 +125,12 @@ super::texts! {
             de: "Das Mikrofon konnte nicht benutzt werden. Erlaub es dieser Seite im Browser und versuch es \
                  noch einmal.",
         }
+        no_audio_context {
+            en: "Your browser passes on no sound. Some browsers need an audio output for that: connect \
+                 loudspeakers or headphones, then try again.",
+            de: "Dein Browser gibt keinen Ton weiter. Manche Browser brauchen dafür eine Tonausgabe: Schließ \
+                 Lautsprecher oder Kopfhörer an und versuch es noch einmal.",
+        }
         no_tab_sound {
             en: "No sound was shared. Choose a tab and turn on sharing of its sound.",
             de: "Es wurde kein Ton geteilt. Wähl einen Tab und schalte ein, dass sein Ton geteilt wird.",
@@ -214,6 +220,7 @@ impl Messages {
             Notice::NotPlayed => self.not_played,
             Notice::NoSongs => self.no_songs,
             Notice::NoMicrophone => self.no_microphone,
+            Notice::NoAudioContext => self.no_audio_context,
             Notice::NoTabSound => self.no_tab_sound,
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,

@@ -266,7 +266,7 @@ impl Decoder {
     fn count(&mut self, packet: &Packet, frames: u64) -> u64 {
         self.decoded += frames;
         if let Some(end) = packet.end {
-            // Positions may count from anywhere: the stream can be cut out of a longer one.
+            // Positions need not start at 0: the stream can be cut from a longer one.
             self.origin.get_or_insert(end.saturating_sub(self.decoded));
             self.last_end = Some(end);
         }

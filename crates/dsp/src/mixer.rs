@@ -1,33 +1,34 @@
 //! Mixing to mono where channels may cancel each other.
 
-/// Frames that are judged at once.
+/// Number of frames per test for cancellation.
 const CHUNK: usize = 4096;
-/// Power of the mix over the mean power of the channels, below which the channels cancel: −20 dB.
-/// The mix of 64 independent channels still has −18 dB.
+/// Threshold of the ratio of the mix's power to the mean power of the channels, below which the channels
+/// cancel: −20 dB. The mix of 64 independent channels has −18 dB.
 const CANCELS: f64 = 0.01;
-/// The same from which they no longer do: above, so that the mix does not flicker.
+/// Threshold of this ratio above which the channels no longer cancel. It is higher (hysteresis), so that
+/// the mix does not switch back and forth.
 const RECOVERS: f64 = 0.06;
-/// Chunks in a row that have to be above it.
+/// Number of consecutive chunks that must be above [`RECOVERS`].
 const RECOVERED: u32 = 2;
-/// Mean power below which there is nothing to judge: −100 dB of full scale.
+/// Mean power below which a chunk is not tested: −100 dB relative to full scale.
 const SILENT: f64 = 1e-10;
-/// What of the powers is kept from chunk to chunk: full power is below −20 dB after nine chunks,
+/// Factor by which old powers decay with each chunk: full power is below −20 dB after nine chunks,
 /// 0.8 s at 44.1 kHz.
 const MEMORY: f64 = 0.6;
 
-/// Mixes channels to mono: their mean, or one channel where they cancel.
+/// Mixes channels to mono: their mean, or a single channel if they cancel each other.
 ///
-/// Karaoke tracks and cables with swapped wires have the same sound in both channels with opposite
-/// signs; their mean is silence. Where the mean has less than −20 dB of the channels' power over
-/// about a second, the loudest channel alone is the mix. Elsewhere the mix is
-/// [`downmix`](crate::downmix)'s, bit by bit. A change between both is faded over one chunk of
-/// 4096 frames. The result does not depend on how the input was cut into pushes.
+/// Karaoke tracks and cables with swapped wires give the same sound in both channels with opposite signs;
+/// the mean of such channels is silence. If the mean is more than 20 dB below the channels' power over about
+/// a second, the mix is the loudest channel alone. Otherwise the mix equals [`downmix`](crate::downmix) bit
+/// by bit. A change between both is cross-faded over one chunk of 4096 frames. The result does not depend on
+/// how the input is divided into pushes.
 #[derive(Clone, Debug, Default)]
 pub struct Mixer {
     pending: Vec<Vec<f32>>,
     mean_power: f64,
     powers: Vec<f64>,
-    /// The channel that is used alone.
+    /// Index of the channel that is used alone, while the channels cancel.
     alone: Option<usize>,
     judged: bool,
     recovered: u32,
@@ -42,8 +43,8 @@ impl Mixer {
         Self::default()
     }
 
-    /// Takes channels of equal length and appends to `out` the mix that is ready. A change in the
-    /// number of channels ends what came before.
+    /// Takes channels of equal length and appends the finished part of the mix to `out`. A change of the
+    /// number of channels finishes the mix of the earlier channels.
     pub fn push(&mut self, channels: &[Vec<f32>], out: &mut Vec<f32>) {
         if self.pending.len() != channels.len() {
             self.finish(out);
@@ -80,8 +81,8 @@ impl Mixer {
         self.pending.iter_mut().for_each(Vec::clear);
     }
 
-    /// Frame at which the channels cancel for the first time, and the number of frames in which
-    /// they do.
+    /// The first frame at which the channels cancel, and the number of frames at which they do; `None` if
+    /// they never cancel.
     pub fn cancelled(&self) -> Option<(u64, u64)> {
         self.first.map(|first| (first, self.cancelled))
     }
@@ -109,7 +110,7 @@ impl Mixer {
         if all > SILENT * (end - start) as f64 {
             let ratio = self.mean_power / all;
             if self.alone.is_none() && ratio < CANCELS {
-                // The first of the loudest.
+                // The loudest channel, the first of equals.
                 self.alone = (0..self.powers.len()).rev().max_by(|a, b| {
                     let of = |index: &usize| self.powers.get(*index).copied().unwrap_or(0.0);
                     of(a).total_cmp(&of(b))

@@ -204,7 +204,7 @@ impl BandMeter {
     }
 }
 
-/// The conditions of a song: its mono signal at `sample_rate` Hz, and the meter that saw its original
+/// The conditions of a song, from its mono signal at `sample_rate` Hz and the meter that got its original
 /// samples.
 ///
 /// # Errors
