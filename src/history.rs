@@ -1,7 +1,9 @@
 //! Results of earlier visits, never sound: kept in the browser's database if the visitor allows it, and
 //! exported as files.
 
-use cratedigger_protocol::{Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Tag};
+use cratedigger_protocol::{
+    Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Section, SectionLabel, Tag, csv_cell,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -10,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use crate::probabilities::Probabilities;
 use crate::state::{Answer, Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
-use crate::{glue, settings, text};
+use crate::{glue, settings};
 
 /// Result of one song, as stored and exported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Record {
     /// Tags, the strongest first. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Tag>,
+    /// Sections. Missing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sections: Vec<Section>,
     /// Conditions under which the networks are less accurate. Missing in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
@@ -87,6 +92,7 @@ impl Record {
             none: result.none,
             non_music: result.non_music,
             tags: result.tags,
+            sections: result.sections,
             conditions: result.conditions,
             networks: result.set,
             character: song.character.get_untracked(),
@@ -129,11 +135,14 @@ impl Record {
             none: self.none,
             non_music: self.non_music,
             tags: self.tags,
+            sections: self.sections.into_iter().map(|section| order.section(section)).collect(),
             conditions: self.conditions,
             set: self.networks,
             device: self.device,
             milliseconds: self.milliseconds,
             milliseconds_to_first: self.milliseconds_to_first,
+            workers: 0,
+            memory: 0.0,
         }));
     }
 }
@@ -152,9 +161,9 @@ impl Record {
         let tags: Vec<_> = self.tags.iter().map(|tag| format!("{} {:.3}", tag.name, tag.strength)).collect();
         let conditions: Vec<_> = self.conditions.iter().map(|condition| condition_id(*condition)).collect();
         [
-            text::csv_cell(kind.unwrap_or_default()),
+            csv_cell(kind.unwrap_or_default()),
             probability.unwrap_or_default(),
-            text::csv_cell(&tags.join("; ")),
+            csv_cell(&tags.join("; ")),
             conditions.join("; "),
         ]
     }
@@ -220,6 +229,16 @@ impl Order<'_> {
             at.and_then(|at| values.get(at)).copied().unwrap_or_default()
         };
         self.new.iter().map(value).collect()
+    }
+
+    /// A section with the current index of its class.
+    fn section(&self, mut section: Section) -> Section {
+        if let SectionLabel::Class { class } = &mut section.label {
+            let name = self.old.get(*class as usize);
+            let now = name.and_then(|name| self.new.iter().position(|new| new == name));
+            *class = now.and_then(|now| u32::try_from(now).ok()).unwrap_or(u32::MAX);
+        }
+        section
     }
 
     fn member(&self, name: &str, probabilities: &[f32]) -> MemberOutput {
@@ -324,8 +343,8 @@ fn csv(classes: &[String], records: &[Record]) -> String {
     for record in records {
         let added = js_sys::Date::new(&JsValue::from_f64(record.added)).to_iso_string();
         let cells = [
-            text::csv_cell(&record.name),
-            text::csv_cell(&record.genre),
+            csv_cell(&record.name),
+            csv_cell(&record.genre),
             if record.is_sure() { "yes".into() } else { "no".into() },
             format!("{:.2}", record.seconds),
             String::from(added),

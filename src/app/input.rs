@@ -4,16 +4,21 @@
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{ClipboardEvent, DragEvent, Element, KeyboardEvent};
+use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Element, KeyboardEvent};
 
 use super::Page;
+use crate::glue;
 use crate::state::State;
 
 /// Accepts files anywhere in the window. Returns whether files are being dragged over it.
 pub fn accept_files(page: Page) -> ReadSignal<bool> {
     let (dragging, set_dragging) = signal(false);
+    // Some browsers announce files by their addresses only, and their contents are hidden until the drop.
     let holds_files = |event: &DragEvent| {
-        event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
+        event.data_transfer().is_some_and(|data| {
+            let types = data.types();
+            types.includes(&"Files".into(), 0) || types.includes(&"text/uri-list".into(), 0)
+        })
     };
     let over = move |event: DragEvent| {
         if holds_files(&event) {
@@ -41,7 +46,9 @@ pub fn accept_files(page: Page) -> ReadSignal<bool> {
     let _ = window_event_listener(ev::paste, move |event: ClipboardEvent| {
         let data = event.clipboard_data();
         // Pasted text is ignored.
-        if data.as_ref().is_some_and(|data| data.types().includes(&"Files".into(), 0)) {
+        let files =
+            |data: &DataTransfer| data.types().includes(&"Files".into(), 0) || glue::has_address(data);
+        if data.as_ref().is_some_and(files) {
             event.prevent_default();
             page.take_data(data.as_ref());
         }

@@ -47,6 +47,20 @@ super::texts! {
         time { en: "Time", de: "Zeit" }
         first { en: "First", de: "Erstes" }
         second { en: "Second", de: "Zweites" }
+        sections { en: "Sections: {0}", de: "Teile: {0}" }
+        sections_words {
+            en: "A hidden Markov model joins neighbouring segments to sections, so that single segments do not \
+                 flicker.",
+            de: "Ein Hidden-Markov-Modell fasst benachbarte Abschnitte zu Teilen zusammen, damit einzelne \
+                 Abschnitte nicht flackern.",
+        }
+        sections_table { en: "Sections of the song", de: "Teile des Stücks" }
+        sections_export { en: "Save the sections", de: "Teile speichern" }
+        length { en: "Length", de: "Länge" }
+        content { en: "Content", de: "Inhalt" }
+        audacity { en: "Audacity labels", de: "Audacity-Textmarken" }
+        cue { en: "CUE sheet", de: "CUE-Sheet" }
+        chapters { en: "Chapters (JSON)", de: "Kapitel (JSON)" }
         third { en: "Third", de: "Drittes" }
     }
 }

@@ -1,6 +1,6 @@
 //! The answer about a song or a segment, as the page shows it.
 
-use cratedigger_protocol::NonMusic;
+use cratedigger_protocol::{NonMusic, SectionLabel};
 
 /// A kind of non-music sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,15 @@ impl Answer {
         match non_music {
             Some(NonMusic { kind, rejected: true, .. }) => Some(Self::NonMusic(Sound::of(kind))),
             _ => best.map(|class| if none { Self::NoneOfThese } else { Self::Genre(class) }),
+        }
+    }
+
+    /// The answer that a section stands for; `None` for silence.
+    pub fn of_section(label: &SectionLabel) -> Option<Self> {
+        match label {
+            SectionLabel::Class { class } => Some(Self::Genre(*class as usize)),
+            SectionLabel::NonMusic { name } => Some(Self::NonMusic(Sound::of(name))),
+            SectionLabel::Silence => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Segments of a song's timeline.
 
-use cratedigger_protocol::NonMusic;
+use cratedigger_protocol::{NonMusic, Section};
 
 use super::answer::Answer;
 use crate::probabilities::Probabilities;
@@ -56,6 +56,15 @@ impl Run {
     /// The genre; `None` for silence and for non-music.
     pub fn class(&self) -> Option<usize> {
         self.answer?.class()
+    }
+
+    /// The sections of a song, which are smoothed in time.
+    pub fn of_sections(sections: &[Section]) -> Vec<Self> {
+        let run = |section: &Section| Self {
+            answer: Answer::of_section(&section.label),
+            range: TimeRange { from: section.start, span: section.end - section.start },
+        };
+        sections.iter().map(run).collect()
     }
 
     /// Joins the segments of a song, which are in order of time. Segments that have not arrived leave gaps.

@@ -38,6 +38,8 @@ const READY = {
     altered("telephone", 0.57),
     figure("non-music", 0.97, { protocol: "kinds left out", n: 173 }),
     figure("music-accepted", 0.992, { protocol: "validation", n: 148 }),
+    figure("track", 0.86, { protocol: "track-5-fold", n: 930, interval: [0.84, 0.88] }),
+    figure("segment", 0.98, { protocol: "segment", n: 1860 }),
   ],
   goldenDifference: 0,
   goldenTolerance: 0.001,
@@ -211,6 +213,10 @@ test("segments in any order, a settled answer, tags and conditions: shown, expla
     assert.deepEqual(await rows.evaluateAll((rows) => rows.map((row) => row.dataset.condition)), ["telephone", "room"]);
     assert.match(await rows.first().innerText(), /179 clips.*57%.*40% to 70%/s);
     assert.match(await part(page, "non-music-figures").innerText(), /173 .*97%.*148 .*99%/s);
+    const again = part(page, "other-splits").locator("tbody tr");
+    assert.equal(await again.count(), 2);
+    assert.match(await again.first().innerText(), /930 clips.*86%.*84% to 88%/s);
+    assert.match(await again.last().innerText(), /1860 .*98%/s);
     // The headline is the accuracy on unaltered recordings, without accuracies under other conditions.
     assert.match(await part(page, "about").innerText(), /Of 117 test clips .* classified 81% correctly/s);
     assert.doesNotMatch(await part(page, "about").locator("table").first().innerText(), /53%|57%|97%/);
@@ -243,9 +249,10 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     await segment(page, 0, ROCK, { none: true, nonMusic: speech(0.2, false), songNonMusic: speech(0.8) });
     await segment(page, 1, HIPHOP, { none: true, nonMusic: speech(0.94), songNonMusic: speech(0.97) });
     await waveform(page, 0, 90);
-    await finish(page, HIPHOP, { none: true, nonMusic: speech(0.97) });
+    await finish(page, HIPHOP, { none: true, nonMusic: speech(0.97), tags: [{ name: "rock", strength: 0.4 }] });
 
     const shown = async () => {
+      assert.equal(await part(page, "tags").count(), 0);
       await says(page, "No music: speech");
       assert.equal(await answer.getAttribute("data-non-music"), "speech");
       assert.equal(await answer.getAttribute("data-class"), null);
@@ -269,7 +276,7 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     await cell(page, 1).click();
     await part(page, "moment").filter({ hasText: "No music: speech 94%" }).waitFor();
     await part(page, "as-table").locator("summary").click();
-    assert.equal(await part(page, "as-table").getByText("No music: speech").count(), 2);
+    await until("the table", async () => (await part(page, "as-table").getByText("No music: speech").count()) === 2);
     await accessible(page, "no music");
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 900 });
@@ -303,7 +310,7 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     assert.deepEqual(talk.segments.map(({ nonMusic }) => nonMusic.rejected), [false, true, true]);
     const csv = (await download(page, () => part(page, "export-csv").click())).trim().split("\r\n");
     const line = (name) => csv.find((line) => line.startsWith(name));
-    assert.match(line("talk.wav"), /^talk\.wav,hiphop,no,.*,speech,0\.97000,,$/);
+    assert.match(line("talk.wav"), /^talk\.wav,hiphop,no,.*,speech,0\.97000,rock 0\.400,$/);
     assert.match(line("odd.wav"), /^odd\.wav,rock,no,.*,,0\.10000,,$/);
     const picture = await download(page, () => part(page, "save-picture").click());
     assert.equal(picture.slice(1, 4), "PNG");
@@ -322,4 +329,44 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     await accessible(page, "no music, conference, German");
     const [inner, scroll] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
     assert.ok(scroll <= inner, `conference: ${scroll} of ${inner}`);
+  }));
+
+test("sections: over the segments, as a table that seeks, as four kinds of file, and after a reload", () =>
+  drive({}, async ({ page, site }) => {
+    await rehearse(page, site);
+    await begin(page, "mix.wav", 6);
+    await waveform(page, 0, 180);
+    for (const [index, best] of [ROCK, HIPHOP, ROCK, ROCK, ROCK].entries()) await segment(page, index, best);
+    await segment(page, 5, ROCK, { nonMusic: speech(0.97) });
+    assert.equal(await part(page, "sections").count(), 0);
+    // Four runs of segments so far, then two sections.
+    const names = () => page.locator(".runs .run-long").allInnerTexts();
+    assert.deepEqual(await names(), ["Rock", "Hip-hop", "Rock", "Speech"]);
+    const sections = [
+      { start: 0, end: 15, label: { kind: "class", class: ROCK }, probability: 0.7 },
+      { start: 15, end: 18, label: { kind: "non-music", name: "speech" }, probability: 0.97 },
+    ];
+    await finish(page, ROCK, { sections });
+    await until("sections in the ribbon", async () => String(await names()) === "Rock,Speech");
+    // Segments are still there, each a button.
+    assert.equal(await part(page, "segment").count(), 6);
+    await part(page, "sections").locator("summary").click();
+    const rows = part(page, "sections").locator("tbody tr");
+    assert.match(await rows.first().innerText(), /0:00–0:15\s+0:15\s+Rock\s+70%/);
+    assert.match(await rows.last().innerText(), /0:15–0:18\s+0:03\s+No music: speech\s+97%/);
+    await part(page, "section").last().click();
+    await until("the second section", async () => (await part(page, "track").getAttribute("aria-valuenow")) === "15");
+    await accessible(page, "sections");
+    const saved = (id) => download(page, () => part(page, `sections-${id}`).click());
+    assert.equal(
+      await saved("csv"),
+      "start,end,label,probability\n0.000,15.000,Rock,0.7000\n15.000,18.000,No music: speech,0.9700\n",
+    );
+    assert.equal(await saved("audacity"), "0.000000\t15.000000\tRock\n15.000000\t18.000000\tNo music: speech\n");
+    assert.match(await saved("cue"), /^FILE "mix.wav" WAVE\n {2}TRACK 01 AUDIO\n[^]*INDEX 01 00:15:00\n$/);
+    const { chapters } = JSON.parse(await saved("chapters"));
+    assert.deepEqual(chapters[1], { startTime: 15, endTime: 18, title: "No music: speech" });
+    await page.reload();
+    await part(page, "row-show").first().click();
+    await until("sections of the history", async () => String(await names()) === "Rock,Speech");
   }));

@@ -68,6 +68,7 @@ test("settings: theme, language, motion and device are stored; the diagnostics n
     await until("the clipboard", async () => (await page.evaluate(() => navigator.clipboard.readText())).length > 0);
     const diagnostics = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(diagnostics, /CPU: ready, [\d.]+ ms per segment/);
+    assert.match(diagnostics, /4 s: .*, workers 1, \d+ MB/);
     assert.doesNotMatch(diagnostics, /private-name/);
     await part(page, "language-de").check({ force: true });
     assert.match(await part(page, "settings").innerText(), /Einstellungen/);
@@ -243,4 +244,15 @@ test("the votes of the networks are shown, and where they disagree", () =>
     assert.equal(await cells.count(), 10);
     assert.match(await part(page, "about").innerText(), /24% to 76%/);
     await accessible(page, "confusion");
+  }));
+
+test("a browser that is too old is told so before anything is loaded", () =>
+  drive({ locale: "de-DE" }, async ({ page, site }) => {
+    await page.addInitScript(() => {
+      const supports = CSS.supports.bind(CSS);
+      CSS.supports = (...what) => !String(what).includes(":has") && supports(...what);
+    });
+    await page.goto(site.url);
+    await page.getByText("Chrome oder Edge 111").waitFor();
+    assert.ok(!site.requests.some((name) => name.endsWith(".wasm")), site.requests.join(" "));
   }));

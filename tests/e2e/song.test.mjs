@@ -190,21 +190,25 @@ test("why: the reasons for a genre are marked in the spectrogram and listed; the
     await open(page, site);
     await part(page, "example").click();
     await state(page, "done");
-    const genre = await part(page, "segment").nth(1).getAttribute("data-class");
-    assert.match(genre, /^\d$/, "the second segment of the example has a genre");
-    await part(page, "segment").nth(1).click();
+    // A segment of the example with a genre, because a synthetic sound can also be non-music.
+    const genres = await part(page, "segment").evaluateAll((all) => all.map((cell) => cell.dataset.class));
+    const index = genres.findIndex((genre, place) => place > 0 && genre !== undefined);
+    const genre = genres[index];
+    assert.match(String(genre), /^\d$/, String(genres));
+    const clock = (place) => `0:${String(3 * place).padStart(2, "0")}`;
+    await part(page, "segment").nth(index).click();
     await until("the segment's genre", async () => (await part(page, "why-genre").inputValue()) === genre);
-    await until("the segment's moment", async () => (await part(page, "why").innerText()).includes("0:03 · "));
+    await until("the segment's moment", async () => (await part(page, "why").innerText()).includes(`${clock(index)} · `));
     await part(page, "why-ask").click();
     await part(page, "why-answer").waitFor();
     const [left, right] = await part(page, "spotlight").evaluate((canvas) => {
       const [here, lane] = [canvas.getBoundingClientRect(), canvas.parentElement.getBoundingClientRect()];
       return [(here.left - lane.left) / lane.width, (here.right - lane.left) / lane.width];
     });
-    assert.ok(Math.abs(left - 1 / 12) < 0.01 && Math.abs(right - 2 / 12) < 0.01, `${left} to ${right}`);
+    assert.ok(Math.abs(left - index / 12) < 0.01 && Math.abs(right - (index + 1) / 12) < 0.01, `${left} to ${right}`);
     assert.ok((await colours(part(page, "spotlight"))) >= 1);
     const first = await part(page, "why-answer").innerText();
-    assert.match(first, /0:03 and 0:06/);
+    assert.ok(first.includes(`${clock(index)} and ${clock(index + 1)}`), first);
     // The reasons for another genre differ.
     await part(page, "why-genre").selectOption(String((Number(genre) + 3) % 10));
     await part(page, "why-ask").click();

@@ -23,9 +23,13 @@ async function openBlank(page, site) {
   await page.goto(`${site.url}blank.html`);
 }
 
-/** Starts a worker and has it load the networks in `models`; returns its answer as `[header, logits]`. */
-async function load(page, site, name, models = "models") {
-  const script = `const base = ${JSON.stringify(site.url)}; const name = "${name}";\n${await readFile(SHIM, "utf8")}`;
+/**
+ * Starts a worker and has it load the networks in `models`; returns its answer as `[header, logits]`. The worker and
+ * its helpers run `before` first.
+ */
+async function load(page, site, name, models = "models", before = "") {
+  const shim = await readFile(SHIM, "utf8");
+  const script = `${before}\nconst base = ${JSON.stringify(site.url)}; const name = "${name}";\n${shim}`;
   site.overlay.set("start.js", Buffer.from(script));
   await page.evaluate(() => {
     window.worker?.terminate();
@@ -47,7 +51,7 @@ const ask = (page, request) =>
     request,
   );
 
-/** Has the worker analyse a song; returns all its messages, each with the length of its payload. */
+/** Has the worker analyse a song; returns all its messages, each with the length of its payload and its sum. */
 async function analyse(page, site, buffer, rate) {
   site.overlay.set("song.wav", buffer);
   return page.evaluate(async (sampleRate) => {
@@ -59,7 +63,7 @@ async function analyse(page, site, buffer, rate) {
       const { worker } = window;
       worker.onerror = ({ message }) => reject(new Error(message));
       worker.onmessage = ({ data: [header, payload] }) => {
-        events.push({ ...header, payload: payload?.length ?? 0 });
+        events.push({ ...header, payload: payload?.length ?? 0, sum: payload?.reduce((sum, value) => sum + value, 0) });
         if (["finished", "failed", "cancelled"].includes(header.type)) resolve(events);
       };
       worker.postMessage([{ type: "analyse", id: 7, sampleRate }, ...channels], channels.map(({ buffer }) => buffer));
@@ -135,6 +139,67 @@ test("the CPU worker has the golden logits, and the native probabilities of ever
     assert.deepEqual([full.type, full.device, full.set], ["ready", "cpu", "full"]);
     await sameLogits(full, fullLogits, "full.json");
     sameSong(await analyse(page, site, buffer, rate), full.classes, await classify(folder, buffer, "full.json"));
+  }));
+
+/** Runs in a worker: pretends a number of cores. Helpers behave as `harm` says. */
+function cores(count, harm) {
+  Object.defineProperty(navigator, "hardwareConcurrency", { get: () => count });
+  if (self.name !== "helper") {
+    // Each turn waits until every helper has said something, so that all take part, however busy the machine is.
+    const helpers = [];
+    const { Worker } = self;
+    self.Worker = class extends Worker {
+      constructor(...given) {
+        super(...given);
+        helpers.push(new Promise((resolve) => ["message", "error"].forEach((type) => this.addEventListener(type, resolve))));
+      }
+    };
+    const { postMessage } = MessagePort.prototype;
+    MessagePort.prototype.postMessage = function (...given) {
+      Promise.all(helpers).then(() => postMessage.apply(this, given));
+    };
+    return;
+  }
+  if (harm === "no start") throw new Error("on purpose");
+  const post = self.postMessage.bind(self);
+  let said = 0;
+  self.postMessage = (...given) => {
+    said += 1;
+    if (harm === "none" || said === 1) post(...given);
+    if (harm === "wrong" && said > 1) post([{ type: "nonsense" }]);
+    if (harm === "close" && said > 1) self.close();
+  };
+}
+
+test("helpers share a long song, and its messages are those of one worker, even if helpers are lost", () =>
+  drive({ errors: [/on purpose/] }, async ({ page, site }) => {
+    await openBlank(page, site);
+    const buffer = song(9, 100, { silentFrom: 30, silentTo: 36 });
+    const told = async (count, harm) => {
+      const before = `(${cores})(${count}, "${harm}");`;
+      const [ready] = await load(page, site, "worker-cpu", "models", before);
+      assert.equal(ready.type, "ready", JSON.stringify(ready));
+      const events = await analyse(page, site, buffer, 22_050);
+      const { milliseconds, millisecondsToFirst, workers, memory, ...last } = events.pop();
+      assert.equal(last.type, "finished", JSON.stringify(last));
+      assert.ok(milliseconds >= millisecondsToFirst && memory > 1e6 * workers, `${memory} bytes for ${workers}`);
+      return { workers, events: [...events, last] };
+    };
+    const alone = await told(1, "none");
+    assert.equal(alone.workers, 1);
+    assert.equal(alone.events.filter(({ type }) => ["segment", "silent"].includes(type)).length, 33);
+    for (const [count, harm, expected] of [
+      [2, "none", 2],
+      [16, "none", 3],
+      [3, "no start", 1],
+      [3, "wrong", 1],
+      [3, "close", 1],
+      [3, "no answer", 1],
+    ]) {
+      const { workers, events } = await told(count, harm);
+      assert.equal(workers, expected, `${count} cores, ${harm}`);
+      assert.deepEqual(events, alone.events, `${count} cores, ${harm}`);
+    }
   }));
 
 test("the WebGPU worker has the golden logits, and the native probabilities of every segment", () =>

@@ -1,4 +1,4 @@
-//! Numbers as text: percentages, counts, sizes.
+//! Text: percentages, counts, sizes, errors.
 
 /// A fraction in per cent with one digit: `0.8146` → `81.5 %`.
 pub fn percent(fraction: f64) -> String {
@@ -26,9 +26,33 @@ pub fn thousands(count: u64) -> String {
     groups.join(",")
 }
 
+/// An error with its causes, each told once: many errors name their cause themselves.
+pub fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        use anyhow::Context as _;
+        let error = std::fs::read("no/such/file").context("the file cannot be read").unwrap_err();
+        let error = error.context("the file cannot be read: no luck");
+        let text = causes(&error);
+        assert_eq!(text.matches("cannot be read").count(), 1, "{text}");
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
+    }
 
     #[test]
     fn numbers_are_readable() {

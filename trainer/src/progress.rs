@@ -1,6 +1,9 @@
 //! Progress on the terminal: bars, the display of a training run, warnings.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::Interrupter;
 use burn::train::metric::{
@@ -32,10 +35,22 @@ pub fn with_progress<T>(prefix: &str, act: impl FnOnce(&dyn Fn(usize, usize)) ->
     result
 }
 
+/// Writes a line to standard error. If that is closed, the line is lost: there is no other place to report it.
+pub fn note(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints a warning to standard error.
-#[expect(clippy::print_stderr, reason = "a warning to the user")]
 pub fn warn(text: &str) {
-    eprintln!("warning: {text}");
+    note(format_args!("warning: {text}"));
+}
+
+/// Prints a warning, unless it was printed before: a cross-validation opens its data set for every fold.
+pub fn warn_once(text: &str) {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+        warn(text);
+    }
 }
 
 /// The display of a training run: a bar and one line per epoch, or burn's full-screen display.
@@ -107,7 +122,6 @@ impl Display {
     }
 
     /// Ends the epoch with its validation loss and accuracy. `line` is the epoch's summary.
-    #[expect(clippy::print_stderr, reason = "progress of a command-line program")]
     pub fn end_epoch(&mut self, loss: f64, accuracy: f64, line: &str) {
         match &mut self.tui {
             Some(tui) => {
@@ -119,7 +133,7 @@ impl Display {
             }
             None => {
                 self.bar.finish_and_clear();
-                eprintln!("{line}");
+                note(line);
             }
         }
     }

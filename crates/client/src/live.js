@@ -1,6 +1,8 @@
 // Capture of live sound, and the WAV file of a recording. Nothing here speaks to a network.
 
 const SEGMENT_SECONDS = 3;
+// Time in which the first samples come, where the audio context runs at all.
+const PATIENCE_MS = 4000;
 const LONGEST_SECONDS = 600;
 
 function wav(blocks, rate, name) {
@@ -54,7 +56,8 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const context = new AudioContext();
   try {
     await context.audioWorklet.addModule(tapUrl);
-    await context.resume();
+    // Without an audio output, this never settles in Firefox, and nothing below needs its end.
+    context.resume().catch(() => {});
   } catch (error) {
     release();
     await context.close();
@@ -68,7 +71,10 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const tap = new AudioWorkletNode(context, "tap");
   const mute = new GainNode(context, { gain: 0 });
   source.connect(tap).connect(mute).connect(context.destination);
+  let heard;
+  const first = new Promise((resolve) => (heard = resolve));
   tap.port.onmessage = ({ data }) => {
+    heard(true);
     blocks.push(data);
     total += data.length;
     let peak = 0;
@@ -89,6 +95,14 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
     if (total / rate > LONGEST_SECONDS) onEnd();
   };
   track.onended = onEnd;
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+  if (!(await Promise.race([first, late]))) {
+    tap.port.onmessage = null;
+    track.onended = null;
+    release();
+    context.close().catch(() => {});
+    throw new DOMException("the audio context does not run", "TimeoutError");
+  }
   return {
     async stop(name) {
       tap.port.onmessage = null;

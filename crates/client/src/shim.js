@@ -1,10 +1,13 @@
 // Starts one worker's WebAssembly. The client declares `base` (the folder with the worker's files) and
-// `name` above this text and runs it from a blob: URL; worker.rs says why.
+// `name` above this text and runs it from a blob: URL; worker.rs says why. A worker starts its helpers with
+// the same script; these get the compiled module as their first message.
 
 // A worker receives messages as soon as this script has run, and the module is compiled only after
 // that. Messages that come in between are kept, or they would be lost.
 const early = [];
-const keep = (event) => early.push(event.data);
+let take;
+const given = new Promise((resolve) => (take = resolve));
+const keep = ({ data }) => (data instanceof WebAssembly.Module ? take(data) : early.push(data));
 self.addEventListener("message", keep);
 
 const dead = (detail) =>
@@ -15,7 +18,8 @@ self.addEventListener("unhandledrejection", (event) => dead(event.reason));
 
 try {
   importScripts(`${base}${name}.js`);
-  wasm_bindgen({ module_or_path: `${base}${name}_bg.wasm` }).then(() => {
+  const module = self.name === "helper" ? given : `${base}${name}_bg.wasm`;
+  wasm_bindgen({ module_or_path: module }).then(() => {
     self.removeEventListener("message", keep);
     for (const data of early) self.dispatchEvent(new MessageEvent("message", { data }));
   }, dead);

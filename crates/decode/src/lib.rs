@@ -9,6 +9,7 @@
 //! | any file → blocks of `f32` channels at the file's own rate | [`Decoder`] |
 //! | blocks → mono, also if the channels cancel each other | [`Mixer`] |
 //! | file → mono at one or several rates | [`MonoReader`] |
+//! | names of files: sound, sound that is not read, no one's songs | [`is_sound_name`], [`unread_format`], [`is_clutter`] |
 //!
 //! # Formats
 //!
@@ -55,12 +56,16 @@ mod decoder;
 mod demux;
 mod error;
 mod mono;
+mod names;
 mod note;
+mod skip;
 mod sniff;
 mod source;
 
+pub use cratedigger_dsp::Mixer;
 pub use decoder::{Block, Decoder};
 pub use error::DecodeError;
-pub use mono::{Mixer, MonoReader};
+pub use mono::MonoReader;
+pub use names::{EXTENSIONS, is_clutter, is_sound_name, unread_format};
 pub use note::{Note, Notes};
 pub use source::ReadSeek;

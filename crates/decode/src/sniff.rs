@@ -134,18 +134,23 @@ pub(crate) fn open(mut source: Source, hint: &str, notes: &mut Notes) -> Result<
         if let Some(what) = listed(&NO_SOUND) {
             return Err(DecodeError::NotAudio(what));
         }
-        if is_text(&start) {
-            return Err(DecodeError::NotAudio("plain text".to_owned()));
-        }
     }
     // Frames after junk: a tag of a wrong length, the end of another frame, a player's header.
     let hint = hint.trim_start_matches('.').to_ascii_lowercase();
     let named = tagged || ["mp3", "mp2", "mp1", "mpga", "mpa", "aac", "adts"].contains(&hint.as_str());
+    // What a server wrote before a stream is text, too.
+    let text = !tagged && is_text(&start);
+    if text && !named {
+        return Err(DecodeError::NotAudio("plain text".to_owned()));
+    }
     let from = source.position();
     if let Some((at, family)) = frames_after_junk(&mut source, if named { JUNK_NAMED } else { JUNK })? {
         source.seek(from + at as u64)?;
         let format = if family == Family::Mpeg { "an MP3 file" } else { "an AAC file" };
         return opened(Box::new(Framed::new(source, family)), format);
+    }
+    if text {
+        return Err(DecodeError::NotAudio("plain text".to_owned()));
     }
     Err(unknown(&start, tagged || named))
 }

@@ -17,8 +17,8 @@ type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
 pub struct Backend {
     /// Kind of the device in the protocol.
     pub(crate) kind: DeviceKind,
-    /// Segments per batch.
-    pub(crate) batch: usize,
+    /// Segments per batch: sizes to choose from by measurement, the smallest first.
+    pub(crate) batches: &'static [usize],
     /// Opens the device.
     pub(crate) open: fn() -> Opening,
 }
@@ -42,19 +42,20 @@ impl Backend {
 
 #[cfg(feature = "cpu")]
 impl Backend {
-    /// One core with SIMD. Large batches would hardly be faster.
+    /// CPU with SIMD. Large batches would hardly be faster, so only one size is used.
     pub const CPU: Self = Self {
         kind: DeviceKind::Cpu,
-        batch: 4,
+        batches: &[4],
         // Cannot fail.
-        open: || Box::pin(async { Ok((Device::flex(), "one core, WebAssembly SIMD".into())) }),
+        open: || Box::pin(async { Ok((Device::flex(), "WebAssembly SIMD".into())) }),
     };
 }
 
 #[cfg(feature = "gpu")]
 impl Backend {
-    /// WebGPU. Batches are large enough to use the GPU efficiently and small enough to show progress.
-    pub const GPU: Self = Self { kind: DeviceKind::WebGpu, batch: 8, open: || Box::pin(gpu::open()) };
+    /// WebGPU. Large GPUs need large batches; with larger ones than these, a song would show no progress.
+    pub const GPU: Self =
+        Self { kind: DeviceKind::WebGpu, batches: &[8, 16, 32], open: || Box::pin(gpu::open()) };
 }
 
 #[cfg(feature = "gpu")]

@@ -12,19 +12,23 @@ mod device;
 mod embed;
 mod explain;
 mod queue;
+mod share;
 mod song;
 mod source;
+mod stream;
 mod wire;
 
 pub use device::Backend;
 
-use cratedigger_protocol::{Event, FailureKind, ModelInfo, ModelSet, Rule};
+use cratedigger_protocol::{DeviceKind, Event, FailureKind, Metric, ModelInfo, ModelSet, Rule};
 use cratedigger_zoo::{
     AnalyseError, Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry,
 };
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+
+use crate::share::Fetched;
 
 /// An error of this worker: a kind for the page, a detail for a developer.
 #[derive(Debug)]
@@ -50,13 +54,21 @@ pub fn start(backend: Backend) {
     if console_log::init_with_level(log::Level::Warn).is_err() {
         web_sys::console::warn_1(&"logging could not be set up".into());
     }
-    queue::listen(backend);
+    if wire::scope().name() == share::NAME {
+        share::helper::listen(backend);
+    } else {
+        queue::listen(backend);
+    }
 }
 
 /// The networks in use.
 pub(crate) struct ActiveModels {
     pub(crate) analyser: Analyser,
     pub(crate) set: ModelSet,
+    /// Segments per batch.
+    pub(crate) batch: usize,
+    /// For helpers. `None` on a GPU, which one worker keeps busy.
+    pub(crate) fetched: Option<Fetched>,
 }
 
 /// Fetches, loads, checks and times networks; answers with [`Event::Ready`].
@@ -66,10 +78,7 @@ pub(crate) async fn load(
     rule: Option<Rule>,
     backend: Backend,
 ) -> Result<ActiveModels, Failure> {
-    let (mut manifest, more) = fetch_manifest(base, set).await?;
-    if let Some(rule) = rule {
-        manifest.ensemble = with_rule(rule, &manifest.ensemble);
-    }
+    let Fetch { manifest, json, more } = fetch_manifest(base, set, rule).await?;
     let mut weights = Vec::with_capacity(manifest.models.len());
     for model in &manifest.models {
         // The hash makes the URL of a new release differ from that of a cached file.
@@ -77,10 +86,11 @@ pub(crate) async fn load(
         weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
     }
     let (device, device_name) = backend.device().await?;
+    let bytes = weights.iter().map(Uint8Array::to_vec).collect();
     let mut analyser =
-        Analyser::load(&manifest, weights, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
+        Analyser::load(&manifest, bytes, &device).map_err(|e| Failure::new(FailureKind::Models, e))?;
     let (logits, golden_difference) = check_golden(&mut analyser).await?;
-    let milliseconds_per_segment = time(&mut analyser, backend.batch).await?;
+    let (batch, milliseconds_per_segment) = choose_batch(&mut analyser, backend.batches).await?;
     let event = Event::Ready {
         device: backend.kind,
         device_name,
@@ -96,28 +106,45 @@ pub(crate) async fn load(
         milliseconds_per_segment,
     };
     wire::post(&event, Some(&logits));
-    Ok(ActiveModels { analyser, set })
+    let fetched = Fetched { manifest: json, weights, rule };
+    let fetched = (backend.kind == DeviceKind::Cpu).then_some(fetched);
+    Ok(ActiveModels { analyser, set, batch, fetched })
 }
 
-/// The manifest of a set, and whether there is a full set.
-async fn fetch_manifest(base: &str, set: ModelSet) -> Result<(Manifest, bool), Failure> {
-    let parse = |json: Vec<u8>| Manifest::parse(&json).map_err(|e| Failure::new(FailureKind::Models, e));
-    let first = parse(fetch(&format!("{base}manifest.json")).await?)?;
+/// A manifest of a set.
+struct Fetch {
+    manifest: Manifest,
+    /// The file.
+    json: Uint8Array,
+    /// Whether there is a full set.
+    more: bool,
+}
+
+async fn fetch_manifest(base: &str, set: ModelSet, rule: Option<Rule>) -> Result<Fetch, Failure> {
+    let json = fetch(&format!("{base}manifest.json")).await?;
+    let first = parse(&json.to_vec(), rule)?;
     match (set, &first.full) {
-        (ModelSet::Fast, full) => {
-            let more = full.is_some();
-            Ok((first, more))
-        }
+        (ModelSet::Fast, full) => Ok(Fetch { more: full.is_some(), manifest: first, json }),
         (ModelSet::Full, Some(name)) => {
-            let mut full = parse(fetch(&format!("{base}{name}")).await?)?;
-            if full.classes != first.classes {
+            let json = fetch(&format!("{base}{name}")).await?;
+            let mut manifest = parse(&json.to_vec(), rule)?;
+            if manifest.classes != first.classes {
                 return Err(Failure::new(FailureKind::Models, "the full set has other classes"));
             }
-            full.character = full.character.or(first.character);
-            Ok((full, true))
+            manifest.character = manifest.character.or(first.character);
+            Ok(Fetch { manifest, json, more: true })
         }
         (ModelSet::Full, None) => Err(Failure::new(FailureKind::Models, "there is no full set")),
     }
+}
+
+/// Reads a manifest; with `rule`, its networks decide by that rule.
+pub(crate) fn parse(json: &[u8], rule: Option<Rule>) -> Result<Manifest, Failure> {
+    let mut manifest = Manifest::parse(json).map_err(|e| Failure::new(FailureKind::Models, e))?;
+    if let Some(rule) = rule {
+        manifest.ensemble = with_rule(rule, &manifest.ensemble);
+    }
+    Ok(manifest)
 }
 
 /// The ensemble rule with another combination. It keeps the temperatures, which belong to the members,
@@ -154,6 +181,29 @@ async fn check_golden(analyser: &mut Analyser) -> Result<(Vec<f32>, f32), Failur
     Ok((logits, difference))
 }
 
+/// Milliseconds after which no further batch size is tried. A software GPU compiles shaders for seconds.
+const PATIENCE: f64 = 1000.0;
+/// Fraction of the time that a larger batch must save.
+const GAIN: f64 = 0.1;
+
+/// The fastest of some batch sizes, and the milliseconds per segment with it. Sizes are tried in order, as
+/// long as each is faster than the one before and did not take too long.
+async fn choose_batch(analyser: &mut Analyser, sizes: &[usize]) -> Result<(usize, f64), AnalyseError> {
+    let mut best = (1, f64::INFINITY);
+    for &size in sizes {
+        let begin = song::now();
+        let milliseconds = time(analyser, size).await?;
+        if milliseconds > (1.0 - GAIN) * best.1 {
+            break;
+        }
+        best = (size, milliseconds);
+        if song::now() - begin > PATIENCE {
+            break;
+        }
+    }
+    Ok(best)
+}
+
 /// Milliseconds of all networks per segment: the best of up to three runs of one batch within half a second,
 /// after a first run that compiles the shaders for this batch size. The time excludes the features, which
 /// take the same time on every device.
@@ -174,19 +224,25 @@ async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError
 }
 
 fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
-    // The metrics of an ensemble of one network are those of the network.
-    let metrics = if manifest.models.len() == 1 { &manifest.metrics } else { &model.metrics };
+    // The metrics of an ensemble of one network are those of the network. Metrics of other protocols belong
+    // to networks that were trained again for those.
+    let own = |metric: &&Metric| metric.protocol == model.training.protocol;
+    let metrics = if manifest.models.len() == 1 {
+        manifest.metrics.iter().filter(own).cloned().collect()
+    } else {
+        model.metrics.clone()
+    };
     ModelInfo {
         name: model.name.clone(),
         summary: model.architecture.summary(&model.input_spec),
         parameters: model.parameters,
         bytes: model.bytes,
-        metrics: metrics.clone(),
+        metrics,
         licence: model.licence.clone(),
     }
 }
 
-async fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
+async fn fetch(url: &str) -> Result<Uint8Array, Failure> {
     let failed =
         |what: &JsValue| Failure::new(FailureKind::Models, format!("{url}: {}", wire::describe(what)));
     let response = JsFuture::from(wire::scope().fetch_with_str(url)).await.map_err(|e| failed(&e))?;
@@ -196,5 +252,5 @@ async fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
     }
     let buffer = response.array_buffer().map_err(|e| failed(&e))?;
     let buffer = JsFuture::from(buffer).await.map_err(|e| failed(&e))?;
-    Ok(Uint8Array::new(&buffer).to_vec())
+    Ok(Uint8Array::new(&buffer))
 }

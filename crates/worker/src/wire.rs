@@ -2,7 +2,7 @@
 
 use cratedigger_protocol::{Event, Request};
 use js_sys::{Array, Float32Array};
-use serde::Serialize as _;
+use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::DedicatedWorkerGlobalScope;
 
@@ -13,23 +13,27 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
 
 /// Sends an event and transfers the buffer of its payload.
 pub(crate) fn post(event: &Event, payload: Option<&[f32]>) {
-    let sent = event
-        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-        .map_err(JsValue::from)
-        .and_then(|header| {
-            let message = Array::of1(&header);
-            let transfer = Array::new();
-            if let Some(values) = payload {
-                let array = Float32Array::from(values);
-                message.push(&array);
-                transfer.push(&array.buffer());
-            }
-            scope().post_message_with_transfer(&message, &transfer)
-        });
-    if let Err(error) = sent {
+    if let Err(error) = post_to_owner(event, payload) {
         // Messages fail, so the console is the only way to report it.
         web_sys::console::error_1(&error);
     }
+}
+
+/// Sends a message to whoever started this worker, and transfers the buffer of its payload.
+pub(crate) fn post_to_owner(header: &impl Serialize, payload: Option<&[f32]>) -> Result<(), JsValue> {
+    let message = message(header)?;
+    let transfer = Array::new();
+    if let Some(values) = payload {
+        let array = Float32Array::from(values);
+        message.push(&array);
+        transfer.push(&array.buffer());
+    }
+    scope().post_message_with_transfer(&message, &transfer)
+}
+
+/// A message without a payload.
+pub(crate) fn message(header: &impl Serialize) -> Result<Array, JsValue> {
+    Ok(Array::of1(&header.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?))
 }
 
 /// Splits a message into the request and its channels.

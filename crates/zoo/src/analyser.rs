@@ -7,9 +7,9 @@ use cratedigger_dsp::DspError;
 use cratedigger_protocol::{NonMusic, Section, Tag};
 
 use crate::{
-    EnsembleRule, Extractor, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan, Manifest, Model,
-    ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator, SongPrediction, argmax,
-    golden_signal, log_softmax, non_music, of_classes, place_at, probabilities,
+    EnsembleRule, Excerpt, Extractor, Input, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan,
+    Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator,
+    SongPrediction, SongStream, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
 };
 
 /// Why a prediction failed.
@@ -95,6 +95,8 @@ pub struct Analyser {
     /// One extractor for each distinct input, so that networks with the same input share its windows.
     extractors: Vec<Extractor>,
     drawing: LogMelPlan,
+    /// Samples before a segment that its windows and its spectrogram extend to, at any rate.
+    lead: usize,
 }
 
 struct Member {
@@ -142,6 +144,8 @@ impl Analyser {
         rates.extend(manifest.models.iter().map(|m| m.input_spec.sample_rate));
         rates.sort_unstable();
         rates.dedup();
+        let all_inputs = manifest.models.iter().flat_map(|m| &m.input_spec.inputs);
+        let lead = all_inputs.map(Input::lead).chain([mel.n_fft.div_ceil(2)]).max().unwrap_or_default();
         Ok(Self {
             classes: manifest.classes.clone(),
             kinds: manifest.non_music.clone(),
@@ -154,6 +158,7 @@ impl Analyser {
             rule: manifest.ensemble.clone(),
             extractors,
             drawing,
+            lead,
         })
     }
 
@@ -191,6 +196,14 @@ impl Analyser {
         self.input_spec.segments(samples)
     }
 
+    /// A song that comes piece by piece, at `from` Hz.
+    ///
+    /// # Errors
+    /// A sample rate that cannot be resampled.
+    pub fn stream(&self, from: u32) -> Result<SongStream, DspError> {
+        SongStream::new(&self.input_spec, from, &self.rates)
+    }
+
     /// Predicts some segments of a song in one batch; `None` for a silent segment. Segments are ranges of
     /// samples at [`Analyser::sample_rate`]; at other rates they begin at the nearest sample. Samples after
     /// a segment's end are not read, so the signals may still be growing.
@@ -202,17 +215,37 @@ impl Analyser {
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
-        self.check_rates(signals)?;
-        let signal = signals.at(self.sample_rate());
-        let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        let excerpts: Vec<_> = segments.iter().map(|segment| self.excerpt(signals, segment)).collect();
+        self.predict_excerpts(&excerpts).await
+    }
+
+    /// Cuts a segment out of a song, with all samples that its prediction depends on. Segments are as for
+    /// [`Analyser::predict`].
+    pub fn excerpt<'a>(&self, signals: &'a Signals, segment: &Range<usize>) -> Excerpt<'a> {
+        Excerpt::cut(signals, &self.rates, segment, self.sample_rate(), self.lead)
+    }
+
+    /// Predicts some segments in one batch; `None` for a silent one. The predictions are those that
+    /// [`Analyser::predict`] makes in the song.
+    ///
+    /// # Errors
+    /// An excerpt lacks one of [`Analyser::sample_rates`], or the device failed.
+    pub async fn predict_excerpts(
+        &mut self,
+        excerpts: &[Excerpt<'_>],
+    ) -> Result<Vec<Option<Prediction>>, AnalyseError> {
+        self.check_rates(excerpts)?;
+        let rate = self.sample_rate();
+        let audible: Vec<&Excerpt<'_>> =
+            excerpts.iter().filter(|excerpt| is_audible(excerpt, rate)).collect();
         let mut predictions: Vec<Prediction> = Vec::with_capacity(audible.len());
-        for segment in &audible {
-            let spectra = self.spectra(signal, segment.start)?;
+        for excerpt in &audible {
+            let spectra = self.spectra(excerpt)?;
             let (members, ensemble, non_music, tags) = Default::default();
             predictions.push(Prediction { members, ensemble, non_music, tags, spectra });
         }
         if !audible.is_empty() {
-            self.run_members(signals, &audible, &mut predictions).await?;
+            self.run_members(&audible, &mut predictions).await?;
         }
         let classes = self.classes.len();
         for prediction in &mut predictions {
@@ -221,52 +254,42 @@ impl Analyser {
             prediction.non_music = non_music(prediction.members.iter().map(Vec::as_slice), classes);
         }
         let mut predictions = predictions.into_iter();
-        Ok(segments.iter().map(|s| if is_audible(signal, s) { predictions.next() } else { None }).collect())
+        Ok(excerpts.iter().map(|e| if is_audible(e, rate) { predictions.next() } else { None }).collect())
     }
 
-    fn spectra(&mut self, signal: &[f32], start: usize) -> Result<Spectra, AnalyseError> {
+    fn spectra(&mut self, excerpt: &Excerpt<'_>) -> Result<Spectra, AnalyseError> {
         let (bands, columns) = self.spectra_shape();
         let mut db = vec![0.0; bands * columns];
+        let (signal, start) = excerpt.at(self.sample_rate());
         self.drawing.decibels(signal, start, &mut db)?;
         Ok(Spectra { bands, columns, db })
     }
 
-    fn check_rates(&self, signals: &Signals) -> Result<(), AnalyseError> {
-        match self.rates.iter().find(|rate| signals.rates().all(|there| there != **rate)) {
-            Some(missing) => Err(AnalyseError::Rate(*missing)),
-            None => Ok(()),
-        }
+    fn check_rates(&self, excerpts: &[Excerpt<'_>]) -> Result<(), AnalyseError> {
+        let lacking = |rate: &&u32| excerpts.iter().any(|excerpt| excerpt.track(**rate).is_none());
+        self.rates.iter().find(lacking).map_or(Ok(()), |missing| Err(AnalyseError::Rate(*missing)))
     }
 
-    /// The windows of `segments` for one extractor, one after the other.
-    fn windows(
-        &mut self,
-        extractor: usize,
-        signals: &Signals,
-        segments: &[&Range<usize>],
-    ) -> Result<Vec<f32>, AnalyseError> {
-        let rate = self.sample_rate();
+    /// The windows of segments for one extractor, one after the other.
+    fn windows(&mut self, extractor: usize, excerpts: &[&Excerpt<'_>]) -> Result<Vec<f32>, AnalyseError> {
         let extractor = &mut self.extractors[extractor];
-        let mut windows = Vec::with_capacity(extractor.values() * segments.len());
-        let own = extractor.input_spec().sample_rate;
-        let signal = signals.at(own);
-        for segment in segments {
-            let [start, end] = [segment.start, segment.end].map(|place| place_at(place, rate, own));
-            extractor.window(&signal[..end.min(signal.len())], start, &mut windows)?;
+        let mut windows = Vec::with_capacity(extractor.values() * excerpts.len());
+        for excerpt in excerpts {
+            let (signal, start) = excerpt.at(extractor.input_spec().sample_rate);
+            extractor.window(signal, start, &mut windows)?;
         }
         Ok(windows)
     }
 
-    /// Appends the log-probabilities of each network, and sets the tags of the predictions for `segments`.
+    /// Appends the log-probabilities of each network, and sets the tags of the predictions.
     async fn run_members(
         &mut self,
-        signals: &Signals,
-        segments: &[&Range<usize>],
+        excerpts: &[&Excerpt<'_>],
         predictions: &mut [Prediction],
     ) -> Result<(), AnalyseError> {
         let mut inputs = Vec::with_capacity(self.extractors.len());
         for extractor in 0..self.extractors.len() {
-            inputs.push(self.windows(extractor, signals, segments)?);
+            inputs.push(self.windows(extractor, excerpts)?);
         }
         for (index, Member { model, extractor }) in self.members.iter().enumerate() {
             // The last network with this input takes the windows, the others copy them.
@@ -306,23 +329,25 @@ impl Analyser {
         signals: &Signals,
         segments: &[Range<usize>],
     ) -> Result<Vec<Option<Vec<f32>>>, AnalyseError> {
-        self.check_rates(signals)?;
         let width = |member: &Member| member.model.entry().architecture.embedding_width();
         let Some((index, width)) =
             self.members.iter().enumerate().find_map(|(index, member)| Some((index, width(member)?)))
         else {
             return Err(AnalyseError::NoEmbedding);
         };
-        let signal = signals.at(self.sample_rate());
-        let audible: Vec<&Range<usize>> = segments.iter().filter(|s| is_audible(signal, s)).collect();
+        let rate = self.sample_rate();
+        let excerpts: Vec<_> = segments.iter().map(|segment| self.excerpt(signals, segment)).collect();
+        self.check_rates(&excerpts)?;
+        let audible: Vec<&Excerpt<'_>> =
+            excerpts.iter().filter(|excerpt| is_audible(excerpt, rate)).collect();
         if audible.is_empty() {
             return Ok(vec![None; segments.len()]);
         }
-        let windows = self.windows(self.members[index].extractor, signals, &audible)?;
+        let windows = self.windows(self.members[index].extractor, &audible)?;
         let values = self.members[index].model.embedding(windows).await?;
         let mut rows = values.chunks_exact(width.max(1));
-        let row = |segment| if is_audible(signal, segment) { rows.next().map(<[f32]>::to_vec) } else { None };
-        Ok(segments.iter().map(row).collect())
+        let row = |excerpt| if is_audible(excerpt, rate) { rows.next().map(<[f32]>::to_vec) } else { None };
+        Ok(excerpts.iter().map(row).collect())
     }
 
     /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of
@@ -418,8 +443,8 @@ impl Analyser {
     }
 }
 
-fn is_audible(signal: &[f32], segment: &Range<usize>) -> bool {
-    signal
-        .get(segment.start.min(signal.len())..segment.end.min(signal.len()))
-        .is_some_and(|samples| samples.iter().any(|s| s.abs() >= SILENCE))
+/// Whether the segment is above silence, at this rate in Hz.
+fn is_audible(excerpt: &Excerpt<'_>, rate: u32) -> bool {
+    let (signal, start) = excerpt.at(rate);
+    signal.get(start..).is_some_and(|samples| samples.iter().any(|s| s.abs() >= SILENCE))
 }

@@ -273,6 +273,15 @@ impl Input {
         }
     }
 
+    /// Samples before a window that its first frames extend to.
+    pub(crate) fn lead(&self) -> usize {
+        match self {
+            Self::LogMel(mel) => mel.n_fft.div_ceil(2),
+            Self::LogPowerMel(mel) => mel.n_fft.div_ceil(2),
+            Self::Features(_) | Self::Sequence(_) | Self::Stacked(_) | Self::Picture(_) => 0,
+        }
+    }
+
     /// Whether the rows are features without a common scale, which a fitted [`crate::Preparation`]
     /// scales.
     pub fn is_prepared(&self) -> bool {

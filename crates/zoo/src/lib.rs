@@ -13,6 +13,7 @@ mod analyser;
 pub mod character;
 pub mod condition;
 mod ensemble;
+mod excerpt;
 mod explain;
 mod extractor;
 mod golden;
@@ -24,10 +25,12 @@ mod logistic;
 mod manifest;
 mod model;
 pub mod nets;
+mod parts;
 pub mod preparation;
 mod sections;
 mod signals;
 mod song;
+mod stream;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
 pub use cratedigger_protocol::Metric;
@@ -35,6 +38,7 @@ pub use ensemble::{
     Combination, Decision, EnsembleRule, Stacking, argmax, at_temperature, combine, log_softmax, non_music,
     of_classes, probabilities,
 };
+pub use excerpt::{Excerpt, Track};
 pub use explain::{ExplainError, Explanation, explain};
 pub use extractor::{Extractor, LogMelPlan, prepare};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
@@ -45,10 +49,12 @@ pub use log_power::{LogPowerMel, LogPowerMelPlan, loudness};
 pub use logistic::{Examples, LogisticError, LogisticRegression};
 pub use manifest::{DataRecord, FORMAT, Golden, Manifest, ManifestError, ModelEntry, Training, sha256_hex};
 pub use model::{Architecture, LoadError, Model, Network, batch};
+pub use parts::Parts;
 pub use preparation::{Preparation, PreparationError};
 pub use sections::{Observation, SectionModel, Sound};
 pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
+pub use stream::{ReadySegment, SongStream};
 
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =

@@ -5,16 +5,19 @@ mod gestures;
 mod lanes;
 mod overview;
 mod ribbon;
+mod sections;
 mod table;
 mod zoom;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use web_sys::Element;
 
 use self::gestures::Gestures;
 use self::lanes::{SpectrogramLane, Spotlight, WaveLane};
 use self::overview::Overview;
 use self::ribbon::Ribbon;
+use self::sections::Sections;
 use self::table::Table;
 use self::zoom::Zoom;
 use super::controls::{chip, icon, no_music_chip};
@@ -46,7 +49,13 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
     let deck = NodeRef::<Div>::new();
     let zoom = Zoom::new(Memo::new(move |_| song.seconds()), state.playback);
     zoom.follow(state.playback);
-    let runs = Memo::new(move |_| song.segments.with(|all| Run::all(all)));
+    // Sections replace the runs of segments as soon as they are known, because answers of single segments
+    // flicker.
+    let runs = Memo::new(move |_| {
+        let sections = song.result.with(|result| Some(Run::of_sections(&result.as_ref()?.sections)));
+        sections.filter(|runs| !runs.is_empty()).unwrap_or_else(|| song.segments.with(|all| Run::all(all)))
+    });
+    let as_table = RwSignal::new(false);
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
             <div
@@ -72,9 +81,17 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
                     <Overview state runs zoom controls=LANES />
                 </Show>
             </div>
-            <details class="as-table" data-testid="as-table">
+            <Sections page song />
+            <details
+                class="as-table"
+                data-testid="as-table"
+                on:toggle=move |event| as_table.set(event_target::<Element>(&event).has_attribute("open"))
+            >
                 <summary>{move || w().as_table}</summary>
-                <Table state song />
+                // A long song has thousands of rows.
+                <Show when=move || as_table.get()>
+                    <Table state song />
+                </Show>
             </details>
         </section>
     }

@@ -52,7 +52,8 @@ pub fn answer(page: Page, song: Song) -> Option<impl IntoView> {
         <p class="sure" data-testid="sure">{confidence(state, answer, &result)}</p>
         {conditions(state, &result)}
         {timing(state, &result)}
-        {tags(state, &result.tags)}
+        // Tags describe music; a network names some for any sound.
+        {sound.is_none().then(|| tags(state, &result.tags))}
         {move || fast.then(|| use_all(page, song)).flatten()}
         <div class="actions">
             {picture_button("save-picture", icons::SAVE, w.save_picture, move || keep_picture(page, song, false))}

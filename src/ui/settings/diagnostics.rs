@@ -58,8 +58,13 @@ fn times(state: State) -> Vec<String> {
             .rev()
             .filter_map(|song| {
                 let (result, info) = (song.result.get()?, song.info.get()?);
+                // A result of an earlier visit does not say.
+                let workers = match result.workers {
+                    0 => String::new(),
+                    workers => format!(", workers {workers}, {:.0} MB", result.memory / 1e6),
+                };
                 Some(format!(
-                    "  {:.0} s: {:.0} ms, first after {:.0} ms, {:?}",
+                    "  {:.0} s: {:.0} ms, first after {:.0} ms, {:?}{workers}",
                     info.seconds, result.milliseconds, result.milliseconds_to_first, result.device
                 ))
             })

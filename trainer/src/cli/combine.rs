@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::output::line;
 use super::table::{align_right, table};
 use crate::data::examples::Origin;
 use crate::eval::calibrate::Kind;
@@ -83,7 +84,7 @@ impl Command {
         let combined = combine(&request)?;
         let curve = combined.rejection.as_ref().map_or(&combined.threshold, |rejection| &rejection.threshold);
         combined.write(&threshold_svg(curve), request.full_of.as_deref())?;
-        print(&combined);
+        print(&combined)?;
         let seen = combined.evaluation.seen_in_training;
         if seen > 0 {
             warn(&format!("{seen} of these clips are training clips"));
@@ -92,8 +93,7 @@ impl Command {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print(combined: &Combined) {
+fn print(combined: &Combined) -> Result<()> {
     let mut table = table(&["rule", "equal weight", "accuracy", "loss"]);
     for (index, candidate) in combined.candidates.iter().enumerate() {
         let selected = if index == combined.selected { " (selected)" } else { "" };
@@ -105,13 +105,16 @@ fn print(combined: &Combined) {
         ]);
     }
     align_right(&mut table, 1..4);
-    println!("{table}\non {} validation clips, each held out of the fit that predicts it", combined.clips);
+    line(format_args!(
+        "{table}\non {} validation clips, each held out of the fit that predicts it",
+        combined.clips
+    ))?;
     match &combined.rejection {
-        Some(rejection) => print_rejection(rejection),
-        None => print_threshold(combined),
+        Some(rejection) => print_rejection(rejection)?,
+        None => print_threshold(combined)?,
     }
     let track = &combined.evaluation.track;
-    println!(
+    line(format_args!(
         "{}: {} of {} clips (95 %: {} to {}), {} of {} segments",
         combined.evaluation.split.describe(),
         percent(track.accuracy),
@@ -120,43 +123,44 @@ fn print(combined: &Combined) {
         percent(track.interval[1]),
         percent(combined.evaluation.segment.accuracy),
         combined.evaluation.segment.n
-    );
+    ))?;
     for UnderCondition { condition, track, .. } in &combined.evaluation.conditions {
-        println!("  {condition}: {} of {}", percent(track.accuracy), track.n);
+        line(format_args!("  {condition}: {} of {}", percent(track.accuracy), track.n))?;
     }
+    Ok(())
 }
 
 /// The threshold of the confidence, chosen on synthetic sounds.
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print_threshold(combined: &Combined) {
+fn print_threshold(combined: &Combined) -> Result<()> {
     let threshold = &combined.threshold;
-    println!(
+    line(format_args!(
         "none of these below {:.3}: refuses {} of music and {} of {} non-music sounds (area under the curve {:.3})",
         threshold.chosen.threshold,
         percent(threshold.chosen.music_refused),
         percent(threshold.chosen.non_music_refused),
         combined.sounds,
         threshold.area,
-    );
+    ))?;
     for (kind, fraction) in &combined.refused_by_kind {
-        println!("  {kind}: {}", percent(*fraction));
+        line(format_args!("  {kind}: {}", percent(*fraction)))?;
     }
+    Ok(())
 }
 
 /// The threshold of the non-music probability, chosen on real sounds.
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print_rejection(rejection: &Rejection) {
-    println!(
+fn print_rejection(rejection: &Rejection) -> Result<()> {
+    line(format_args!(
         "none of these above a non-music probability of {:.3} (area under the curve {:.3}); rejected:",
         rejection.above, rejection.threshold.area
-    );
+    ))?;
     for (kind, count) in &rejection.kinds {
-        println!("  {kind}, left out of the training: {} of {}", count.rejected, count.n);
+        line(format_args!("  {kind}, left out of the training: {} of {}", count.rejected, count.n))?;
     }
-    println!("  music: {} of {}", rejection.music.rejected, rejection.music.n);
+    line(format_args!("  music: {} of {}", rejection.music.rejected, rejection.music.n))?;
     for (condition, count) in &rejection.music_under {
-        println!("  music, {condition}: {} of {}", count.rejected, count.n);
+        line(format_args!("  music, {condition}: {} of {}", count.rejected, count.n))?;
     }
+    Ok(())
 }
 
 fn name(kind: Kind) -> &'static str {

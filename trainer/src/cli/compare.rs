@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use comfy_table::Table;
 
+use super::output::line;
 use super::table::{align_right, markdown_table, table};
 use crate::config::Config;
 use crate::data::split::Protocol;
@@ -31,7 +32,6 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let mut models = Vec::new();
         for path in &self.runs {
@@ -46,11 +46,11 @@ impl Command {
         }
         if self.json {
             let all: Vec<&Evaluation> = models.iter().flat_map(|m| &m.evaluations).collect();
-            println!("{}", serde_json::to_string(&all)?);
+            line(serde_json::to_string(&all)?)?;
         } else if self.markdown {
-            println!("{}", by_protocol(&models));
+            line(by_protocol(&models))?;
         } else {
-            println!("{}", by_model(&models));
+            line(by_model(&models))?;
         }
         if let Some(path) = self.report {
             let mut reports = Vec::new();

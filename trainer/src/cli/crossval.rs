@@ -2,10 +2,13 @@
 
 use anyhow::{Result, ensure};
 
+use super::open_data_set;
+use super::output::line;
 use super::train::RunArguments;
 use crate::data::split::Protocol;
 use crate::eval::crossval::{CrossValidation, cross_validate};
 use crate::format::percent;
+use crate::progress::note;
 use crate::report::{cross_validation_report, write_report};
 
 /// Arguments of `cratedigger crossval`.
@@ -22,7 +25,6 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(mut self) -> Result<()> {
         let overrides = &mut self.run.overrides;
         ensure!(
@@ -35,34 +37,34 @@ impl Command {
         let mut options = self.run.options("crossval", None)?;
         options.config.data.folds.get_or_insert(5);
         let folder = options.folder.clone();
+        open_data_set(&data)?;
         let (result, bundle) = cross_validate(options, &data)?;
         let path = folder.join("crossval.html");
         let report = cross_validation_report(&result, &bundle)?;
         write_report(&path, &report.name.clone(), &[report])?;
         if self.json {
-            println!("{}", serde_json::to_string(&result)?);
+            line(serde_json::to_string(&result)?)?;
             return Ok(());
         }
-        print(&result);
-        eprintln!("report: {}", path.display());
+        print(&result)?;
+        note(format_args!("report: {}", path.display()));
         Ok(())
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print(result: &CrossValidation) {
+fn print(result: &CrossValidation) -> Result<()> {
     for fold in &result.folds {
-        println!(
+        line(format_args!(
             "fold {}  clips {} of {}  segments {} of {}",
             fold.fold,
             percent(fold.track_accuracy),
             fold.tracks,
             percent(fold.segment_accuracy),
             fold.segments
-        );
+        ))?;
     }
     let track = &result.evaluation.track;
-    println!(
+    line(format_args!(
         "all     clips {} of {} (95 %: {} to {}); folds {} ± {}",
         percent(track.accuracy),
         track.n,
@@ -70,5 +72,5 @@ fn print(result: &CrossValidation) {
         percent(track.interval[1]),
         percent(result.track_accuracy.0),
         percent(result.track_accuracy.1)
-    );
+    ))
 }

@@ -11,7 +11,8 @@ use super::cancelled_by_ctrl_c;
 use crate::eval::ModelBundle;
 use crate::eval::classify::{audio_files, built_in};
 use crate::eval::embed::{Embedding, Table, embed};
-use crate::progress::progress_bar;
+use crate::format::causes;
+use crate::progress::{note, progress_bar};
 
 /// Arguments of `cratedigger embed`.
 #[derive(clap::Args)]
@@ -35,7 +36,6 @@ const FILES_A_THREAD: usize = 4;
 impl Command {
     /// Writes the embeddings of files, in their order. The exit code is 1 if a file failed, or if the command
     /// was stopped; the table then has the files before.
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<ExitCode> {
         let cancelled = cancelled_by_ctrl_c()?;
         let bundle = match &self.model {
@@ -45,7 +45,10 @@ impl Command {
         let width = bundle.analyser()?.embedding_width().context(
             "no network of this model has an embedding; name one that has, for example a musicnn, with --model",
         )?;
-        let files = audio_files(&self.files)?;
+        let (files, unread) = audio_files(&self.files)?;
+        if !unread.is_empty() {
+            note(&unread);
+        }
         let mut table = Table::create(&self.out, width)?;
         let bar = progress_bar(files.len() as u64, "computing embeddings");
         let (mut failures, mut done) = (0, 0);
@@ -60,7 +63,7 @@ impl Command {
                     |analyser, path| {
                         let answer = match analyser {
                             Ok(analyser) => embed(analyser, path),
-                            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                            Err(error) => Err(anyhow::anyhow!(causes(error))),
                         };
                         bar.inc(1);
                         answer
@@ -73,10 +76,10 @@ impl Command {
                     Ok(rows) => table.add(&rows)?,
                     Err(error) => {
                         failures += 1;
-                        let (file, message) = (path.display().to_string(), format!("{error:#}"));
+                        let (file, message) = (path.display().to_string(), causes(&error));
                         // The message must not repeat the file's name.
                         let message = message.strip_prefix(&file).unwrap_or(&message).trim_start();
-                        bar.suspend(|| eprintln!("{file}: {message}"));
+                        bar.suspend(|| note(format_args!("{file}: {message}")));
                     }
                 }
             }
@@ -84,13 +87,13 @@ impl Command {
         bar.finish_and_clear();
         ensure!(failures < files.len(), "none of {} files can be used", files.len());
         let rows = table.finish()?;
-        eprintln!("{rows} rows of {} files in {}", done - failures, self.out.display());
+        note(format_args!("{rows} rows of {} files in {}", done - failures, self.out.display()));
         if done < files.len() {
-            eprintln!("stopped after {done} of {} files", files.len());
+            note(format_args!("stopped after {done} of {} files", files.len()));
             return Ok(ExitCode::FAILURE);
         }
         if failures > 0 {
-            eprintln!("{failures} of {} files failed", files.len());
+            note(format_args!("{failures} of {} files failed", files.len()));
             return Ok(ExitCode::FAILURE);
         }
         Ok(ExitCode::SUCCESS)

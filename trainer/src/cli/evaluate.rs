@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_protocol::csv_guarded;
 use cratedigger_zoo::{argmax, probabilities};
 
+use super::output::line;
 use super::report_skipped;
 use crate::data::examples::Origin;
 use crate::data::split::{Protocol, SplitPlan};
@@ -13,8 +15,8 @@ use crate::eval::{
     Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, evaluate_conditions, metrics_of,
     open_data, plan_of, pool, predict_part,
 };
-use crate::format::percent;
-use crate::progress::{warn, with_progress};
+use crate::format::{causes, percent};
+use crate::progress::{note, warn, with_progress};
 use crate::report::{model_report, write_report};
 use crate::store::{RunFolder, UnderCondition};
 
@@ -93,7 +95,6 @@ impl Command {
         if self.audio { Origin::Audio } else { self.source }
     }
 
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     fn evaluate_one(&self, model: &Path) -> Result<()> {
         ensure!(self.rule.is_none(), "--rule is for several runs; one model uses the rule of its manifest");
         let run = RunFolder::is_run(model).then(|| RunFolder::new(model));
@@ -121,7 +122,9 @@ impl Command {
                 let mut parts = vec![("test", test)];
                 match predict_part(&bundle, &mut dataset, &measure, Evaluated::Valid) {
                     Ok(valid) => parts.push(("valid", valid)),
-                    Err(error) => eprintln!("no predictions of validation clips: {error:#}"),
+                    Err(error) => {
+                        note(format_args!("no predictions of validation clips: {}", causes(&error)));
+                    }
                 }
                 write_predictions(path, &bundle.manifest.classes, &parts)
                     .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -139,7 +142,10 @@ impl Command {
             let differs =
                 |kept: &Evaluation| kept.protocol == evaluation.protocol && kept.source != evaluation.source;
             if origin != Origin::Auto && run.evaluations()?.iter().any(differs) {
-                eprintln!("evaluated from {}; the run keeps its stored evaluation", evaluation.source);
+                note(format_args!(
+                    "evaluated from {}; the run keeps its stored evaluation",
+                    evaluation.source
+                ));
             } else {
                 run.keep_evaluation(&evaluation)?;
             }
@@ -148,10 +154,9 @@ impl Command {
     }
 
     /// Prints the evaluation and writes the report.
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
     fn finish(&self, bundle: &ModelBundle, evaluation: &Evaluation, run: Option<&RunFolder>) -> Result<()> {
         if self.single_precision {
-            eprintln!("in single precision, not in half precision as exported");
+            note("in single precision, not in half precision as exported");
         }
         if evaluation.seen_in_training > 0 {
             warn(&format!(
@@ -164,9 +169,9 @@ impl Command {
             write_report(path, &model.name.clone(), &[model])?;
         }
         if self.json {
-            println!("{}", serde_json::to_string(evaluation)?);
+            line(serde_json::to_string(evaluation)?)?;
         } else {
-            println!("{}", as_text(evaluation));
+            line(as_text(evaluation))?;
         }
         Ok(())
     }
@@ -181,7 +186,8 @@ fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Prediction
     for (part, predictions) in parts {
         for (level, rows) in [("track", &predictions.tracks), ("segment", &predictions.segments)] {
             for (id, label, log) in rows {
-                let row = [part, level, id.as_str(), name(*label), name(argmax(log))].map(str::to_owned);
+                let row = [part, level, id.as_str(), name(*label), name(argmax(log))]
+                    .map(|cell| csv_guarded(cell).into_owned());
                 let values = probabilities(log).into_iter().map(|p| format!("{p:.6}"));
                 writer.write_record(row.into_iter().chain(values))?;
             }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::eval::export::export;
 use crate::format::percent;
+use crate::progress::note;
 
 /// Arguments of `cratedigger export`.
 #[derive(clap::Args)]
@@ -21,18 +22,17 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let exported = export(&self.run, &self.to, self.data.as_deref())?;
         let track = &exported.evaluation.track;
-        eprintln!(
+        note(format_args!(
             "{}: {} bytes, {} of {} clips ({})",
             exported.weights.display(),
             exported.bytes,
             percent(track.accuracy),
             track.n,
             exported.evaluation.protocol
-        );
+        ));
         Ok(())
     }
 }

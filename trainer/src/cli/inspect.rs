@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::cancelled_by_ctrl_c;
+use super::output::line;
 use crate::data::Dataset;
 use crate::data::inspect::{Inspection, inspect};
 
 /// Arguments of `cratedigger inspect`.
 #[derive(clap::Args)]
 pub(super) struct Command {
-    /// Folder of the data set
+    /// Folder of the data set; or an audio file, a pipe or - (standard input)
     data: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -21,15 +22,14 @@ pub(super) struct Command {
 
 impl Command {
     /// Inspects a data set. The exit code is 1 if there are faults.
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     pub(super) fn run(self) -> Result<ExitCode> {
         let cancelled = cancelled_by_ctrl_c()?;
-        let data = Dataset::open(&self.data)?;
+        let data = if self.data.is_dir() { Dataset::open(&self.data)? } else { Dataset::of_file(&self.data) };
         let found = inspect(&data, &cancelled)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&found)?);
+            line(serde_json::to_string_pretty(&found)?)?;
         } else {
-            println!("{}", as_text(&found, data.clips.len()));
+            line(as_text(&found, data.clips.len()))?;
         }
         Ok(if found.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -52,6 +52,9 @@ fn as_text(found: &Inspection, clips: usize) -> String {
         let each: Vec<String> = counts.into_iter().map(|(value, n)| format!("{value} ({n})")).collect();
         if each.is_empty() { String::new() } else { format!("{what:13} {}\n", each.join(", ")) }
     };
+    for remark in &found.remarks {
+        text += &format!("\n{remark}\n");
+    }
     text +=
         &counted("sample rates", found.sample_rates.iter().map(|(r, n)| (format!("{r} Hz"), *n)).collect());
     text += &counted("channels", found.channels.iter().map(|(c, n)| (c.to_string(), *n)).collect());
@@ -61,6 +64,7 @@ fn as_text(found: &Inspection, clips: usize) -> String {
         ("silent", &found.silent),
         ("clipped", &found.clipped),
         ("without high frequencies", &found.band_limited),
+        ("decoded, with a note", &found.notes),
     ];
     for (name, findings) in lists {
         text += &format!("\n{name}: {}\n", findings.len());

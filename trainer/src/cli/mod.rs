@@ -10,17 +10,23 @@ mod export;
 mod features;
 mod import;
 mod inspect;
+mod output;
 mod runs;
+mod sections;
 mod split;
 mod table;
 mod train;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+
+use crate::progress::{note, warn_once};
+pub use output::failed;
 
 use crate::data::Dataset;
 
@@ -52,11 +58,13 @@ enum Command {
     Export(export::Command),
     /// Fit the decision rule of an ensemble and the threshold of "none of these"
     Combine(combine::Command),
+    /// Measure sections on mixes: validation clips joined with speech between them
+    Sections(sections::Command),
     /// Import a published network: musicnn from its wheel on PyPI, without dead channels
     Import(import::Command),
     /// Write a table of features of audio files, in the columns of the Kaggle tables of GTZAN
     Features(features::Command),
-    /// Classify the genre of audio files (wav, au, mp3, flac, ogg)
+    /// Classify the genre of audio files
     Classify(classify::Command),
     /// Write a table of embeddings of audio files: one row for each song and each of its segments
     Embed(embed::Command),
@@ -81,6 +89,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Runs(command) => command.run()?,
         Command::Export(command) => command.run()?,
         Command::Combine(command) => command.run()?,
+        Command::Sections(command) => command.run()?,
         Command::Import(command) => command.run()?,
     }
     Ok(ExitCode::SUCCESS)
@@ -88,7 +97,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 
 /// A flag that Ctrl-C sets. Long work stops at the next safe point and keeps its results. A second Ctrl-C
 /// ends the program.
-#[expect(clippy::print_stderr, reason = "feedback for a key press")]
 fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
@@ -96,19 +104,26 @@ fn cancelled_by_ctrl_c() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130); // a shell's exit code after SIGINT
         }
-        eprintln!("\nstopping at the next safe point; press Ctrl-C again to stop at once");
+        note("\nstopping at the next safe point; press Ctrl-C again to stop at once");
     };
     ctrlc::set_handler(handler).context("the handler of Ctrl-C cannot be set")?;
     Ok(cancelled)
 }
 
-/// Prints the skipped files (at most 20) and their number.
-#[expect(clippy::print_stderr, reason = "a command's output")]
+/// Opens a data set and tells what is odd about it.
+fn open_data_set(folder: &Path) -> Result<Dataset> {
+    let data = Dataset::open(folder)?;
+    data.remarks.iter().for_each(|remark| warn_once(remark));
+    Ok(data)
+}
+
+/// Prints the skipped files (at most 20) and their number, and what is odd about the data set.
 fn report_skipped(data: &Dataset) {
+    data.remarks.iter().for_each(|remark| warn_once(remark));
     for (file, why) in data.skipped.iter().take(20) {
-        eprintln!("skipped {file}: {why}");
+        note(format_args!("skipped {file}: {why}"));
     }
     if !data.skipped.is_empty() {
-        eprintln!("{} files or clips were skipped", data.skipped.len());
+        note(format_args!("{} files or clips were skipped", data.skipped.len()));
     }
 }

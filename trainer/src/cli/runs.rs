@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use walkdir::WalkDir;
 
+use super::output::line;
 use super::table::table;
 use crate::data::split::Protocol;
-use crate::format::percent;
+use crate::data::walk::entries;
+use crate::format::{causes, percent};
 use crate::store::RunFolder;
+
+/// Levels of folders that are searched.
+const DEPTH: usize = 4;
 
 /// Arguments of `cratedigger runs`.
 #[derive(clap::Args)]
@@ -19,12 +23,11 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stdout, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let mut found = Vec::new();
         for folder in &self.folders {
             ensure!(folder.is_dir(), "{} is not a folder", folder.display());
-            for entry in WalkDir::new(folder).max_depth(4).sort_by_file_name().into_iter().flatten() {
+            for entry in entries(folder, DEPTH).flatten() {
                 if entry.file_type().is_dir() && RunFolder::is_run(entry.path()) {
                     found.push(entry.into_path());
                 }
@@ -36,11 +39,11 @@ impl Command {
             let name = path.display().to_string();
             match run_row(path) {
                 Ok(cells) => rows.add_row(std::iter::once(name).chain(cells)),
-                Err(error) => rows.add_row([name, format!("{error:#}")]),
+                Err(error) => rows.add_row([name, causes(&error)]),
             };
         }
-        println!("{rows}");
-        println!("{} runs", found.len());
+        line(&rows)?;
+        line(format_args!("{} runs", found.len()))?;
         Ok(())
     }
 }

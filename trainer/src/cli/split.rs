@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use crate::data::Dataset;
+use super::open_data_set;
+use crate::data::small_classes::{check_artists, check_classes};
 use crate::data::split::{Group, IndexFile, Protocol, Split, SplitPlan};
 use crate::files::write;
+use crate::progress::note;
 
 /// Arguments of `cratedigger split`.
 #[derive(clap::Args)]
@@ -28,15 +30,17 @@ pub(super) struct Command {
     /// Keep all clips of an artist in one part
     #[arg(long)]
     by_artist: bool,
+    /// Accept classes with too few clips for the split
+    #[arg(long)]
+    allow_small: bool,
     /// Index file to write
     #[arg(long)]
     out: PathBuf,
 }
 
 impl Command {
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
-        let data = Dataset::open(&self.data)?;
+        let data = open_data_set(&self.data)?;
         ensure!(
             matches!(self.split, Protocol::Track | Protocol::FaultFiltered),
             "an index file lists whole clips; use --split track or fault-filtered"
@@ -51,16 +55,20 @@ impl Command {
             group: if self.by_artist { Group::Artist } else { Group::Track },
             ..SplitPlan::of(self.split, self.seed)
         };
+        check_artists(&plan, &data)?;
+        if !self.allow_small {
+            check_classes(&plan, &data)?;
+        }
         let parts = Split::new(&plan, &data.clips, &vec![1; data.clips.len()])?;
         let index = IndexFile::of(&parts, &data.clips);
         write(&self.out, &serde_json::to_vec_pretty(&index)?)?;
-        eprintln!(
+        note(format_args!(
             "{}: {} training clips, {} validation clips, {} test clips",
             self.out.display(),
             index.train.len(),
             index.valid.len(),
             index.test.len()
-        );
+        ));
         Ok(())
     }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{cancelled_by_ctrl_c, report_skipped};
+use super::{cancelled_by_ctrl_c, open_data_set, report_skipped};
 use crate::config::{Config, Overrides};
-use crate::data::Dataset;
 use crate::data::examples::default_cache;
 use crate::device::Devices;
 use crate::format::percent;
+use crate::progress::note;
 use crate::train::{Options, train};
 
 /// Arguments of a training run.
@@ -37,6 +37,9 @@ pub(super) struct RunArguments {
     /// Cache folder of features of audio [default: in the user's cache folder]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Accept classes with too few clips for the split
+    #[arg(long)]
+    allow_small: bool,
     /// Do not cache features of audio
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
@@ -56,6 +59,7 @@ impl RunArguments {
             devices: self.device,
             cache: if self.no_cache { None } else { self.cache.or_else(default_cache) },
             tui: self.tui,
+            allow_small: self.allow_small,
             cancelled: cancelled_by_ctrl_c()?,
         })
     }
@@ -72,11 +76,10 @@ pub(super) struct Command {
 }
 
 impl Command {
-    #[expect(clippy::print_stderr, reason = "a command's output")]
     pub(super) fn run(self) -> Result<()> {
         let data = self.run.data.clone();
         let options = self.run.options("train", self.pause_after)?;
-        let mut dataset = Dataset::open(&data)?;
+        let mut dataset = open_data_set(&data)?;
         let state = train(&options, &mut dataset)?;
         report_skipped(&dataset);
         let result = if options.config.data.learn_from_validation {
@@ -89,11 +92,11 @@ impl Command {
                 percent(state.best_accuracy)
             )
         };
-        eprintln!(
+        note(format_args!(
             "{result}; evaluate it with: cratedigger evaluate {} --data {}",
             options.folder.display(),
             data.display()
-        );
+        ));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use cratedigger_dsp::{degrade, resample};
 use mp3lame_encoder::{Bitrate, Builder, EncodeError, FlushNoGap, Mode, MonoPcm, max_required_buffer_size};
 
-use super::{audio, mono_of};
+use super::audio;
 
 /// Sample rate of telephone networks in Hz.
 const TELEPHONE_RATE: u32 = 8000;
@@ -40,8 +40,9 @@ pub fn mp3(signal: &[f32], rate: u32, kbps: u32) -> Result<Vec<f32>> {
     let mut input = resample(signal, rate, coded_rate)?;
     let gain = at_peak(&mut input);
     let bytes = encode(&input, coded_rate, bit_rate).context("LAME failed")?;
-    let decoded = audio::decode_named(bytes, Path::new("encoded.mp3"))?;
-    let (mut coded, _) = mono_of(&decoded, coded_rate)?;
+    let name = Path::new("encoded.mp3");
+    let mut decoded = audio::read(audio::open_bytes(bytes, name)?, name, &[coded_rate])?;
+    let mut coded = decoded.signals.at_mut(coded_rate).map(std::mem::take).unwrap_or_default();
     coded.drain(..MP3_DELAY.min(coded.len()));
     let mut out = resample(&coded, coded_rate, rate)?;
     out.resize(signal.len(), 0.0);

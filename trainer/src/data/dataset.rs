@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::TABLE_COLUMNS;
+use cratedigger_protocol::csv_unguarded;
 use serde::Deserialize;
-use walkdir::WalkDir;
 
+use super::artists::match_artists;
 use super::partition::{Part, fault_filtered};
 use super::preprocess::Labels;
 use super::spectrogram::Columns;
-use super::{audio_below, is_audio};
+use super::walk::{Unread, audio_below, entries, is_audio};
 
 /// One row of a table of features.
 pub type TableRow = [f32; TABLE_COLUMNS.len()];
@@ -51,6 +52,10 @@ pub struct Dataset {
     pub clips: Vec<Clip>,
     /// Skipped files and clips, each with the reason.
     pub skipped: Vec<(String, String)>,
+    /// What is odd about the data set as a whole, one sentence each.
+    pub remarks: Vec<String>,
+    /// Files in sound formats that are not read.
+    pub unread: Unread,
 }
 
 #[derive(Deserialize)]
@@ -68,12 +73,6 @@ struct ArrayRow {
     clip: String,
 }
 
-#[derive(Deserialize)]
-struct ArtistRow {
-    clip: String,
-    artist: String,
-}
-
 impl Dataset {
     /// Detects the layout of `folder` and lists its clips, without reading audio:
     ///
@@ -84,10 +83,11 @@ impl Dataset {
     /// * the original: `genres/<genre>/<genre>.NNNNN.au`;
     /// * any folder of folders: the first level is the class, the optional second level the artist.
     ///
-    /// A table `artists.csv` (`clip,artist`) in the folder gives the artists.
+    /// A table `artists.csv` (`clip,artist`) in the folder gives the artists. Hidden files and folders, trash
+    /// and thumbnails are no classes. Spaces around a class's name do not count.
     ///
     /// # Errors
-    /// The folder has none of these layouts, or a table or array cannot be read.
+    /// The folder has none of these layouts, a table or array cannot be read, or `artists.csv` names no clip.
     pub fn open(folder: &Path) -> Result<Self> {
         ensure!(folder.is_dir(), "{} is not a folder", folder.display());
         let mut listing = Listing::default();
@@ -109,13 +109,16 @@ impl Dataset {
         }
         let artists = folder.join("artists.csv");
         if artists.is_file() {
-            for row in read_csv::<ArtistRow>(&artists)? {
-                if let Some(clip) = listing.clips.get_mut(&row.clip) {
-                    clip.1.artist = Some(row.artist).filter(|artist| !artist.is_empty());
-                }
-            }
+            listing.add_artists(&artists)?;
         }
         listing.finish(folder)
+    }
+
+    /// One audio file, pipe or standard input (`-`) as a data set of one clip, for an inspection.
+    pub fn of_file(path: &Path) -> Self {
+        let id = path.display().to_string();
+        let clip = Clip { id, audio: Some(path.to_owned()), ..Clip::default() };
+        Self { classes: vec!["file".to_owned()], clips: vec![clip], ..Self::default() }
     }
 
     /// The name of a class by the index that clips have.
@@ -129,10 +132,14 @@ impl Dataset {
 struct Listing {
     clips: BTreeMap<String, (String, Clip)>,
     skipped: Vec<(String, String)>,
+    remarks: Vec<String>,
+    unread: Unread,
 }
 
 impl Listing {
     fn clip(&mut self, id: &str, class: &str) -> &mut Clip {
+        let trimmed = class.trim();
+        let class = if trimmed.is_empty() { class } else { trimmed };
         let new = || {
             let clip = Clip { id: id.to_owned(), part: fault_filtered(id), ..Clip::default() };
             (class.to_owned(), clip)
@@ -142,17 +149,10 @@ impl Listing {
 
     /// `<class>/…/<file>`.
     fn add_folders(&mut self, root: &Path) -> Result<()> {
-        let mut files = Vec::new();
-        for found in audio_below(root) {
-            match found {
-                Ok(path) => files.push(path),
-                Err(error) => {
-                    let path = error.path().unwrap_or(root).display().to_string();
-                    self.skipped.push((path, error.to_string()));
-                }
-            }
-        }
-        for path in files {
+        let found = audio_below(root)?;
+        self.unread.add(&found.unread);
+        self.skipped.extend(found.broken.into_iter().map(|(path, why)| (path.display().to_string(), why)));
+        for path in found.files {
             let below = path.strip_prefix(root).unwrap_or(&path).with_extension("");
             let names: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
             if names.len() != below.iter().count() {
@@ -198,8 +198,7 @@ impl Listing {
             clip.columns = columns;
             clip.artist = row.artist.filter(|artist| !artist.is_empty());
         }
-        for entry in WalkDir::new(folder.join("audio")).min_depth(2).sort_by_file_name().into_iter().flatten()
-        {
+        for entry in entries(&folder.join("audio"), usize::MAX).flatten().filter(|entry| entry.depth() >= 2) {
             let stem = entry.path().file_stem().and_then(|s| s.to_str());
             if let Some((_, clip)) = stem.and_then(|stem| self.clips.get_mut(stem))
                 && is_audio(entry.path())
@@ -215,8 +214,12 @@ impl Listing {
         if !root.is_dir() {
             return Ok(());
         }
-        for entry in WalkDir::new(root).min_depth(2).max_depth(2).sort_by_file_name() {
-            let path = entry.with_context(|| format!("{} cannot be listed", root.display()))?.into_path();
+        for entry in entries(root, 2) {
+            let entry = entry.with_context(|| format!("{} cannot be listed", root.display()))?;
+            if entry.depth() != 2 {
+                continue;
+            }
+            let path = entry.into_path();
             let name =
                 |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             let (class, stem) = (name(path.parent().and_then(Path::file_name)), name(path.file_stem()));
@@ -246,7 +249,8 @@ impl Listing {
         let mut segments: BTreeMap<String, Vec<(usize, TableRow)>> = BTreeMap::new();
         for record in reader.records() {
             let record = record.with_context(context)?;
-            let (Some(name), Some(label)) = (record.get(name_at), record.get(label_at)) else {
+            let cell = |at: usize| record.get(at).map(|cell| csv_unguarded(cell.trim()));
+            let (Some(name), Some(label)) = (cell(name_at), cell(label_at)) else {
                 self.skipped.push((
                     context(),
                     format!("line {}: too short", record.position().map_or(0, |p| p.line())),
@@ -290,21 +294,57 @@ impl Listing {
         Ok(())
     }
 
-    fn finish(self, folder: &Path) -> Result<Dataset> {
+    fn add_artists(&mut self, path: &Path) -> Result<()> {
+        let ids: Vec<&str> = self.clips.keys().map(String::as_str).collect();
+        let (artists, remark) = match_artists(path, &read_csv(path)?, &ids)?;
+        for (id, artist) in artists {
+            if let Some((_, clip)) = self.clips.get_mut(&id) {
+                clip.artist = Some(artist).filter(|artist| !artist.is_empty());
+            }
+        }
+        self.remarks.extend(remark);
+        Ok(())
+    }
+
+    fn finish(mut self, folder: &Path) -> Result<Dataset> {
         let labels = Labels::of(self.clips.values().map(|(class, _)| class.as_str()));
         let classes = labels.names().to_vec();
+        let unread = if self.unread.is_empty() { String::new() } else { format!(". {}", self.unread) };
         ensure!(
             classes.len() > 1,
-            "{} has no data set: expected one folder of audio files per class, or genres_original/<genre>/*.wav, or clips.csv with mel128.npz",
+            "{} has no data set: expected one folder of audio files per class, or genres_original/<genre>/*.wav, or clips.csv with mel128.npz{unread}",
             folder.display()
         );
+        self.remarks.extend(differ_by_case(&classes));
+        if !self.unread.is_empty() {
+            self.remarks.push(self.unread.to_string());
+        }
         let clips = self
             .clips
             .into_values()
             .filter_map(|(class, clip)| Some(Clip { class: labels.index(&class).ok()?, ..clip }))
             .collect();
-        Ok(Dataset { classes, clips, skipped: self.skipped })
+        Ok(Dataset { classes, clips, skipped: self.skipped, remarks: self.remarks, unread: self.unread })
     }
+}
+
+/// A remark for each group of classes whose names differ by case only.
+fn differ_by_case(classes: &[String]) -> impl Iterator<Item = String> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for class in classes {
+        groups.entry(class.to_lowercase()).or_default().push(class);
+    }
+    let remarks: Vec<String> = groups
+        .into_values()
+        .filter(|names| names.len() > 1)
+        .map(|names| {
+            format!(
+                "the classes {} differ by case only; rename them if they are one class",
+                names.join(" and ")
+            )
+        })
+        .collect();
+    remarks.into_iter()
 }
 
 /// The rows of `mel128.npz` by clip.
@@ -343,7 +383,9 @@ fn read_arrays(folder: &Path) -> Result<BTreeMap<String, Arc<Columns>>> {
 }
 
 fn read_csv<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>> {
-    csv::Reader::from_path(path)
+    csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
         .with_context(|| format!("{}", path.display()))?
         .deserialize()
         .collect::<Result<_, _>>()

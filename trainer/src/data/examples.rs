@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::AudioAugmentation;
 use super::preprocess::sequences;
-use super::{Clip, Columns, Dataset, audio, columns_of, mono_of};
+use super::{Clip, Columns, Dataset, audio, columns_of};
+use crate::format::causes;
 
 /// Source of the inputs if a data set has several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -128,7 +129,7 @@ impl Loader<'_> {
                 Ok(loaded) => {
                     examples.insert(*place, loaded);
                 }
-                Err(error) => data.skipped.push((data.clips[*place].id.clone(), format!("{error:#}"))),
+                Err(error) => data.skipped.push((data.clips[*place].id.clone(), causes(&error))),
             }
         }
         Ok(examples)
@@ -284,8 +285,9 @@ impl Worker<'_> {
         if let Some(version) = kept.as_ref().and_then(|path| read_cached(path, spec)) {
             return Ok((version, sha256));
         }
-        let audio = audio::decode_named(bytes, path)?;
-        let (mut signal, seconds) = mono_of(&audio, spec.sample_rate)?;
+        let audio::Mono { mut signals, seconds, .. } =
+            audio::read(audio::open_bytes(bytes, path)?, path, &[spec.sample_rate])?;
+        let mut signal = signals.at_mut(spec.sample_rate).map(std::mem::take).unwrap_or_default();
         ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long; the minimum is {MIN_SECONDS} s");
         if let Some((how, seed)) = augmentation {
             let seed = u64::from_str_radix(seed.get(..16).unwrap_or_default(), 16).unwrap_or_default();

@@ -14,6 +14,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
+use cratedigger_protocol::csv_guarded;
 use parquet::basic::{Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
@@ -22,7 +23,9 @@ use parquet::schema::types::Type;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
-use super::{AUDIO_EXTENSIONS, audio_below, mono};
+use super::audio::{self, STDIN, is_stream};
+use super::walk::{Unread, audio_below};
+use crate::format::causes;
 use crate::progress::progress_bar;
 
 /// Options of an extraction.
@@ -58,6 +61,10 @@ pub struct Extraction {
     pub reused: usize,
     /// Files without rows.
     pub unreadable: Vec<Unreadable>,
+    /// What was left out or mended in files with rows: the file and a sentence.
+    pub notes: Vec<(String, String)>,
+    /// Files in sound formats that are not read.
+    pub unread: Unread,
     /// Whether the extraction was stopped. In this case, or without any row, no table is written.
     pub stopped: bool,
 }
@@ -110,6 +117,9 @@ struct Done {
     /// Size and modification time, to detect a changed file.
     stamp: (u64, u64),
     rows: Vec<Row>,
+    /// What was left out or mended.
+    #[serde(default)]
+    notes: Vec<String>,
     /// Error, if there are no rows. Not stored, because the file may be repaired before the next call.
     #[serde(skip)]
     error: Option<String>,
@@ -128,37 +138,34 @@ const SHORTEST: f64 = 0.5;
 /// Maximum length of a window in seconds. A minute of audio needs about 30 MB per core.
 const LONGEST: f64 = 600.0;
 
-/// All audio files among files and folders, each once, sorted by path; and the entries of folders that
-/// cannot be read.
+/// All audio files among files and folders, each once, sorted by path; the entries of folders that cannot be
+/// read; and the number of files in unread formats.
 ///
 /// # Errors
 /// A path does not exist, or a folder cannot be read.
-fn collect(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Unreadable>)> {
-    let (mut files, mut unreadable) = (BTreeSet::new(), Vec::new());
+fn collect(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Unreadable>, Unread)> {
+    let (mut files, mut unreadable, mut unread) = (BTreeSet::new(), Vec::new(), Unread::default());
     for path in paths {
-        ensure!(path.exists(), "{} does not exist", path.display());
-        for found in audio_below(path) {
-            match found {
-                Ok(file) => {
-                    files.insert(whole_path(&file));
-                }
-                // A broken link or an unreadable subfolder must not stop the extraction.
-                Err(error) if error.depth() > 0 => {
-                    let file = error.path().unwrap_or(path).display().to_string();
-                    unreadable.push(Unreadable { file, error: error.to_string() });
-                }
-                Err(error) => {
-                    return Err(error).with_context(|| format!("{} cannot be read", path.display()));
-                }
-            }
-        }
+        let found = audio_below(path)?;
+        files.extend(found.files.iter().map(|file| whole_path(file)));
+        // A broken link or an unreadable subfolder must not stop the extraction.
+        unreadable.extend(
+            found
+                .broken
+                .into_iter()
+                .map(|(file, error)| Unreadable { file: file.display().to_string(), error }),
+        );
+        unread.add(&found.unread);
     }
-    Ok((files.into_iter().collect(), unreadable))
+    Ok((files.into_iter().collect(), unreadable, unread))
 }
 
 /// The path with a canonical folder, so that two paths of one file are equal, and a file in `.` has a folder
 /// name. The file name stays, even if it is a link.
 fn whole_path(path: &Path) -> PathBuf {
+    if path == Path::new(STDIN) {
+        return path.to_path_buf();
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (folder.canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
@@ -194,17 +201,24 @@ fn windows(samples: usize, window: usize, hop: usize) -> Vec<(usize, usize)> {
     windows
 }
 
-/// The rows of one file.
-fn rows_of(extractor: &mut FeatureExtractor, path: &Path, options: &Options) -> Result<Vec<Row>> {
+/// The rows of one file, and the notes of the decoder.
+fn rows_of(
+    extractor: &mut FeatureExtractor,
+    path: &Path,
+    options: &Options,
+) -> Result<(Vec<Row>, Vec<String>)> {
     let rate = extractor.params().sample_rate;
-    let (signal, seconds) = mono(path, rate)?;
+    let audio::Mono { signals, seconds, notes } = audio::read(audio::open(path)?, path, &[rate])?;
+    let signal = signals.at(rate);
     ensure!(seconds >= SHORTEST, "it is {seconds:.2} s long; the minimum is {SHORTEST} s");
     let samples = |seconds: f64| (seconds * f64::from(rate)).round() as usize;
     let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let label = text(path.parent().and_then(Path::file_name));
+    // The folder of a pipe is not its label.
+    let folder = path.parent().filter(|_| !is_stream(path));
+    let label = text(folder.and_then(Path::file_name));
     let windows = windows(signal.len(), samples(options.window), samples(options.hop));
     let numbered = windows.len() > 1 || options.window < 30.0;
-    windows
+    let rows = windows
         .into_iter()
         .enumerate()
         .map(|(index, (start, end))| {
@@ -218,7 +232,8 @@ fn rows_of(extractor: &mut FeatureExtractor, path: &Path, options: &Options) -> 
             let values = extractor.window(&signal[start..end])?.table_row()?;
             Ok(Row { filename, length: end - start, label: label.clone(), values })
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((rows, notes.iter().map(ToString::to_string).collect()))
 }
 
 /// File of finished rows.
@@ -257,11 +272,12 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
         );
     }
     let format = Format::of(&options.out)?;
-    let (files, mut unreadable) = collect(paths)?;
+    let (files, mut unreadable, unread) = collect(paths)?;
+    let left_out = if unread.is_empty() { String::new() } else { format!(". {unread}") };
     ensure!(
         !files.is_empty(),
-        "there is no audio in these paths (extensions: {})",
-        AUDIO_EXTENSIONS.join(", ")
+        "there is no audio in these paths (extensions: {}){left_out}",
+        cratedigger_decode::EXTENSIONS.join(", ")
     );
 
     let settings = Settings { revision: REVISION, window: options.window, hop: options.hop };
@@ -298,14 +314,15 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
                 Ok(extractor) => rows_of(extractor, path, options),
                 Err(error) => Err(error.clone().into()),
             };
-            let (rows, error) = match result {
-                Ok(rows) => (rows, None),
-                Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+            let (rows, notes, error) = match result {
+                Ok((rows, notes)) => (rows, notes, None),
+                Err(error) => (Vec::new(), Vec::new(), Some(causes(&error))),
             };
-            let entry = Done { path: path.clone(), stamp, rows, error };
+            let entry = Done { path: path.clone(), stamp, rows, notes, error };
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            // A path that is not Unicode cannot be stored as JSON; such a file is processed again.
-            if let (None, Ok(line)) = (&entry.error, serde_json::to_string(&entry)) {
+            // A path that is not Unicode cannot be stored as JSON; such a file is processed again. A pipe has
+            // other sound next time.
+            if let (None, false, Ok(line)) = (&entry.error, is_stream(path), serde_json::to_string(&entry)) {
                 writeln!(shared.0, "{line}").with_context(context)?;
             }
             shared.1.insert(path.clone(), entry);
@@ -326,8 +343,21 @@ pub fn extract(paths: &[PathBuf], options: &Options, cancelled: &Arc<AtomicBool>
         format.write(&options.out, &rows)?;
         fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
     }
+    let notes = entries
+        .iter()
+        .flat_map(|entry| entry.notes.iter().map(|note| (entry.path.display().to_string(), note.clone())))
+        .collect();
     let good = entries.iter().filter(|entry| !entry.rows.is_empty()).count();
-    Ok(Extraction { rows: rows.len(), files: entries.len(), good, reused, unreadable, stopped })
+    Ok(Extraction {
+        rows: rows.len(),
+        files: entries.len(),
+        good,
+        reused,
+        unreadable,
+        notes,
+        unread,
+        stopped,
+    })
 }
 
 /// Format of a table.
@@ -366,8 +396,8 @@ fn write_csv(path: &Path, rows: &[&Row]) -> Result<()> {
     writer.write_record(["filename", "length"].iter().chain(&TABLE_COLUMNS).chain(&["label"]))?;
     for row in rows {
         let values = row.values.iter().map(f64::to_string);
-        let cells = [row.filename.clone(), row.length.to_string()].into_iter();
-        writer.write_record(cells.chain(values).chain([row.label.clone()]))?;
+        let cells = [csv_guarded(&row.filename).into_owned(), row.length.to_string()].into_iter();
+        writer.write_record(cells.chain(values).chain([csv_guarded(&row.label).into_owned()]))?;
     }
     writer.flush()?;
     Ok(())

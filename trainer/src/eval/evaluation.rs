@@ -14,6 +14,7 @@ use crate::data::conditions::Condition;
 use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Clip, Dataset, inspect, signals, signals_under};
+use crate::format::causes;
 use crate::metrics::{ScoredExample, Scores};
 use crate::store::{Evaluation, UnderCondition, knows};
 
@@ -155,7 +156,8 @@ pub enum Evaluated {
 }
 
 impl Evaluated {
-    fn of(self, split: Split) -> Vec<SegmentId> {
+    /// The segments of this part.
+    pub(super) fn of(self, split: Split) -> Vec<SegmentId> {
         match self {
             Self::Test => split.test,
             Self::Valid => split.valid,
@@ -270,7 +272,7 @@ fn predict_clips(
             }
             // An error of a network would occur for every clip.
             Err(error) if error.is::<cratedigger_zoo::AnalyseError>() => return Err(error),
-            Err(error) => data.skipped.push((clip.id.clone(), format!("{error:#}"))),
+            Err(error) => data.skipped.push((clip.id.clone(), causes(&error))),
         }
         (measure.progress)(done + 1, wanted.len());
     }

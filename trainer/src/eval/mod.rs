@@ -13,6 +13,7 @@ mod kept;
 pub mod pool;
 pub mod published;
 pub mod rejection;
+pub mod sections;
 mod stacking;
 
 pub use bundle::{ModelBundle, Precision};

@@ -25,6 +25,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Whether to use the full-screen display.
     pub tui: bool,
+    /// Whether classes may have too few clips for the split.
+    pub allow_small: bool,
     /// Set by another thread to stop after the current step.
     pub cancelled: Arc<AtomicBool>,
 }

@@ -12,6 +12,7 @@ use super::initial::{Known, known_to, warn_of_learned};
 use super::options::Options;
 use crate::config::{Balance, Config, Method};
 use crate::data::examples::{Examples, Loader, Version, part_ranges};
+use crate::data::small_classes::{check_artists, check_classes};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
 use crate::data::{Dataset, inspect, non_music, preprocess};
 use crate::progress::progress_bar;
@@ -60,6 +61,13 @@ pub(super) fn prepare_session<'a>(
         inspect::drop_duplicates(data, options.cache.as_deref(), &options.cancelled)?;
     }
     let plan = config.data.split_plan(config.seed);
+    // A run of an earlier version goes on as it began.
+    if !RunFolder::is_run(&options.folder) {
+        check_artists(&plan, data)?;
+        if !options.allow_small {
+            check_classes(&plan, data)?;
+        }
+    }
     let loader = Loader {
         input_spec: &spec,
         origin: config.data.source,

@@ -7,6 +7,7 @@ mod configuration;
 mod layouts;
 mod splits;
 mod training;
+mod untidy;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,6 +64,7 @@ fn options(folder: PathBuf, config: &Config) -> Options {
         devices: Devices::default(),
         cache: None,
         tui: false,
+        allow_small: false,
         cancelled: Arc::new(AtomicBool::new(false)),
     }
 }

@@ -7,25 +7,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
-use cratedigger_zoo::{InputSpec, LogMel, sha256_hex};
+use cratedigger_zoo::sha256_hex;
 use rayon::prelude::*;
 use realfft::RealFftPlanner;
-use realfft::num_complex::Complex32;
 
-use super::{Repeats, Sound, inspect, mel};
-use crate::data::{Columns, Dataset};
+use super::similarity::{Fingerprint, similarity};
+use super::{Repeats, Sound, inspect};
+use crate::data::Dataset;
 use crate::files::{read_json, write_atomically};
 use crate::progress::progress_bar;
 
-/// Correlation above which two spectrograms are of the same recording. Two takes of a piece reach about
-/// 0.6; a recording and its lossy copy exceed 0.95.
-const SAME: f32 = 0.85;
+/// Similarity above which two clips of audio with ten seconds in common are of the same recording. Lossy copies
+/// at any offset and level reach 0.75 to 1, different songs at most 0.45.
+const SAME: f32 = 0.65;
+/// The same for arrays, whose columns are 77 ms apart: copies that lie between them reach only 0.66 to 0.84,
+/// different clips at most 0.5.
+const SAME_ARRAY: f32 = 0.6;
 /// Minimum overlap of two clips in seconds.
 const OVERLAP_SECONDS: f64 = 5.0;
+/// Minimum overlap as a fraction of the shorter clip: a few seconds in common do not make two songs one.
+const OVERLAP_FRACTION: f64 = 1.0 / 6.0;
 /// Version of the duplicate search, part of the cache key. Increase it if results change.
-const REVISION: u32 = 2;
-/// Number of candidates per clip that are compared in full.
-const NEIGHBOURS: usize = 40;
+const REVISION: u32 = 3;
+/// Number of clips that each clip is compared with, those of the nearest mean spectra.
+const NEIGHBOURS: usize = 1000;
 
 fn repeats(data: &Dataset, mut members: Vec<usize>, similarity: f32) -> Repeats {
     members.sort_unstable();
@@ -47,116 +52,72 @@ pub(super) fn exact(data: &Dataset, sounds: &[(usize, &Sound)]) -> Vec<Repeats> 
     groups
 }
 
-/// Fingerprint of a clip: its spectrogram with bands averaged in pairs. The mean of each band is removed, so
-/// that level and equalisation do not matter. The mean of each column is removed, so that clips with the
-/// same beat do not match.
-struct Fingerprint {
-    place: usize,
-    bands: Vec<Vec<f32>>,
-    /// Mean (relative to the clip's mean) and standard deviation of each band, to select candidates.
-    summary: Vec<f32>,
-}
-
-fn fingerprint(place: usize, columns: &Columns) -> Option<Fingerprint> {
-    const AT_ONCE: usize = 2;
-    let width = columns.columns;
-    if width == 0 {
-        return None;
-    }
-    let loudest = columns.db.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut bands = Vec::new();
-    let mut summary = Vec::new();
-    for rows in columns.db.chunks_exact(width * AT_ONCE) {
-        let mut band: Vec<f32> = (0..width)
-            .map(|c| {
-                let level = |row: &[f32]| row.get(c).copied().unwrap_or(loudest).max(loudest - 60.0);
-                rows.chunks_exact(width).map(level).sum::<f32>() / AT_ONCE as f32
-            })
-            .collect();
-        let mean = band.iter().sum::<f32>() / width as f32;
-        band.iter_mut().for_each(|v| *v -= mean);
-        summary.push(mean);
-        summary.push((band.iter().map(|v| v * v).sum::<f32>() / width as f32).sqrt());
-        bands.push(band);
-    }
-    for column in 0..width {
-        let mean = bands.iter().map(|band| band[column]).sum::<f32>() / bands.len().max(1) as f32;
-        bands.iter_mut().for_each(|band| band[column] -= mean);
-    }
-    let level = summary.iter().step_by(2).sum::<f32>() / bands.len().max(1) as f32;
-    summary.iter_mut().step_by(2).for_each(|mean| *mean -= level);
-    let moves = summary.iter().skip(1).step_by(2).any(|deviation| *deviation > 1e-3);
-    // Silence and steady tones match each other, so they have no fingerprint.
-    moves.then_some(Fingerprint { place, bands, summary })
-}
-
-/// Groups of clips of the same recording. Each clip is compared in full with the clips of the nearest mean
-/// spectra.
+/// Groups of clips of the same recording. Each clip is compared with the clips of the nearest mean spectra.
 pub(super) fn near(
     data: &Dataset,
     sounds: &[(usize, &Sound)],
     cancelled: &AtomicBool,
 ) -> Result<Vec<Repeats>> {
-    let rate = InputSpec::log_mel_3s().sample_rate;
     let mut found = Vec::new();
-    for (of_arrays, spacing) in [(false, mel()), (true, LogMel::default())] {
+    for of_array in [false, true] {
         let prints: Vec<Fingerprint> = sounds
-            .iter()
-            .filter(|(place, _)| data.clips[*place].columns.is_some() == of_arrays)
-            .filter_map(|(place, sound)| fingerprint(*place, sound.spectrum.as_ref()?))
+            .par_iter()
+            .map_init(RealFftPlanner::<f32>::new, |planner, (place, sound)| {
+                let print = sound.print.as_ref().filter(|print| print.of_array == of_array)?;
+                Fingerprint::new(*place, print, planner)
+            })
+            .flatten()
             .collect();
-        let least = (OVERLAP_SECONDS * spacing.columns_per_second(rate)) as usize;
-        found.extend(alike(data, &prints, least, cancelled)?);
+        found.extend(alike(data, &prints, if of_array { SAME_ARRAY } else { SAME }, cancelled)?);
     }
     found.sort_by(|a: &Repeats, b| a.clips.cmp(&b.clips));
     Ok(found)
 }
 
-fn alike(
-    data: &Dataset,
-    prints: &[Fingerprint],
-    least: usize,
-    cancelled: &AtomicBool,
-) -> Result<Vec<Repeats>> {
-    let longest = prints.iter().filter_map(|p| p.bands.first()).map(Vec::len).max().unwrap_or_default();
-    if longest == 0 {
-        return Ok(Vec::new());
+/// The pairs to compare: all, or in a large data set each clip with its nearest.
+fn pairs_of(prints: &[Fingerprint]) -> Vec<(usize, usize)> {
+    let all = 0..prints.len();
+    if prints.len() <= NEIGHBOURS + 1 {
+        return all.clone().flat_map(|a| (a + 1..prints.len()).map(move |b| (a, b))).collect();
     }
-    let length = (2 * longest).next_power_of_two();
-    let bar = progress_bar(prints.len() as u64, "comparing");
-    let transforms: Vec<Vec<Vec<Complex32>>> = prints
-        .par_iter()
-        .map_init(RealFftPlanner::<f32>::new, |planner, p| transform(planner, p, length))
-        .collect();
-    let pairs: Vec<Vec<(usize, usize, f32)>> = (0..prints.len())
+    let mut pairs: Vec<(usize, usize)> = all
+        .clone()
         .into_par_iter()
-        .map_init(RealFftPlanner::<f32>::new, |planner, a| {
-            if cancelled.load(Ordering::Relaxed) {
-                return Vec::new();
-            }
+        .flat_map_iter(|a| {
             let distance = |b: &usize| {
                 let pairs = prints[a].summary.iter().zip(&prints[*b].summary);
                 pairs.map(|(x, y)| (x - y) * (x - y)).sum::<f32>()
             };
-            let mut others: Vec<usize> = (0..prints.len()).filter(|b| *b != a).collect();
-            others.sort_by(|x, y| distance(x).total_cmp(&distance(y)));
-            let found = others
-                .into_iter()
-                .take(NEIGHBOURS)
-                .filter_map(|b| {
-                    let similarity = correlation(
-                        planner,
-                        [&prints[a], &prints[b]],
-                        [&transforms[a], &transforms[b]],
-                        length,
-                        least,
-                    );
-                    (similarity > SAME).then_some((a.min(b), a.max(b), similarity))
-                })
-                .collect();
-            bar.inc(1);
-            found
+            let mut others: Vec<(f32, usize)> =
+                all.clone().filter(|b| *b != a).map(|b| (distance(&b), b)).collect();
+            others.select_nth_unstable_by(NEIGHBOURS - 1, |x, y| x.0.total_cmp(&y.0));
+            others.into_iter().take(NEIGHBOURS).map(move |(_, b)| (a.min(b), a.max(b)))
         })
+        .collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
+fn alike(data: &Dataset, prints: &[Fingerprint], same: f32, cancelled: &AtomicBool) -> Result<Vec<Repeats>> {
+    let compared = pairs_of(prints);
+    let bar = progress_bar(compared.len() as u64, "comparing");
+    let pairs: Vec<(usize, usize, f32)> = compared
+        .into_par_iter()
+        .map_init(RealFftPlanner::<f32>::new, |planner, (a, b)| {
+            if cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
+            let (first, second) = (&prints[a], &prints[b]);
+            let seconds = OVERLAP_SECONDS.max(OVERLAP_FRACTION * first.seconds().min(second.seconds()));
+            // Clips that are shorter than the overlap are compared as a whole.
+            let seconds = seconds.min(0.9 * first.seconds()).min(0.9 * second.seconds());
+            let least = ((seconds * first.rate) as usize).max(1);
+            let found = similarity(first, second, least, same, planner);
+            bar.inc(1);
+            found.map(|found| (a, b, found))
+        })
+        .flatten()
         .collect();
     bar.finish_and_clear();
     ensure!(!cancelled.load(Ordering::Relaxed), "stopped before all clips were compared");
@@ -164,7 +125,7 @@ fn alike(
     // Joins pairs into groups.
     let mut group: Vec<usize> = (0..prints.len()).collect();
     let mut weakest: BTreeMap<(usize, usize), f32> = BTreeMap::new();
-    for (a, b, similarity) in pairs.into_iter().flatten() {
+    for (a, b, similarity) in pairs {
         weakest.insert((a, b), similarity);
         let (from, to) = (group[a].max(group[b]), group[a].min(group[b]));
         group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
@@ -184,77 +145,6 @@ fn alike(
         })
         .collect();
     Ok(groups)
-}
-
-fn transform(planner: &mut RealFftPlanner<f32>, print: &Fingerprint, length: usize) -> Vec<Vec<Complex32>> {
-    let plan = planner.plan_fft_forward(length);
-    print
-        .bands
-        .iter()
-        .map(|band| {
-            let mut input = band.clone();
-            input.resize(length, 0.0);
-            let mut output = plan.make_output_vec();
-            // Cannot fail, because the plan made the buffers.
-            if plan.process(&mut input, &mut output).is_err() {
-                output.fill(Complex32::default());
-            }
-            output
-        })
-        .collect()
-}
-
-/// The maximum correlation of two fingerprints over all offsets with sufficient overlap.
-fn correlation(
-    planner: &mut RealFftPlanner<f32>,
-    prints: [&Fingerprint; 2],
-    transforms: [&Vec<Vec<Complex32>>; 2],
-    length: usize,
-    least: usize,
-) -> f32 {
-    let [a, b] = prints;
-    let mut product = vec![Complex32::default(); length / 2 + 1];
-    for (x, y) in transforms[0].iter().zip(transforms[1]) {
-        product.iter_mut().zip(x.iter().zip(y)).for_each(|(p, (x, y))| *p += x * y.conj());
-    }
-    // These imaginary parts are rounding errors, which the inverse FFT would reject.
-    if let [first, .., last] = product.as_mut_slice() {
-        (first.im, last.im) = (0.0, 0.0);
-    }
-    let plan = planner.plan_fft_inverse(length);
-    let mut sums = vec![0.0; length];
-    if plan.process(&mut product, &mut sums).is_err() {
-        return 0.0;
-    }
-    // Cumulative energy over columns.
-    let energy = |print: &Fingerprint| -> Vec<f32> {
-        let width = print.bands.first().map_or(0, Vec::len);
-        let mut running = vec![0.0; width + 1];
-        for column in 0..width {
-            let sum: f32 = print.bands.iter().map(|band| band[column] * band[column]).sum();
-            running[column + 1] = running[column] + sum;
-        }
-        running
-    };
-    let (energy_a, energy_b) = (energy(a), energy(b));
-    let (width_a, width_b) = (energy_a.len() - 1, energy_b.len() - 1);
-    let least = least.min(width_a).min(width_b).max(1);
-    let mut best = 0.0_f32;
-    // Column i + offset of the first is aligned with column i of the second.
-    for offset in -(width_b as isize)..=(width_a as isize) {
-        let from = offset.max(0) as usize;
-        let to = (offset + width_b as isize).clamp(0, width_a as isize) as usize;
-        if to < from + least {
-            continue;
-        }
-        let (from_b, to_b) = ((from as isize - offset) as usize, (to as isize - offset) as usize);
-        let energies = (energy_a[to] - energy_a[from]) * (energy_b[to_b] - energy_b[from_b]);
-        let sum = sums[offset.rem_euclid(length as isize) as usize] / length as f32;
-        if energies > 0.0 {
-            best = best.max(sum / energies.sqrt());
-        }
-    }
-    best
 }
 
 /// Removes duplicates from a data set: all but the first clip of a group, or all clips of a group with
@@ -308,7 +198,8 @@ pub fn drop_duplicates(data: &mut Dataset, cache: Option<&Path>, cancelled: &Arc
 /// The cache file of a data set's duplicates. Its name is a hash of all files with size and time, and of the
 /// arrays.
 fn kept_at(folder: &Path, data: &Dataset) -> PathBuf {
-    let mut lines = format!("{REVISION} {SAME} {NEIGHBOURS} {OVERLAP_SECONDS}\n");
+    let mut lines =
+        format!("{REVISION} {SAME} {SAME_ARRAY} {NEIGHBOURS} {OVERLAP_SECONDS} {OVERLAP_FRACTION}\n");
     for clip in &data.clips {
         let stamp = clip.audio.as_ref().and_then(|path| {
             let data = fs::metadata(path).ok()?;

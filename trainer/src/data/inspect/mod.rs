@@ -3,6 +3,9 @@
 //! Faults are detected in the audio; GTZAN's published list of faults is not used.
 
 mod duplicates;
+mod facts;
+mod similarity;
+mod spectrum;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use cratedigger_dsp::{hz_to_mel, mel_to_hz};
-use cratedigger_zoo::{InputSpec, LogMel, MIN_SECONDS, SILENCE, sha256_hex};
+use cratedigger_zoo::{InputSpec, LogMel, MIN_SECONDS, Signals, sha256_hex};
 use rayon::prelude::*;
 use serde::Serialize;
 
 pub use duplicates::drop_duplicates;
+use facts::{FactFinder, Facts};
+use spectrum::{Print, SpectrumFinder};
 
-use super::audio::{self, Audio};
-use super::{Clip, Columns, Dataset, columns_of, mono_of};
-use crate::format::whole_percent;
+use super::walk::Unread;
+use super::{Clip, Dataset, audio};
+use crate::format::{causes, whole_percent};
 use crate::progress::progress_bar;
 
 /// The result of an inspection; the output of `inspect --json`.
@@ -37,6 +41,8 @@ pub struct Inspection {
     pub clipped: Vec<Finding>,
     /// Clips without high frequencies.
     pub band_limited: Vec<Finding>,
+    /// What was left out or mended while a file was decoded.
+    pub notes: Vec<Finding>,
     /// Groups of clips with identical samples.
     pub exact: Vec<Repeats>,
     /// Groups of clips of the same recording, at any offset and level.
@@ -47,6 +53,10 @@ pub struct Inspection {
     pub channels: BTreeMap<usize, usize>,
     /// Minimum, median and maximum length in seconds.
     pub seconds: Option<[f64; 3]>,
+    /// What is odd about the data set as a whole.
+    pub remarks: Vec<String>,
+    /// Number of files by sound format that is not read.
+    pub unread: Unread,
 }
 
 /// A fault of a clip.
@@ -65,7 +75,7 @@ pub struct Repeats {
     pub clips: Vec<String>,
     /// Whether the clips have different classes.
     pub classes_differ: bool,
-    /// Lowest correlation of the group's pairs; 1 for identical samples.
+    /// Lowest similarity of the group's pairs, the mean agreement of their columns; 1 for identical samples.
     pub similarity: f32,
 }
 
@@ -74,99 +84,51 @@ pub struct Repeats {
 struct Sound {
     sha256: String,
     facts: Option<Facts>,
-    spectrum: Option<Arc<Columns>>,
+    print: Option<Print>,
+    /// Frequency in Hz above which there is nothing.
+    edge: Option<f64>,
+    notes: Vec<String>,
 }
 
-/// Properties of the audio.
-#[derive(Clone, Debug)]
-struct Facts {
-    seconds: f64,
-    sample_rate: u32,
-    channels: usize,
-    /// Fraction of clipped samples.
-    clipped: f64,
-    /// Fraction of silent 3-second windows.
-    silent: f64,
-}
-
-/// Minimum number of consecutive samples at full scale that count as clipping. A loud note without clipping
-/// reaches full scale once.
-const FLAT: usize = 3;
 /// Fraction of clipped samples above which distortion is audible.
 const CLIPPED_FRACTION: f64 = 1e-3;
 
-/// Spectrogram for comparisons: every frame of log-mel. Arrays have every third frame and are compared only
-/// with each other.
-fn mel() -> LogMel {
-    LogMel { frames_per_column: [1, 1], ..LogMel::default() }
-}
-
 fn listen(clip: &Clip) -> Result<Sound> {
+    let array = clip.columns.as_ref().map(|columns| {
+        let rate = LogMel::default().columns_per_second(InputSpec::log_mel_3s().sample_rate);
+        spectrum::of_array(columns, rate)
+    });
     if let Some(path) = &clip.audio {
-        let bytes = fs::read(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-        let audio = audio::decode_named(bytes, path)?;
-        // The hash is of the samples, so that the same audio in another container is a duplicate.
-        let mut all: Vec<u8> = audio.sample_rate.to_le_bytes().to_vec();
-        audio.channels.iter().flatten().for_each(|s| all.extend(s.to_le_bytes()));
-        let sha256 = sha256_hex(&all);
-        let facts = facts(&audio);
-        let spec = InputSpec::log_mel_3s();
-        let (signal, _) = mono_of(&audio, spec.sample_rate)?;
-        let spectrum = match &clip.columns {
-            Some(columns) => Some(Arc::clone(columns)),
-            None => columns_of(&signal, &mel(), spec.sample_rate).ok().map(Arc::new),
-        };
-        return Ok(Sound { sha256, facts: Some(facts), spectrum });
-    }
-    if let Some(columns) = &clip.columns {
-        let bytes: Vec<u8> = columns.db.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let spectrum = Some(Arc::clone(columns));
-        return Ok(Sound { sha256: sha256_hex(&bytes), facts: None, spectrum });
+        let rate = InputSpec::log_mel_3s().sample_rate;
+        let mut reader = audio::Reader::new(audio::open(path)?, path, &[rate])?;
+        let (mut facts, mut spectrum) = (FactFinder::default(), SpectrumFinder::new(rate)?);
+        let mut signals = Signals::empty(&[rate]);
+        while reader.read_with(&mut signals, |block| facts.add(block))? {
+            if let Some(signal) = signals.at_mut(rate) {
+                // The comparison uses the array.
+                if array.is_none() {
+                    spectrum.add(signal)?;
+                }
+                signal.clear();
+            }
+        }
+        let (facts, sha256) = facts.finish();
+        let (print, edge) = array.or(spectrum.finish()?).unzip();
+        let notes = reader.notes().iter().map(ToString::to_string).collect();
+        return Ok(Sound { sha256, facts: Some(facts), print, edge: edge.flatten(), notes });
     }
     let mut bytes: Vec<u8> = Vec::new();
-    if let Some(path) = &clip.picture {
-        bytes = fs::read(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    }
-    clip.row.iter().for_each(|row| bytes.extend(row.iter().flat_map(|v| v.to_le_bytes())));
-    bytes.extend(clip.rows.iter().flatten().flat_map(|v| v.to_le_bytes()));
-    Ok(Sound { sha256: sha256_hex(&bytes), facts: None, spectrum: None })
-}
-
-fn facts(audio: &Audio) -> Facts {
-    let frames = audio.channels.first().map_or(0, Vec::len);
-    let mut flat = 0;
-    for channel in &audio.channels {
-        let peak = channel.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
-        let mut run = 0;
-        for sample in channel {
-            // Clipping can happen at any level near the recording's peak, not only at 1.
-            let at_top = peak > 0.5 && sample.abs() >= 0.9999 * peak;
-            run = if at_top { run + 1 } else { 0 };
-            flat += match run {
-                FLAT => FLAT,
-                more if more > FLAT => 1,
-                _ => 0,
-            };
+    if let Some(columns) = &clip.columns {
+        bytes.extend(columns.db.iter().flat_map(|v| v.to_le_bytes()));
+    } else {
+        if let Some(path) = &clip.picture {
+            bytes = fs::read(path).with_context(|| format!("{} cannot be opened", path.display()))?;
         }
+        clip.row.iter().for_each(|row| bytes.extend(row.iter().flat_map(|v| v.to_le_bytes())));
+        bytes.extend(clip.rows.iter().flatten().flat_map(|v| v.to_le_bytes()));
     }
-    let window = (3 * audio.sample_rate as usize).max(1);
-    let windows = frames.div_ceil(window).max(1);
-    let silent = (0..windows)
-        .filter(|w| {
-            let range = w * window..((w + 1) * window).min(frames);
-            audio
-                .channels
-                .iter()
-                .all(|c| c.get(range.clone()).unwrap_or_default().iter().all(|s| s.abs() < SILENCE))
-        })
-        .count();
-    Facts {
-        seconds: frames as f64 / f64::from(audio.sample_rate.max(1)),
-        sample_rate: audio.sample_rate,
-        channels: audio.channels.len(),
-        clipped: flat as f64 / (frames * audio.channels.len()).max(1) as f64,
-        silent: silent as f64 / windows as f64,
-    }
+    let (print, edge) = array.unzip();
+    Ok(Sound { sha256: sha256_hex(&bytes), facts: None, print, edge: edge.flatten(), notes: Vec::new() })
 }
 
 /// Inspects all clips of a data set.
@@ -203,23 +165,6 @@ pub fn inspect(data: &Dataset, cancelled: &Arc<AtomicBool>) -> Result<Inspection
     Ok(found)
 }
 
-/// Frequency in Hz above which a clip has no content: the bands stay within 10 dB of the lowest level of the
-/// recording. None if the clip has content up to the top.
-fn upper_edge(columns: &Columns) -> Option<f64> {
-    let floor = columns.db.iter().copied().fold(f32::INFINITY, f32::min);
-    let loudest = columns.db.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let row_is_empty = |row: &[f32]| {
-        row.iter().filter(|v| **v > (floor + 10.0).max(loudest - 75.0)).count() * 100 < row.len()
-    };
-    let empty =
-        columns.db.chunks_exact(columns.columns.max(1)).rev().take_while(|row| row_is_empty(row)).count();
-    if empty == 0 || empty == columns.bands {
-        return None;
-    }
-    let top = hz_to_mel(mel().fmax) * (columns.bands - empty) as f64 / (columns.bands + 1) as f64;
-    Some(mel_to_hz(top))
-}
-
 impl Inspection {
     /// The classes and the skipped files of a data set; everything else is empty.
     fn of_listing(data: &Dataset) -> Self {
@@ -239,11 +184,14 @@ impl Inspection {
             silent: Vec::new(),
             clipped: Vec::new(),
             band_limited: Vec::new(),
+            notes: Vec::new(),
             exact: Vec::new(),
             near: Vec::new(),
             sample_rates: BTreeMap::new(),
             channels: BTreeMap::new(),
             seconds: None,
+            remarks: data.remarks.clone(),
+            unread: data.unread.clone(),
         }
     }
 
@@ -261,7 +209,7 @@ impl Inspection {
             let sound = match sound {
                 Ok(sound) => sound,
                 Err(error) => {
-                    self.unreadable.push(finding(clip, format!("{error:#}")));
+                    self.unreadable.push(finding(clip, causes(error)));
                     continue;
                 }
             };
@@ -285,11 +233,10 @@ impl Inspection {
                     ));
                 }
             }
-            if let Some(edge) = sound.spectrum.as_ref().and_then(|s| upper_edge(s))
-                && edge < 9000.0
-            {
+            if let Some(edge) = sound.edge.filter(|edge| *edge < 9000.0) {
                 self.band_limited.push(finding(clip, format!("no content above {:.1} kHz", edge / 1000.0)));
             }
+            self.notes.extend(sound.notes.iter().map(|note| finding(clip, note.clone())));
         }
     }
 
