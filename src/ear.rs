@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use cratedigger_client::{Capture, LiveSource};
+use cratedigger_client::{Capture, CaptureError, LiveSource};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -40,9 +40,10 @@ pub fn start(page: Page, source: LiveSource) {
                 live.level.set(0.0);
                 live.source.set(Some(source));
             }
-            Err(_) => page.state.notice.set(Some(match source {
-                LiveSource::Microphone => Notice::NoMicrophone,
-                LiveSource::Tab => Notice::NoTabSound,
+            Err(error) => page.state.notice.set(Some(match (error, source) {
+                (CaptureError::NoOutput, _) => Notice::NoOutput,
+                (CaptureError::Refused(_), LiveSource::Microphone) => Notice::NoMicrophone,
+                (CaptureError::Refused(_), LiveSource::Tab) => Notice::NoTabSound,
             })),
         }
     });

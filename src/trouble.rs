@@ -22,6 +22,8 @@ pub enum Notice {
     LeftOut(u32),
     /// The user or the browser refused the microphone.
     NoMicrophone,
+    /// The browser does not process sound, as some do without an audio output.
+    NoOutput,
     /// The shared tab has no sound, or sharing was refused.
     NoTabSound,
     /// The browser refused the clipboard or the download.

@@ -71,8 +71,8 @@ super::texts! {
             de: "WebGPU funktioniert hier nicht; die CPU analysiert dieses Stück.",
         }
         no_file {
-            en: "That was not a file. Drop a song from your computer, or choose one.",
-            de: "Das war keine Datei. Zieh ein Stück von deinem Rechner hierher, oder wähl eins.",
+            en: "This page got no file, only text or a link. Choose the song with “Choose songs”.",
+            de: "Diese Seite hat keine Datei bekommen, nur Text oder einen Link. Nimm „Stücke wählen“.",
         }
         no_songs {
             en: "This folder contains no songs. Try a folder with WAV, MP3, FLAC, OGG or M4A files.",
@@ -86,6 +86,12 @@ super::texts! {
             en: "The microphone could not be used. Allow it for this page in your browser, then try again.",
             de: "Das Mikrofon konnte nicht benutzt werden. Erlaub es dieser Seite im Browser und versuch es \
                  noch einmal.",
+        }
+        no_output {
+            en: "Your browser does not process sound, perhaps because there is no audio output. Connect \
+                 headphones or a loudspeaker, then try again.",
+            de: "Dein Browser verarbeitet keinen Ton, vielleicht, weil es keine Audioausgabe gibt. Schließ \
+                 Kopfhörer oder einen Lautsprecher an und versuch es noch einmal.",
         }
         no_tab_sound {
             en: "No sound was shared. Choose a tab and turn on sharing of its sound.",
@@ -169,6 +175,7 @@ impl Messages {
             Notice::NoFile => self.no_file,
             Notice::NoSongs => self.no_songs,
             Notice::NoMicrophone => self.no_microphone,
+            Notice::NoOutput => self.no_output,
             Notice::NoTabSound => self.no_tab_sound,
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,

@@ -42,6 +42,27 @@ const display = () =>
     systemAudio: "include",
   });
 
+// Time in milliseconds in which the browser has to start processing sound. Firefox without an audio output
+// never starts, and settles no promise about it.
+const START = 5_000;
+
+// Waits until the context runs and has the worklet.
+async function started(context, tapUrl) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    const error = Object.assign(new Error("no sound is processed"), { name: "NoOutput" });
+    timer = setTimeout(() => reject(error), START);
+  });
+  const running = async () => {
+    await context.audioWorklet.addModule(tapUrl);
+    if (context.state !== "running") await context.resume();
+  };
+  await Promise.race([running(), late]).finally(() => clearTimeout(timer));
+}
+
+// Closes a context. Nothing waits for it, because a context that never ran may never close.
+const close = (context) => void context.close().catch(() => {});
+
 // Captures until `stop` is called. live.rs documents the arguments.
 export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const stream = await (tab ? display() : microphone());
@@ -53,11 +74,10 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   }
   const context = new AudioContext();
   try {
-    await context.audioWorklet.addModule(tapUrl);
-    await context.resume();
+    await started(context, tapUrl);
   } catch (error) {
     release();
-    await context.close();
+    close(context);
     throw error;
   }
   const rate = context.sampleRate;
@@ -94,7 +114,7 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
       tap.port.onmessage = null;
       track.onended = null;
       release();
-      await context.close().catch(() => {});
+      close(context);
       return total ? wav(blocks, rate, name) : null;
     },
   };
