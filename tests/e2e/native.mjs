@@ -15,6 +15,9 @@ import { dist } from "./site.mjs";
  */
 export const TOLERANCE = 5e-4;
 
+/** The same for formats with loss, whose decoders differ between browser and program. */
+export const LOSSY = 1e-2;
+
 /** Maximum difference of a time in seconds. */
 const TIME_TOLERANCE = 1e-3;
 
@@ -27,8 +30,8 @@ export async function run(variable, ...args) {
 }
 
 /** Classifies a song with the networks of a manifest in the site. `folder` is for temporary files. */
-export async function classify(folder, buffer, manifest) {
-  const file = path.join(folder, "native.wav");
+export async function classify(folder, buffer, manifest, extension = "wav") {
+  const file = path.join(folder, `native.${extension}`);
   await writeFile(file, buffer);
   const args = ["classify", "--format", "json", "--model", dist(`models/${manifest}`), file];
   return JSON.parse(await run("CRATEDIGGER_BIN", ...args));
@@ -38,10 +41,10 @@ export async function classify(folder, buffer, manifest) {
 export const near = (actual, expected, tolerance, what) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, native ${expected}`);
 
-/** Fails unless both objects have the same genres with the same probabilities. */
-export function sameProbabilities(actual, expected, what) {
+/** Fails unless both objects have the same genres with the same probabilities, within `tolerance`. */
+export function sameProbabilities(actual, expected, what, tolerance = TOLERANCE) {
   assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort(), what);
-  for (const [genre, p] of Object.entries(actual)) near(p, expected[genre], TOLERANCE, `${what}, ${genre}`);
+  for (const [genre, p] of Object.entries(actual)) near(p, expected[genre], tolerance, `${what}, ${genre}`);
 }
 
 /** The page's result with all digits, read from `data-` attributes, because the texts are rounded. */

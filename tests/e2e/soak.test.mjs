@@ -1,101 +1,224 @@
-// Endurance: hundreds of files through one page, and workers that are lost again and again.
+// Many files through one page, and workers that are lost. `cargo xtask test --all` runs the large versions.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
-import { drive, drop, open, part, rows, until } from "./browser.mjs";
-import { antiphase, au, bits24in32, have, inFolder } from "./files.mjs";
-import { memory } from "./memory.mjs";
-import { song } from "./song.mjs";
+import { drive, gpuSettled, open, part, rows, until, WEBGPU, WEBGPU_PATIENCE } from "./browser.mjs";
+import { encode, FORMATS, without } from "./media.mjs";
+import { LOSSY, run, sameProbabilities, TOLERANCE } from "./native.mjs";
+import { dist } from "./site.mjs";
+import { hiss, random, song } from "./song.mjs";
 
-const skip = process.env.CRATEDIGGER_ALL ? false : "takes many minutes: `cargo xtask test --all`";
-const LIMIT = 3_000_000;
-const underWay = ({ status }) => ["waiting", "decoding", "analysing"].includes(status);
+const LARGE = Boolean(process.env.CRATEDIGGER_ALL);
+const skip = without("ffmpeg");
+const skipLarge = !LARGE && "takes many minutes; `cargo xtask test --all` runs it";
 
-/** Short files of many kinds, the coded ones only where the encoders are. */
-function kinds() {
-  const wav = (seed) => song(seed, 4 + (seed % 3), { rate: seed % 2 ? 44100 : 22050, channels: 1 + (seed % 2) });
-  const plain = [1, 2, 3, 4].map((seed) => ["wav", wav(seed)]);
-  plain.push(["au", au(wav(5))], ["wav", bits24in32(wav(7))], ["wav", antiphase(song(8, 4))]);
-  if (!have("ffmpeg", "lame", "flac", "oggenc")) return plain;
-  return inFolder((folder, run) => {
-    writeFileSync(path.join(folder, "a.wav"), wav(9));
-    run(`lame --quiet -V2 a.wav a.mp3; flac -s -f a.wav; oggenc -Q a.wav; f='ffmpeg -v error -y -i a.wav'
-      $f a.opus; $f a.m4a; $f a.aiff; $f -c:a alac alac.m4a`);
-    const coded = ["a.mp3", "a.flac", "a.ogg", "a.opus", "a.m4a", "a.aiff", "alac.m4a"];
-    return [...plain, ...coded.map((name) => [path.extname(name).slice(1), readFileSync(path.join(folder, name))])];
-  });
+/** Largest growth of the page's memory from the 50th file to the last, in bytes. */
+const GROWTH = 100e6;
+/** Files before the first measurement of the memory. */
+const WARM = 50;
+/** Timeout in milliseconds for one song, on a busy machine. */
+const PER_SONG = 20_000;
+
+const WORDS = Buffer.from("These are words and no music at all.\n".repeat(40));
+/** Files without a result: name and contents by their number. */
+const BROKEN = [
+  () => ["mp3", WORDS],
+  () => ["wav", Buffer.alloc(0)],
+  () => ["wav", song(1, 3).subarray(0, 40)],
+  () => ["wav", song(1, 4, { silentFrom: 0 })],
+  () => ["wav", song(1, 1 / 22_050)],
+  () => ["flac", Buffer.concat([Buffer.from("fLaC"), WORDS])],
+  () => ["ogg", Buffer.concat([Buffer.from("OggS"), WORDS])],
+];
+
+/** Writes `count` files of mixed kinds into a folder, every tenth of them broken; returns the names of these. */
+async function crate(folder, from, count) {
+  await mkdir(folder, { recursive: true });
+  const broken = [];
+  const name = (n, extension) => `${String(n).padStart(3, "0")}.${extension}`;
+  for (let n = from; n < from + count; n += 1) {
+    if (n % 10 === 0) {
+      const [extension, contents] = BROKEN[(n / 10) % BROKEN.length]();
+      await writeFile(path.join(folder, name(n, extension)), contents);
+      broken.push(name(n, extension));
+      continue;
+    }
+    const extension = ["wav", ...FORMATS][n % 4];
+    const rate = [22_050, 32_000, 44_100, 48_000][(n >> 2) % 4];
+    const wav = n % 25 === 7 ? hiss(4, rate) : song(n, n % 8 ? 3.2 : 9.2, { rate, channels: 1 + (n % 2) });
+    const contents = extension === "wav" ? wav : await encode(path.dirname(folder), wav, extension);
+    await writeFile(path.join(folder, name(n, extension)), contents);
+  }
+  return broken;
 }
 
-/** Files that cannot be analysed. */
-const BROKEN = [Buffer.alloc(0), Buffer.alloc(400), Buffer.from("words ".repeat(90)), song(1, 1).subarray(0, 30)];
+/** Opens the page with only the fast set, so that the results do not depend on when the full set is loaded. */
+async function openFast(page, site) {
+  await page.addInitScript(() => localStorage.setItem("cratedigger.networks", "fast"));
+  await open(page, site, { full: false });
+}
 
-test("500 files of mixed kinds, every tenth broken: each has a result or a reason, and memory stays", { skip }, () =>
-  drive({ limit: LIMIT }, async ({ page, site, browser }) => {
-    await open(page, site, { full: false });
-    const good = kinds();
-    const files = Array.from({ length: 500 }, (_, n) => {
-      const name = `song-${String(n).padStart(3, "0")}`;
-      if (n % 10 === 9) return { name: `${name}.wav`, buffer: BROKEN[(n / 10) % BROKEN.length | 0] };
-      const [extension, buffer] = good[n % good.length];
-      return { name: `${name}.${extension}`, buffer };
-    });
-    const measure = async (count) => {
-      await until(`${count} songs`, async () => {
-        const all = await rows(page);
-        return all.length === count && !all.some(underWay);
-      }, LIMIT);
-      return memory(browser);
-    };
-    let after50 = 0;
-    for (let at = 0; at < files.length; at += 50) {
-      await drop(page, files.slice(at, at + 50));
-      const now = await measure(at + 50);
-      if (at === 0) after50 = now;
-      console.log(`${at + 50} files: ${now.toFixed(0)} MB`);
-    }
+/** Gives a folder to the page. Waits until all `count` songs of the page have ended. */
+async function finish(page, folder, count) {
+  await part(page, "folder-input").first().setInputFiles(folder);
+  const ended = async () => {
     const all = await rows(page);
-    const failed = all.filter(({ status }) => status === "failed").map(({ name }) => Number(name.slice(5, 8)));
-    assert.deepEqual([...new Set(all.map(({ status }) => status))].sort(), ["done", "failed"]);
-    assert.ok(failed.every((n) => n % 10 === 9) && failed.length === 50, String(failed));
-    const more = (await memory(browser)) - after50;
-    assert.ok(more < 100, `${more} MB more than after 50 files`);
+    return all.length === count && all.every(({ status }) => ["done", "failed"].includes(status)) && all;
+  };
+  return until(`the end of ${count} songs`, ended, PER_SONG * count);
+}
+
+/** Fails unless exactly the files in `broken` have no result. */
+const onlyFailed = (all, broken) =>
+  assert.deepEqual(all.filter(({ status }) => status === "failed").map(({ name }) => name).sort(), [...broken].sort());
+
+/** Memory of all the browser's processes after garbage collection, and of the page's JavaScript heap, in bytes. */
+async function memory(page) {
+  const session = await page.context().newCDPSession(page);
+  // Twice, because the first may only queue finalisers, which free more.
+  for (let n = 0; n < 2; n += 1) await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,ppid=,rss=,comm="]);
+  const all = stdout.trim().split("\n").map((line) => line.trim().split(/\s+/));
+  // Below this process is only the browser, and `ps` itself.
+  const below = (parent) =>
+    all
+      .filter(([, ppid, , name]) => Number(ppid) === parent && name !== "ps")
+      .reduce((sum, [pid, , kilobytes]) => sum + 1024 * Number(kilobytes) + below(Number(pid)), 0);
+  const resident = below(process.pid);
+  assert.ok(resident > 0, "the browser is not below this process");
+  return { resident, heap: usedSize };
+}
+
+test("500 files in one page: each has a result or a reason, and the memory does not grow", { skip: skip || skipLarge }, (context) =>
+  drive({ limit: 7_200_000 }, async ({ page, site, folder }) => {
+    await openFast(page, site);
+    const broken = await crate(`${folder}/first`, 1, WARM);
+    await finish(page, `${folder}/first`, WARM);
+    const before = await memory(page);
+    broken.push(...(await crate(`${folder}/rest`, WARM + 1, 500 - WARM)));
+    const all = await finish(page, `${folder}/rest`, 500);
+    const after = await memory(page);
+    const megabytes = ({ resident, heap }) => `${(resident / 1e6).toFixed(0)} MB (JavaScript ${(heap / 1e6).toFixed(0)} MB)`;
+    context.diagnostic(`memory of the browser's processes: ${megabytes(before)} after ${WARM} files, ${megabytes(after)} after 500`);
+    onlyFailed(all, broken);
+    await reasons(page, broken);
+    assert.ok(after.resident - before.resident <= GROWTH, `${megabytes(before)}, then ${megabytes(after)}`);
   }));
 
-test("the CPU worker is lost at ten moments: every song still gets its answer", { skip }, () =>
-  drive({ limit: LIMIT }, async ({ page, site }) => {
-    await page.addInitScript(() => {
-      window.started = [];
-      window.Worker = class extends Worker {
-        constructor(url, options) {
-          super(url, options);
-          if (options?.name === "worker-cpu") window.started.push(this);
-        }
-      };
-    });
-    await open(page, site, { full: false });
-    const files = Array.from({ length: 10 }, (_, n) => {
-      const wav = song(n + 1, 24, { channels: 1 + (n % 2) });
-      // Every second one goes through the page's own decoder.
-      return n % 2 ? { name: `lost-${n}.au`, buffer: au(wav) } : { name: `lost-${n}.wav`, buffer: wav };
-    });
-    await drop(page, files);
-    let seed = 20;
-    for (const { name } of files) {
-      const line = part(page, "row").filter({ hasText: name });
-      await until(`${name} to be under way`, async () =>
-        ["decoding", "analysing", "done"].includes(await line.getAttribute("data-status")), LIMIT);
-      seed = (seed * 1103515245 + 12345) % 2 ** 31;
-      await page.evaluate(async (wait) => {
-        await new Promise((resolve) => setTimeout(resolve, wait));
-        const worker = window.started.at(-1);
-        worker.terminate();
-        worker.dispatchEvent(new ErrorEvent("error", { message: "lost on purpose" }));
-      }, (seed / 2 ** 31) * 400);
-      await until(`${name} to be done`, async () => (await line.getAttribute("data-status")) === "done", LIMIT);
+/** Fails unless each of these songs has a reason and what to do. */
+async function reasons(page, names) {
+  for (const name of names) {
+    await part(page, "row").filter({ hasText: name }).getByTestId("row-show").evaluate((button) => button.click());
+    await page.locator(".song-name", { hasText: name }).waitFor();
+    assert.match(await part(page, "error").innerText(), /\. .*\.$/, name);
+  }
+}
+
+/** The page's record of each song, by name. */
+async function records(page) {
+  const [found] = await Promise.all([page.waitForEvent("download"), part(page, "export-json").click()]);
+  const all = JSON.parse(await readFile(await found.path()));
+  return new Map(all.map((record) => [record.name, record]));
+}
+
+/** Fails unless the page has exactly the songs of these folders that are not in `broken`, with the native answers. */
+async function nativeAnswers(page, broken, ...folders) {
+  const shown = await records(page);
+  const listed = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((name) => path.join(folder, name))),
+  );
+  const good = listed.flat().filter((file) => !broken.includes(path.basename(file)));
+  assert.equal(shown.size, good.length);
+  const args = ["classify", "--format", "json", "--model", dist("models/manifest.json"), ...good];
+  for (const line of (await run("CRATEDIGGER_BIN", ...args)).trim().split("\n")) {
+    const { file, probabilities } = JSON.parse(line);
+    const { classes, probabilities: values } = shown.get(path.basename(file));
+    const found = Object.fromEntries(classes.map((name, at) => [name, values[at]]));
+    sameProbabilities(found, probabilities, file, /\.(mp3|ogg)$/.test(file) ? LOSSY : TOLERANCE);
+  }
+}
+
+/** Ends the page's CPU worker by an error that it does not catch, or by a rejected promise, as a panic does. */
+async function killCpu(page, rejects) {
+  for (const worker of page.workers()) {
+    const mine = await worker.evaluate(() => self.name === "worker-cpu").catch(() => false);
+    if (!mine) continue;
+    // The worker may be replaced at any time.
+    await worker
+      .evaluate((rejects) => {
+        const error = new Error("killed on purpose");
+        if (rejects) Promise.reject(error);
+        else setTimeout(() => { throw error; });
+      }, rejects)
+      .catch(() => {});
+    return true;
+  }
+  return false;
+}
+
+const working = (page) => part(page, "row").and(page.locator("[data-status=analysing]"));
+
+/**
+ * Loses workers at random moments while songs are analysed. Three songs end between two losses, because a song that
+ * two workers were lost to is given up.
+ */
+async function lose(page, times, seed, kill) {
+  const next = random(seed);
+  const ended = async () => (await rows(page)).filter(({ status }) => ["done", "failed"].includes(status)).length;
+  for (let n = 0; n < times; n += 1) {
+    const before = n === 0 ? 0 : (await ended()) + 3;
+    await until("the next songs", async () => (await ended()) >= before, PER_SONG * 10);
+    await working(page).first().waitFor();
+    await new Promise((resolve) => setTimeout(resolve, 400 * next()));
+    await until("a worker to lose", () => kill(n));
+  }
+}
+
+const [songs, kills] = LARGE ? [100, 10] : [40, 2];
+test(`${songs} files, and the CPU worker is lost ${kills} times: each file has the native answer or a reason`, { skip }, (context) =>
+  drive({ errors: [/on purpose/], acceptDownloads: true, limit: 3_600_000 }, async ({ page, site, folder }) => {
+    await openFast(page, site);
+    const broken = await crate(`${folder}/crate`, 1, songs);
+    let starts = 0;
+    page.on("worker", () => (starts += 1));
+    const ended = finish(page, `${folder}/crate`, songs);
+    await lose(page, kills, 5, (n) => killCpu(page, n % 2 === 1));
+    onlyFailed(await ended, broken);
+    assert.ok(starts >= kills, `${starts} new workers`);
+    context.diagnostic(`${starts} workers were started`);
+    await nativeAnswers(page, broken, `${folder}/crate`);
+  }));
+
+test("the GPU is lost five times: each file has the native answer or a reason", { skip: skip || skipLarge }, () =>
+  drive({ args: [...WEBGPU, "--disable-gpu-process-crash-limit"], errors: [/./], acceptDownloads: true, limit: 5_400_000 }, async ({ page, site, folder }) => {
+    await openFast(page, site);
+    const session = await page.context().newCDPSession(page);
+    const choose = (id) => part(page, id).evaluate((button) => button.click());
+    const next = random(11);
+    const broken = [];
+    const folders = [];
+    for (let round = 0; round < 5; round += 1) {
+      // Choosing WebGPU after it failed tries it again.
+      await choose("device-choice-cpu");
+      await choose("device-choice-gpu");
+      await gpuSettled(page);
+      const device = part(page, "device-status-gpu");
+      assert.equal(await device.getAttribute("data-state"), "ready", await device.textContent());
+      folders.push(`${folder}/${round}`);
+      broken.push(...(await crate(folders.at(-1), 1 + 10 * round, 10)));
+      const ended = finish(page, folders.at(-1), 10 * (round + 1));
+      await working(page).first().waitFor({ timeout: WEBGPU_PATIENCE });
+      await new Promise((resolve) => setTimeout(resolve, 3000 * next()));
+      await session.send("Browser.crashGpuProcess").catch(() => {});
+      onlyFailed(await ended, broken);
+      assert.equal(await device.getAttribute("data-state"), "failed", `round ${round}`);
     }
-    assert.ok((await rows(page)).every(({ status }) => status === "done"));
-    assert.ok((await page.evaluate(() => window.started.length)) >= 11);
+    await nativeAnswers(page, broken, ...folders);
   }));

@@ -1,7 +1,7 @@
 // Synthetic songs as WAV files. A song depends only on its seed.
 
 /** A linear congruential generator of numbers in [0, 1). */
-function random(seed) {
+export function random(seed) {
   let state = (Math.imul(seed, 0x9e3779b9) | 1) >>> 0;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

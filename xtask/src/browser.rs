@@ -1,5 +1,5 @@
-//! Runs the Node.js programs in tests/e2e, which drive the built site in Chromium: the browser tests and the
-//! screenshots.
+//! Runs the Node.js programs in tests/e2e, which drive the built site in Chromium, Firefox and WebKitGTK: the
+//! browser tests and the screenshots.
 
 use std::process::Command;
 
@@ -44,7 +44,7 @@ fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
 }
 
 /// The command that runs the tests. They compare with the native programs, which must have been built;
-/// `all` includes the tests that take minutes on a software GPU.
+/// `all` includes the tests that take many minutes.
 pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
     install(shell)?;
     let mut files = Vec::new();

@@ -33,9 +33,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and a browser for the tests
+    /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and the browsers for the tests
     Setup {
-        /// Do not install Chromium and its driver, which only the tests need
+        /// Do not install Chromium, Firefox, WebKitGTK and ffmpeg, which only the tests need
         #[arg(long)]
         no_browser: bool,
     },
@@ -81,7 +81,7 @@ enum Command {
         /// Run only the checks and tests that need neither a browser nor WebAssembly
         #[arg(long)]
         quick: bool,
-        /// Also run the tests that are skipped otherwise because a software GPU takes minutes for them
+        /// Also run the tests that are skipped otherwise because they take many minutes
         #[arg(long, conflicts_with = "quick")]
         all: bool,
     },
@@ -132,10 +132,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let shell = Shell::new()?;
     match arguments.command {
         Command::Setup { no_browser } => {
-            let browser = (!no_browser).then_some(Tool::Browser);
+            let browsers: &[Tool] = if no_browser { &[] } else { &[Tool::Browser, Tool::Engines] };
             setup::ensure(
                 &shell,
-                Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(browser),
+                Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(browsers.iter().copied()),
             )?;
             println!("All tools are installed.");
         }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::shell::{Shell, run};
 
@@ -12,6 +12,19 @@ const TRUNK: &str = "0.21.14";
 /// The npm package with wasm-opt. Versions in distributions are older and lack WebAssembly features that Rust
 /// uses.
 const BINARYEN: &str = "132.0.0";
+/// The packages of Debian with the other browsers, the screen and clipboard that they need, and the encoder of
+/// the tests' songs.
+const ENGINES: [&str; 9] = [
+    "firefox-esr",
+    "webkit2gtk-driver",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-libav",
+    "xvfb",
+    "dbus-daemon",
+    "xclip",
+    "ffmpeg",
+];
 /// The oldest version of wasm-opt that works.
 const BINARYEN_LEAST: u32 = 120;
 const WASM: &str = "wasm32-unknown-unknown";
@@ -31,6 +44,8 @@ pub enum Tool {
     WasmOpt,
     /// Chromium and its driver.
     Browser,
+    /// Firefox, WebKitGTK and ffmpeg. The tests that need them are skipped without them.
+    Engines,
 }
 
 impl Tool {
@@ -60,6 +75,7 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
             }
             Tool::WasmOpt => wasm_opt(shell)?,
             Tool::Browser => browser(shell)?,
+            Tool::Engines => engines(shell),
         }
     }
     run(&mut shell.line("cargo", ["fetch", "--quiet"]))
@@ -167,28 +183,51 @@ fn browser(shell: &Shell) -> Result<()> {
     if chromium && shell.find("chromedriver").is_some() {
         return Ok(());
     }
-    const HINT: &str = "apt-get install -y --no-install-recommends chromium chromium-driver";
-    let root = shell.output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
+    const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
     if shell.find("apt-get").is_none() {
         bail!(
             "the browser tests need Chromium (or Chrome) and a chromedriver of the same version on the PATH"
         );
     }
-    if !root && shell.find("sudo").is_none() {
-        bail!(
-            "the browser tests need Chromium and its driver; install them as root: {HINT} (or skip them: `cargo xtask setup --no-browser`)"
-        );
+    apt(shell, &PACKAGES).context("the browser tests need Chromium and its driver")
+}
+
+/// Installs the other browsers where that is possible.
+fn engines(shell: &Shell) {
+    let installed = |package: &&str| {
+        let found = shell.output("dpkg-query", &["--show", "--showformat=${db:Status-Status}", package]);
+        found.is_some_and(|status| status == "installed")
+    };
+    let missing: Vec<&str> = ENGINES.into_iter().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return;
     }
-    say("installing chromium and chromium-driver (apt-get)");
-    let apt = |arguments: &str| {
-        let program = if root { "apt-get" } else { "sudo" };
-        let before = if root { None } else { Some("apt-get") };
-        let mut line = shell.line(program, before.into_iter().chain(arguments.split(' ')));
+    let result = if shell.find("apt-get").is_some() {
+        apt(shell, &missing)
+    } else {
+        Err(anyhow!("{} are packages of Debian", missing.join(", ")))
+    };
+    if let Err(error) = result {
+        say(&format!("the tests in Firefox and WebKitGTK are skipped where a program is missing: {error:#}"));
+    }
+}
+
+/// Installs packages of Debian.
+fn apt(shell: &Shell, packages: &[&str]) -> Result<()> {
+    let names = packages.join(" ");
+    let root = shell.output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
+    if !root && shell.find("sudo").is_none() {
+        bail!("install as root: apt-get install -y --no-install-recommends {names}");
+    }
+    say(&format!("installing {names} (apt-get)"));
+    let apt = |arguments: &[&str]| {
+        let program: &[&str] = if root { &["apt-get"] } else { &["sudo", "apt-get"] };
+        let mut line = shell.line(program[0], program[1..].iter().chain(arguments));
         line.env("DEBIAN_FRONTEND", "noninteractive");
         run(&mut line)
     };
-    apt("update -qq")?;
-    apt(&format!("{} -qq", HINT.trim_start_matches("apt-get ")))
+    apt(&["update", "-qq"])?;
+    apt(&[&["install", "-y", "--no-install-recommends", "-qq"], packages].concat())
 }
 
 #[cfg(test)]

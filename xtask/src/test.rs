@@ -121,8 +121,11 @@ impl Report<'_> {
 pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     let mut report = Report { shell, stages: Vec::new() };
     let ready = report.stage("setup", |shell| {
-        let more: &[Tool] =
-            if quick { &[] } else { &[Tool::Target, Tool::Browser, Tool::Trunk, Tool::WasmBindgen] };
+        let more: &[Tool] = if quick {
+            &[]
+        } else {
+            &[Tool::Target, Tool::Browser, Tool::Engines, Tool::Trunk, Tool::WasmBindgen]
+        };
         setup::ensure(shell, [Tool::Lints].iter().chain(more).copied())?;
         Ok(Count::default())
     });

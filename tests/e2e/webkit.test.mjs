@@ -1,0 +1,14 @@
+// The page in WebKitGTK.
+
+import { until } from "./browser.mjs";
+import { engine, paste, text } from "./engines.mjs";
+import { song } from "./song.mjs";
+import { NEEDS, start } from "./webkit.mjs";
+
+engine("WebKitGTK", start, NEEDS, (check) => {
+  // WebKitGTK gives the page the path of a pasted file as text, and no file.
+  check("a file from the clipboard gives an error message", async (tab) => {
+    await paste(tab, "pasted.wav", song(3, 4));
+    await until("the message", async () => /no file|only the address/.test((await text(tab, "notice")) ?? ""));
+  });
+});
