@@ -265,14 +265,3 @@ test("the votes of the networks are shown, and where they disagree", () =>
     assert.match(await part(page, "about").innerText(), /24% to 76%/);
     await accessible(page, "confusion");
   }));
-
-test("a browser that is too old is told so before anything is loaded", () =>
-  drive({ locale: "de-DE" }, async ({ page, site }) => {
-    await page.addInitScript(() => {
-      const supports = CSS.supports.bind(CSS);
-      CSS.supports = (...what) => !String(what).includes(":has") && supports(...what);
-    });
-    await page.goto(site.url);
-    await page.getByText("Chrome oder Edge 111").waitFor();
-    assert.ok(!site.requests.some((name) => name.endsWith(".wasm")), site.requests.join(" "));
-  }));
