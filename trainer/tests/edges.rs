@@ -9,6 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use base64::Engine as _;
 use common::{RATE, song, wav, wav_of};
 
 fn program(arguments: &[&str]) -> Command {
@@ -213,6 +214,31 @@ fn no_cell_is_a_formula() {
         }
     }
     assert!(text.contains("'+a.wav") && text.contains(",'@home\n"), "{text}");
+}
+
+/// Every format that an encoder wrote for `tests/golden/decode.json`: a folder of them is classified whole.
+#[test]
+fn every_format_is_classified() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/golden/decode.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = golden.as_object().unwrap();
+    for (name, file) in files {
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(file["bytes"].as_str().unwrap()).unwrap();
+        let extension = file["extension"].as_str().unwrap();
+        assert!(cratedigger_decode::is_sound_name(&format!("a.{extension}")), "{extension}");
+        fs::write(folder.path().join(format!("{name}.{extension}")), bytes).unwrap();
+    }
+    let output = program(&["classify", "--json", folder.path().to_str().unwrap()]).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(text.lines().count(), files.len(), "{}", told(&output));
+    for line in text.lines() {
+        let result: serde_json::Value = serde_json::from_str(line).unwrap();
+        let seconds = result["seconds"].as_f64().unwrap_or_default();
+        assert!((0.9..1.2).contains(&seconds), "{line}");
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
 }
 
 /// What the decoder mended is said wherever the file is shown.

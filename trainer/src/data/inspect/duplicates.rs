@@ -17,12 +17,12 @@ use crate::data::Dataset;
 use crate::files::{read_json, write_atomically};
 use crate::progress::progress_bar;
 
-/// Similarity above which two clips of audio with ten seconds in common are of the same recording. Lossy copies
-/// at any offset and level reach 0.75 to 1, different songs at most 0.45.
-const SAME: f32 = 0.65;
-/// The same for arrays, whose columns are 77 ms apart: copies that lie between them reach only 0.66 to 0.84,
-/// different clips at most 0.5.
-const SAME_ARRAY: f32 = 0.6;
+/// Similarity above which two clips of audio with ten seconds in common are the same recording. Lossy copies at
+/// any offset and level reach 0.7 to 1, different songs at most 0.35.
+const SAME: f32 = 0.5;
+/// The same for arrays, whose columns are 77 ms apart: copies of which the columns lie between each other's reach
+/// 0.4 to 0.9, different clips at most 0.35.
+const SAME_ARRAY: f32 = 0.4;
 /// Minimum overlap of two clips in seconds.
 const OVERLAP_SECONDS: f64 = 5.0;
 /// Minimum overlap as a fraction of the shorter clip: a few seconds in common do not make two songs one.
