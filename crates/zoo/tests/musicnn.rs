@@ -206,7 +206,7 @@ fn heads_learn_while_the_body_is_frozen() {
     for head in [Embedding, Pooled, PooledAndEmbedding, Tags] {
         let config = small(head);
         config.validate(&[part]).unwrap();
-        let classes = if head == MusicnnHead::Tags { 3 } else { 7 };
+        let classes = if head == Tags { 3 } else { 7 };
         let network = config.init(&[part], classes, &device);
         assert_eq!(network.pooled(&parts).dims(), [4, config.pooled_values()]);
         let learning = |what| {
@@ -216,7 +216,7 @@ fn heads_learn_while_the_body_is_frozen() {
         };
         let (all, frozen) = (learning(Freeze::None), learning(Freeze::AllButHead));
         // Scale and shift of the head's normalisation, weights and biases; tags have no normalisation.
-        assert_eq!(frozen, if head == MusicnnHead::Tags { 2 } else { 4 });
+        assert_eq!(frozen, if head == Tags { 2 } else { 4 });
         // The input's scale and shift; five banks, each with a convolution and a scale and shift.
         assert_eq!(all - learning(Freeze::Blocks(1)), 2 + 5 * 4);
         assert!(learning(Freeze::Blocks(4)) < learning(Freeze::Blocks(1)));
