@@ -181,7 +181,16 @@ fn apply(state: State, update: Change) {
 
 fn apply_to_song(state: State, song: Song, update: SongUpdate) {
     match update {
-        SongUpdate::Status(status) => song.status.set(status),
+        SongUpdate::Status(status) => {
+            // A new analysis has its own notes.
+            if status == Status::Decoding {
+                song.notes.set(Vec::new());
+                song.detail.set(None);
+            }
+            song.status.set(status);
+        }
+        SongUpdate::Notes(notes) => song.notes.update(|all| all.extend(notes)),
+        SongUpdate::Detail(detail) => song.detail.set(Some(detail)),
         SongUpdate::Notice(notice) => song.notice.set(notice.map(Notice::from)),
         SongUpdate::Output { device, event, payload } => {
             let finished = matches!(*event, Event::Finished { .. });

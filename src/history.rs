@@ -2,7 +2,7 @@
 //! exported as files.
 
 use cratedigger_protocol::{
-    Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Section, SectionLabel, Tag,
+    Character, Condition, DeviceKind, MemberOutput, ModelSet, NonMusic, Section, SectionLabel, Tag, csv_cell,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use crate::probabilities::Probabilities;
 use crate::state::{Answer, Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
-use crate::{glue, settings, text};
+use crate::{glue, settings};
 
 /// Result of one song, as stored and exported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,9 +161,9 @@ impl Record {
         let tags: Vec<_> = self.tags.iter().map(|tag| format!("{} {:.3}", tag.name, tag.strength)).collect();
         let conditions: Vec<_> = self.conditions.iter().map(|condition| condition_id(*condition)).collect();
         [
-            text::csv_cell(kind.unwrap_or_default()),
+            csv_cell(kind.unwrap_or_default()),
             probability.unwrap_or_default(),
-            text::csv_cell(&tags.join("; ")),
+            csv_cell(&tags.join("; ")),
             conditions.join("; "),
         ]
     }
@@ -343,8 +343,8 @@ fn csv(classes: &[String], records: &[Record]) -> String {
     for record in records {
         let added = js_sys::Date::new(&JsValue::from_f64(record.added)).to_iso_string();
         let cells = [
-            text::csv_cell(&record.name),
-            text::csv_cell(&record.genre),
+            csv_cell(&record.name),
+            csv_cell(&record.genre),
             if record.is_sure() { "yes".into() } else { "no".into() },
             format!("{:.2}", record.seconds),
             String::from(added),

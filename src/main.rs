@@ -6,7 +6,8 @@
 //! - `state`: what the page knows, as signals; `ui` draws it
 //! - `i18n`: all texts in all languages; `text`: numbers as text
 //! - `probabilities`, `time_range`, `spectrogram`, `peaks`: data and how they are drawn, without a
-//!   browser; `share_image`: a result as an image
+//!   browser; `fine`: the parts of a long song's spectrogram that are kept outside; `share_image`: a result
+//!   as an image
 //! - `history`: results of earlier visits, and exports; `example`: the built-in example
 //! - `engine`: connects the page to the client: requests go in, updates go into the `state`
 //! - `ear`: live sound on the page
@@ -19,6 +20,7 @@ mod app;
 mod ear;
 mod engine;
 mod example;
+mod fine;
 mod glue;
 mod history;
 mod i18n;

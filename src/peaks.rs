@@ -19,12 +19,15 @@ impl Peaks {
             return;
         }
         self.step = step;
-        self.slices.truncate(first as usize);
+        if self.slices.len() > first as usize {
+            self.slices.truncate(first as usize);
+            self.peak = loudest(&self.slices);
+        }
+        let before = self.slices.len();
         // A float-to-integer `as` saturates; NaN becomes 0.
         let quantised = |sample: f32| (sample * 127.0).round() as i8;
         self.slices.extend(pairs.as_chunks::<2>().0.iter().map(|pair| pair.map(quantised)));
-        let loudest = |slice: &[i8; 2]| slice[0].saturating_abs().max(slice[1].saturating_abs());
-        self.peak = self.slices.iter().map(loudest).max().unwrap_or(0);
+        self.peak = self.peak.max(loudest(self.slices.get(before..).unwrap_or_default()));
     }
 
     /// Whether no slice is known.
@@ -46,6 +49,11 @@ impl Peaks {
         let scale = f32::from(self.peak.max(1));
         Some((f32::from(low) / scale, f32::from(high) / scale))
     }
+}
+
+/// The largest absolute value.
+fn loudest(slices: &[[i8; 2]]) -> i8 {
+    slices.iter().flatten().map(|value| value.saturating_abs()).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Spectrogram of a song: decibels to pixels.
 //!
 //! Segments arrive one by one and the loudest value so far sets the scale. So all values are kept, and
-//! the image can be painted again, whole or in part, at any size.
+//! the image can be painted again, whole or in part, at any size. Of a long song, only as many columns are
+//! kept as a canvas can have; the others can be added and dropped again, segment by segment, where the
+//! visitor zooms in.
 
 use std::ops::Range;
 
@@ -16,6 +18,9 @@ const FLOOR_DB: f32 = -110.0;
 /// Resolution of the levels kept, in dB. The eye does not see such a small difference.
 const STEP_DB: f32 = 0.66;
 
+/// Columns that are kept of a whole song, about: browsers support hardly wider canvases.
+const KEPT_COLUMNS: usize = 16_384;
+
 fn pack(db: f32) -> u8 {
     // A float-to-integer `as` saturates; NaN becomes 0.
     ((db - FLOOR_DB) / STEP_DB).round() as u8
@@ -29,15 +34,20 @@ fn unpack(level: u8) -> f32 {
 struct Block {
     start: f64,
     end: f64,
-    /// Row after row, lowest band first, packed by [`pack`].
+    /// [`Spectrogram::kept`] columns, row after row, lowest band first, packed by [`pack`].
     values: Vec<u8>,
+    /// All columns, while they are in use.
+    fine: Option<Vec<u8>>,
 }
 
 /// The spectrogram so far.
 #[derive(Clone, Debug, Default)]
 pub struct Spectrogram {
     bands: usize,
+    /// Columns of a segment.
     columns: usize,
+    /// Columns of a segment that are kept.
+    kept: usize,
     loudest: Option<f32>,
     blocks: Vec<Option<Block>>,
 }
@@ -61,9 +71,49 @@ pub enum Dirty {
 }
 
 impl Spectrogram {
-    /// An empty spectrogram with segments of `bands` × `columns` values.
-    pub fn new(bands: u32, columns: u32) -> Self {
-        Self { bands: bands as usize, columns: columns as usize, loudest: None, blocks: Vec::new() }
+    /// An empty spectrogram of about `segments` segments of `bands` × `columns` values.
+    pub fn new(bands: u32, columns: u32, segments: u32) -> Self {
+        let columns = columns as usize;
+        let kept = (KEPT_COLUMNS / (segments as usize).max(1)).clamp(1, columns.max(1)).min(columns);
+        Self { bands: bands as usize, columns, kept, loudest: None, blocks: Vec::new() }
+    }
+
+    /// Whether not all columns are kept.
+    pub fn is_coarse(&self) -> bool {
+        self.kept < self.columns
+    }
+
+    /// The values of a segment in the form in which [`Spectrogram::refine`] takes them.
+    pub fn packed(values: &[f32]) -> Vec<u8> {
+        values.iter().map(|value| pack(*value)).collect()
+    }
+
+    /// The segments, of those that are there, whose other columns are needed to paint `view` in `width` pixel
+    /// columns, and drops those that are not needed any more.
+    pub fn missing(&mut self, view: TimeRange, width: usize) -> Vec<u32> {
+        let mut missing = Vec::new();
+        for (index, block) in self.blocks.iter_mut().enumerate() {
+            let Some(block) = block else { continue };
+            let pixels = (block.end - block.start) / view.span.max(1e-9) * width as f64;
+            let seen = block.start < view.to() && block.end > view.from;
+            if !seen || pixels <= self.kept as f64 || self.kept == self.columns {
+                block.fine = None;
+            } else if block.fine.is_none() {
+                missing.push(index as u32);
+            }
+        }
+        missing
+    }
+
+    /// Adds all columns of a segment, as [`Spectrogram::packed`] made them.
+    pub fn refine(&mut self, index: u32, values: Vec<u8>) -> Dirty {
+        match self.blocks.get_mut(index as usize).and_then(Option::as_mut) {
+            Some(block) if values.len() == self.bands * self.columns => {
+                block.fine = Some(values);
+                Dirty::Span(block.start, block.end)
+            }
+            _ => Dirty::Nothing,
+        }
     }
 
     /// Adds or replaces segment `index`. `values` are in dB, row after row, lowest band first.
@@ -75,12 +125,12 @@ impl Spectrogram {
             return Dirty::Nothing;
         }
         let peak = values.iter().copied().filter(|v| v.is_finite()).reduce(f32::max);
-        let values = values.iter().map(|value| pack(*value)).collect();
+        let values = self.pooled(&Self::packed(values));
         if self.blocks.len() <= index {
             self.blocks.resize(index + 1, None);
         }
         if let Some(slot) = self.blocks.get_mut(index) {
-            *slot = Some(Block { start, end, values });
+            *slot = Some(Block { start, end, values, fine: None });
         }
         match (self.loudest, peak) {
             (Some(old), Some(new)) if new <= old => Dirty::Span(start, end),
@@ -109,15 +159,19 @@ impl Spectrogram {
             let Some(block) = self.at(middle) else { continue };
             let length = block.end - block.start;
             let place = |time: f64| ((time - block.start) / length).clamp(0.0, 1.0);
-            let columns = covered(0, 1, place(left), place(right), self.columns);
+            let (values, count) = match &block.fine {
+                Some(fine) => (fine, self.columns),
+                None => (&block.values, self.kept),
+            };
+            let columns = covered(0, 1, place(left), place(right), count);
             let (mut last, mut level) = (0..0, 0);
             for (row, bands) in rows.iter().enumerate() {
                 if *bands != last {
                     last = bands.clone();
                     level = 0;
                     for band in bands.clone() {
-                        let base = band * self.columns;
-                        if let Some(values) = block.values.get(base + columns.start..base + columns.end) {
+                        let base = band * count;
+                        if let Some(values) = values.get(base + columns.start..base + columns.end) {
                             level = values.iter().copied().fold(level, u8::max);
                         }
                     }
@@ -131,6 +185,21 @@ impl Spectrogram {
             }
         }
         pixels
+    }
+
+    /// The largest of the values that lie under each kept column.
+    fn pooled(&self, values: &[u8]) -> Vec<u8> {
+        if !self.is_coarse() {
+            return values.to_vec();
+        }
+        let largest = |row: &[u8], column: usize| {
+            let under = covered(column, self.kept, 0.0, 1.0, self.columns);
+            row.get(under).into_iter().flatten().copied().max().unwrap_or_default()
+        };
+        values
+            .chunks(self.columns.max(1))
+            .flat_map(|row| (0..self.kept).map(move |column| largest(row, column)))
+            .collect()
     }
 
     fn at(&self, time: f64) -> Option<&Block> {
@@ -186,7 +255,7 @@ mod tests {
     const SIX: TimeRange = TimeRange { from: 0.0, span: 6.0 };
 
     fn two_by_two(values: [f32; 4]) -> Spectrogram {
-        let mut picture = Spectrogram::new(2, 2);
+        let mut picture = Spectrogram::new(2, 2, 2);
         assert_eq!(picture.insert(0, 0.0, 3.0, &values), Dirty::All);
         picture
     }
@@ -239,6 +308,36 @@ mod tests {
         assert_eq!(picture.insert(1, 3.0, 6.0, &[-10.0; 4]), Dirty::All);
         assert_eq!(pixels(SIX, 3.0, 6.0, 100), 50..100);
         assert_eq!(pixels(TimeRange { from: 2.0, span: 2.0 }, 3.0, 6.0, 100), 50..100);
+    }
+
+    #[test]
+    fn a_long_song_is_coarse_until_one_zooms_in() {
+        let mut picture = Spectrogram::new(1, 8, 4096);
+        assert!(picture.is_coarse() && !Spectrogram::new(1, 8, 100).is_coarse());
+        let first = [-80.0, -70.0, -60.0, -50.0, -40.0, -30.0, -20.0, -10.0];
+        picture.insert(0, 0.0, 3.0, &first);
+        picture.insert(1, 3.0, 6.0, &[0.0; 8]);
+        assert_eq!(picture.blocks[0].as_ref().map(|block| block.values.len()), Some(4));
+        let reds = |picture: &Spectrogram, width: usize| -> Vec<u8> {
+            let view = TimeRange { from: 0.0, span: 3.0 };
+            picture.paint(view, 0..width, width, 1).chunks(4).map(|pixel| pixel[0]).collect()
+        };
+        // The loudest of two columns, then each by itself.
+        let coarse = reds(&picture, 8);
+        assert!(coarse.chunks(2).all(|pair| pair[0] == pair[1]), "{coarse:?}");
+        let view = TimeRange { from: 0.0, span: 3.0 };
+        assert_eq!(picture.missing(view, 4), [0; 0]);
+        assert_eq!(picture.missing(view, 8), [0]);
+        assert_eq!(picture.missing(TimeRange { from: 2.0, span: 2.0 }, 8), [0, 1]);
+        assert_eq!(picture.refine(0, Spectrogram::packed(&first)), Dirty::Span(0.0, 3.0));
+        let fine = reds(&picture, 8);
+        assert!(fine.windows(2).all(|pair| pair[0] < pair[1]), "{fine:?}");
+        assert_eq!((fine[7], picture.missing(view, 8)), (coarse[7], vec![]));
+        // Somewhere else, they go again.
+        picture.missing(TimeRange { from: 3.0, span: 3.0 }, 8);
+        assert_eq!(reds(&picture, 8), coarse);
+        assert_eq!(picture.refine(7, vec![0; 8]), Dirty::Nothing);
+        assert_eq!(picture.refine(0, vec![0; 7]), Dirty::Nothing);
     }
 
     #[test]

@@ -66,14 +66,6 @@ pub fn fill(sentence: &str, values: &[&str]) -> String {
     filled
 }
 
-/// A cell of a CSV file (RFC 4180). An apostrophe before `=`, `+`, `-` or `@` keeps a spreadsheet from
-/// running a file name as a formula.
-pub fn csv_cell(text: &str) -> String {
-    let text =
-        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() };
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 /// `14:05`, for the name of a recording.
 pub fn time_of_day(date: &js_sys::Date) -> String {
     format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
@@ -116,11 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_and_cells_are_safe() {
+    fn placeholders_are_filled() {
         assert_eq!(fill("{1} of {0}", &["ten", "two"]), "two of ten");
-        assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(csv_cell("=cmd()"), "'=cmd()");
-        assert_eq!(csv_cell("plain"), "plain");
         assert_eq!(abbreviation("rock"), "Ro");
         assert_eq!(heading(""), "");
     }

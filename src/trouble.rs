@@ -1,7 +1,7 @@
 //! Everything that can go wrong. [`crate::i18n`] has the sentences that the user reads.
 
 use cratedigger_client::SongNotice;
-pub use cratedigger_client::{LARGEST_MEGABYTES, Reason, Trouble};
+pub use cratedigger_client::{Reason, Trouble};
 
 /// A notice for the user. Unlike [`Trouble`], it does not end the analysis of a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,14 @@ pub enum Notice {
     NoSongs,
     /// This many files of a folder are not songs and were left out.
     LeftOut(u32),
+    /// The drop or the clipboard holds the address of a file instead of the file.
+    OnlyAddress,
+    /// The browser cannot play the shown song.
+    NotPlayed,
     /// The user or the browser refused the microphone.
     NoMicrophone,
-    /// The browser does not process sound, as some do without an audio output.
-    NoOutput,
+    /// The browser's audio context does not run, so no sound comes from the source.
+    NoAudioContext,
     /// The shared tab has no sound, or sharing was refused.
     NoTabSound,
     /// The browser refused the clipboard or the download.

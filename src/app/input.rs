@@ -7,13 +7,21 @@ use wasm_bindgen::JsCast;
 use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Element, KeyboardEvent};
 
 use super::Page;
+use crate::glue;
 use crate::state::State;
 
 /// Accepts files anywhere in the window. Returns whether files are being dragged over it.
 pub fn accept_files(page: Page) -> ReadSignal<bool> {
     let (dragging, set_dragging) = signal(false);
+    // Some browsers announce files by their addresses only, and their contents are hidden until the drop.
+    let holds_files = |event: &DragEvent| {
+        event.data_transfer().is_some_and(|data| {
+            let types = data.types();
+            types.includes(&"Files".into(), 0) || types.includes(&"text/uri-list".into(), 0)
+        })
+    };
     let over = move |event: DragEvent| {
-        if holds_files(event.data_transfer().as_ref()) {
+        if holds_files(&event) {
             // Otherwise the browser opens the file.
             event.prevent_default();
             if let Some(data) = event.data_transfer() {
@@ -38,20 +46,14 @@ pub fn accept_files(page: Page) -> ReadSignal<bool> {
     let _ = window_event_listener(ev::paste, move |event: ClipboardEvent| {
         let data = event.clipboard_data();
         // Pasted text is ignored.
-        if holds_files(data.as_ref()) {
+        let files =
+            |data: &DataTransfer| data.types().includes(&"Files".into(), 0) || glue::has_address(data);
+        if data.as_ref().is_some_and(files) {
             event.prevent_default();
             page.take_data(data.as_ref());
         }
     });
     dragging
-}
-
-/// Whether a drop or a paste brings files, or only their addresses: WebKitGTK gives `text/uri-list` and no
-/// files. The page accepts these too, to tell the visitor; otherwise the browser would leave the page for
-/// the dropped address.
-fn holds_files(data: Option<&DataTransfer>) -> bool {
-    let holds = |data: &DataTransfer, kind: &str| data.types().includes(&kind.into(), 0);
-    data.is_some_and(|data| holds(data, "Files") || holds(data, "text/uri-list"))
 }
 
 /// Keys that work anywhere: Space plays, and arrows change the song in conference mode. A focused

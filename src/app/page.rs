@@ -69,6 +69,7 @@ impl Page {
         let files: Vec<File> = found.files().iter().filter_map(|file| file.dyn_into().ok()).collect();
         let notice = match (files.is_empty(), found.folder(), found.left()) {
             (true, true, _) => Some(Notice::NoSongs),
+            (true, false, _) if found.address() => Some(Notice::OnlyAddress),
             (true, false, _) => Some(Notice::NoFile),
             (false, _, 0) => None,
             (false, _, left) => Some(Notice::LeftOut(left)),

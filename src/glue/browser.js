@@ -3,9 +3,18 @@
 
 // ---- Files -------------------------------------------------------------------------------
 
-const SOUND = /\.(wav|wave|mp3|flac|ogg|oga|opus|m4a|m4b|mp4|aac|aif|aiff|aifc|webm|weba|mka|caf)$/i;
-const isSound = (file) => /^(audio|video)\//.test(file.type) || SOUND.test(file.name);
-const hidden = (name) => name.startsWith(".");
+const SOUND = new Set(
+  ("wav wave bwf rf64 mp3 mp2 mp1 mpga mpa flac fla ogg oga ogx opus m4a m4b m4r mp4 m4v mov 3gp 3g2 aac adts " +
+    "aif aiff aifc afc caf au snd webm weba mka mkv").split(" "),
+);
+const isSound = (file) =>
+  /^(audio|video)\//.test(file.type) || SOUND.has(/\.([^.]+)$/.exec(file.name)?.[1].toLowerCase());
+// Folders that systems keep for themselves: trash, thumbnails, resource forks, snapshots.
+const SYSTEM = new Set(
+  ("$recycle.bin,recycler,recycled,system volume information,lost+found,@eadir,@recycle,#recycle,#snapshot," +
+    "@tmp,__macosx").split(","),
+);
+const hidden = (name) => name.startsWith(".") || SYSTEM.has(name.toLowerCase());
 const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
 const entriesOf = async (folder) => {
@@ -30,13 +39,21 @@ const walk = async (entry, found) => {
   else found.left += 1;
 };
 
+// Whether a drop or a paste holds the address of a local file. Some browsers give that instead of the file;
+// WebKitGTK names the type and hides the address.
+export const hasAddress = (data) => {
+  if (![...(data?.types ?? [])].includes("text/uri-list")) return false;
+  const list = data.getData("text/uri-list");
+  return !list || /^file:/im.test(list);
+};
+
 // The files of a drop or a paste. A single file is taken whatever its type, so that the user learns
 // why it is not a song; a folder gives only files that look like sound. The entries must be read
 // before the first await, because the browser empties the list after it.
 export async function filesOf(data) {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
   const taken = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
-  const found = { files: [], left: 0, folder: false };
+  const found = { files: [], left: 0, folder: false, address: hasAddress(data) };
   for (const [entry, file] of taken) {
     if (entry?.isDirectory) {
       found.folder = true;
@@ -48,10 +65,12 @@ export async function filesOf(data) {
 
 // The files of a picked folder.
 export function filesOfFolder(list) {
-  const all = [...list].filter((file) => !hidden(file.name));
   const path = (file) => file.webkitRelativePath || file.name;
+  // The chosen folder itself may have any name.
+  const inside = (file) => path(file).split("/").slice(file.webkitRelativePath ? 1 : 0);
+  const all = [...list].filter((file) => !inside(file).some(hidden));
   const files = all.filter(isSound).sort((a, b) => order(path(a), path(b)));
-  return { files, left: all.length - files.length, folder: true };
+  return { files, left: all.length - files.length, folder: true, address: false };
 }
 
 // ---- Out ---------------------------------------------------------------------------------

@@ -16,6 +16,11 @@ extern "C" {
     pub fn left(this: &Found) -> u32;
     #[wasm_bindgen(method, getter)]
     pub fn folder(this: &Found) -> bool;
+    #[wasm_bindgen(method, getter)]
+    pub fn address(this: &Found) -> bool;
+
+    #[wasm_bindgen(js_name = hasAddress)]
+    pub fn has_address(data: &DataTransfer) -> bool;
 
     /// Promise of a [`Found`]. The list is read before this returns, since browsers empty it afterwards.
     #[wasm_bindgen(js_name = filesOf)]

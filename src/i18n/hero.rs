@@ -18,8 +18,8 @@ super::texts! {
                  wenigen Sekunden das Genre. Kein Stück verlässt diese Seite.",
         }
         formats {
-            en: "WAV, MP3, FLAC, OGG or M4A, anywhere on this page.",
-            de: "WAV, MP3, FLAC, OGG oder M4A, irgendwo auf dieser Seite.",
+            en: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF and others, of any length, anywhere on this page.",
+            de: "WAV, MP3, FLAC, OGG, Opus, M4A, AIFF und andere, beliebig lang, irgendwo auf dieser Seite.",
         }
         choose_files { en: "Choose songs", de: "Stücke wählen" }
         choose_folder { en: "Choose a folder", de: "Ordner wählen" }

@@ -10,12 +10,14 @@ mod genres;
 mod hero;
 mod library;
 mod live;
+mod notes;
 mod settings;
 mod trouble;
 mod votes;
 mod why;
 
 pub use genres::GTZAN;
+pub use notes::format_name;
 
 /// Declares a group of texts: a struct with one `&'static str` for each text, and one constant for
 /// each language. `{0}`, `{1}` … are placeholders for [`crate::text::fill`].
@@ -103,6 +105,8 @@ pub struct Words {
     pub about: about::About,
     /// The settings sheet.
     pub settings: settings::Settings,
+    /// What was left out or mended while a file was decoded.
+    pub notes: notes::Notes,
     /// Errors and notices.
     pub trouble: trouble::Messages,
     genres: &'static [(&'static str, &'static str)],
@@ -118,6 +122,7 @@ static ENGLISH: Words = Words {
     why: why::Why::ENGLISH,
     about: about::About::ENGLISH,
     settings: settings::Settings::ENGLISH,
+    notes: notes::Notes::ENGLISH,
     trouble: trouble::Messages::ENGLISH,
     genres: genres::ENGLISH,
 };
@@ -132,6 +137,7 @@ static GERMAN: Words = Words {
     why: why::Why::GERMAN,
     about: about::About::GERMAN,
     settings: settings::Settings::GERMAN,
+    notes: notes::Notes::GERMAN,
     trouble: trouble::Messages::GERMAN,
     genres: genres::GERMAN,
 };
@@ -170,6 +176,7 @@ mod tests {
             why::Why::ALL,
             about::About::ALL,
             settings::Settings::ALL,
+            notes::Notes::ALL,
             trouble::Messages::ALL,
         ];
         let placeholders =

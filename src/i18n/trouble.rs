@@ -1,7 +1,7 @@
 //! Errors and notices.
 
 use crate::text::fill;
-use crate::trouble::{LARGEST_MEGABYTES, Notice, Reason, Trouble};
+use crate::trouble::{Notice, Reason, Trouble};
 
 super::texts! {
     /// Errors and notices. An error says what happened and what the visitor can do.
@@ -10,21 +10,50 @@ super::texts! {
             en: "This file is empty (0 bytes). Try another copy of it.",
             de: "Diese Datei ist leer (0 Byte). Nimm eine andere Kopie.",
         }
-        too_large {
-            en: "This file has {0} MB; a browser can decode at most {1} MB. Try a shorter or a compressed \
-                 file.",
-            de: "Diese Datei hat {0} MB; ein Browser kann höchstens {1} MB decodieren. Nimm eine kürzere oder \
-                 eine komprimierte Datei.",
-        }
         unreadable {
             en: "Your browser could not read this file. Was it moved or changed? Choose it again.",
             de: "Dein Browser konnte diese Datei nicht lesen. Wurde sie verschoben oder geändert? Wähl sie \
                  noch einmal.",
         }
         not_audio {
-            en: "Your browser found no audio that it can decode in this file. Try WAV, MP3, FLAC, OGG or M4A.",
-            de: "Dein Browser hat in dieser Datei keinen Ton gefunden, den er decodieren kann. Nimm WAV, MP3, \
-                 FLAC, OGG oder M4A.",
+            en: "Your browser refuses this file, and the page's own decoder could not be loaded. Check your \
+                 connection, reload the page and try again.",
+            de: "Dein Browser lehnt diese Datei ab, und der eigene Decoder der Seite konnte nicht geladen \
+                 werden. Prüfe die Verbindung, lade die Seite neu und versuch es noch einmal.",
+        }
+        too_long {
+            en: "This file is too long for the browser, and the page's own decoder could not be loaded. Check \
+                 your connection, reload the page and try again.",
+            de: "Diese Datei ist zu lang für den Browser, und der eigene Decoder der Seite konnte nicht \
+                 geladen werden. Prüfe die Verbindung, lade die Seite neu und versuch es noch einmal.",
+        }
+        other_file {
+            en: "This is no sound file: it is {0}. Try a sound or video file.",
+            de: "Das ist keine Tondatei, sondern {0}. Nimm eine Ton- oder Videodatei.",
+        }
+        unsupported {
+            en: "This file cannot be decoded: it is {0}. Convert it to FLAC, WAV, MP3 or M4A.",
+            de: "Diese Datei kann nicht decodiert werden: Sie ist {0}. Wandle sie in FLAC, WAV, MP3 oder M4A um.",
+        }
+        protected {
+            en: "This file is copy-protected and can be played only by the shop's own player. Try a copy \
+                 without protection.",
+            de: "Diese Datei ist kopiergeschützt; nur das Programm des Anbieters kann sie abspielen. Nimm eine \
+                 Kopie ohne Schutz.",
+        }
+        no_sound {
+            en: "There is no sound in this file. Copy or download it again.",
+            de: "In dieser Datei ist kein Ton. Kopiere sie oder lade sie noch einmal herunter.",
+        }
+        damaged {
+            en: "This file is damaged from its beginning. Copy or download it again, or try another copy.",
+            de: "Diese Datei ist von Anfang an beschädigt. Kopiere sie oder lade sie noch einmal \
+                 herunter, oder nimm eine andere Kopie.",
+        }
+        decoder {
+            en: "The decoder stopped in this file. Close other tabs to free memory, then try again.",
+            de: "Der Decoder ist in dieser Datei abgebrochen. Schließ andere Tabs, um Speicher frei zu machen, \
+                 und versuch es noch einmal.",
         }
         too_short {
             en: "This song is too short to analyse. Try one of at least a few seconds.",
@@ -71,12 +100,21 @@ super::texts! {
             de: "WebGPU funktioniert hier nicht; die CPU analysiert dieses Stück.",
         }
         no_file {
-            en: "This page got no file, only text or a link. Choose the song with “Choose songs”.",
-            de: "Diese Seite hat keine Datei bekommen, nur Text oder einen Link. Nimm „Stücke wählen“.",
+            en: "That was not a file. Drop a song from your computer, or choose one.",
+            de: "Das war keine Datei. Zieh ein Stück von deinem Rechner hierher, oder wähl eins.",
+        }
+        only_address {
+            en: "Your browser gave only the address of the file, not the file itself. Use the button to choose it.",
+            de: "Dein Browser hat nur die Adresse der Datei übergeben, nicht die Datei selbst. Wähl sie mit dem \
+                 Knopf aus.",
+        }
+        not_played {
+            en: "Your browser cannot play this file. The analysis does not need it.",
+            de: "Dein Browser kann diese Datei nicht abspielen. Die Analyse braucht das nicht.",
         }
         no_songs {
-            en: "This folder contains no songs. Try a folder with WAV, MP3, FLAC, OGG or M4A files.",
-            de: "Dieser Ordner enthält keine Stücke. Nimm einen mit WAV, MP3, FLAC, OGG oder M4A.",
+            en: "This folder contains no songs. Try a folder with WAV, MP3, FLAC, OGG, Opus or M4A files.",
+            de: "Dieser Ordner enthält keine Stücke. Nimm einen mit WAV, MP3, FLAC, OGG, Opus oder M4A.",
         }
         left_out {
             en: "{0} other files in this folder are not songs and were skipped.",
@@ -87,11 +125,11 @@ super::texts! {
             de: "Das Mikrofon konnte nicht benutzt werden. Erlaub es dieser Seite im Browser und versuch es \
                  noch einmal.",
         }
-        no_output {
-            en: "Your browser does not process sound, perhaps because there is no audio output. Connect \
-                 headphones or a loudspeaker, then try again.",
-            de: "Dein Browser verarbeitet keinen Ton, vielleicht, weil es keine Audioausgabe gibt. Schließ \
-                 Kopfhörer oder einen Lautsprecher an und versuch es noch einmal.",
+        no_audio_context {
+            en: "Your browser passes on no sound. Some browsers need an audio output for that: connect \
+                 loudspeakers or headphones, then try again.",
+            de: "Dein Browser gibt keinen Ton weiter. Manche Browser brauchen dafür eine Tonausgabe: Schließ \
+                 Lautsprecher oder Kopfhörer an und versuch es noch einmal.",
         }
         no_tab_sound {
             en: "No sound was shared. Choose a tab and turn on sharing of its sound.",
@@ -145,15 +183,20 @@ super::texts! {
 }
 
 impl Messages {
-    /// Why a song has no result, and what the visitor can do.
-    pub fn trouble(&self, trouble: Trouble) -> String {
+    /// Why a song has no result, and what the visitor can do. `what` names the file's format, as the decoder
+    /// does, for those that need it.
+    pub fn trouble(&self, trouble: Trouble, what: &str) -> String {
         let text = match trouble {
-            Trouble::TooLarge { megabytes } => {
-                return fill(self.too_large, &[&megabytes.to_string(), &LARGEST_MEGABYTES.to_string()]);
-            }
+            Trouble::OtherFile => self.other_file,
+            Trouble::Unsupported => self.unsupported,
             Trouble::Empty => self.empty,
             Trouble::Unreadable => self.unreadable,
             Trouble::NotAudio => self.not_audio,
+            Trouble::TooLong => self.too_long,
+            Trouble::Protected => self.protected,
+            Trouble::NoSound => self.no_sound,
+            Trouble::Damaged => self.damaged,
+            Trouble::Decoder => self.decoder,
             Trouble::TooShort => self.too_short,
             Trouble::Silent => self.silent,
             Trouble::BadSamples => self.bad_samples,
@@ -161,7 +204,7 @@ impl Messages {
             Trouble::Device => self.device,
             Trouble::Mismatch => self.mismatch,
         };
-        text.into()
+        fill(text, &[what])
     }
 
     /// Something that the visitor should know.
@@ -173,9 +216,11 @@ impl Messages {
             Notice::GpuNotReady => self.gpu_not_ready,
             Notice::GpuUnusable => self.gpu_unusable,
             Notice::NoFile => self.no_file,
+            Notice::OnlyAddress => self.only_address,
+            Notice::NotPlayed => self.not_played,
             Notice::NoSongs => self.no_songs,
             Notice::NoMicrophone => self.no_microphone,
-            Notice::NoOutput => self.no_output,
+            Notice::NoAudioContext => self.no_audio_context,
             Notice::NoTabSound => self.no_tab_sound,
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,
@@ -209,7 +254,7 @@ mod tests {
     fn fills_in_numbers() {
         for language in Language::ALL {
             let messages = &language.words().trouble;
-            assert!(messages.trouble(Trouble::TooLarge { megabytes: 412 }).contains("412"));
+            assert!(messages.trouble(Trouble::Unsupported, "a WavPack file").contains("WavPack"));
             assert!(messages.notice(Notice::LeftOut(7)).contains('7'));
         }
     }
@@ -218,9 +263,15 @@ mod tests {
     fn every_error_says_what_to_do() {
         let all = [
             Trouble::Empty,
-            Trouble::TooLarge { megabytes: 400 },
             Trouble::Unreadable,
             Trouble::NotAudio,
+            Trouble::TooLong,
+            Trouble::OtherFile,
+            Trouble::Unsupported,
+            Trouble::Protected,
+            Trouble::NoSound,
+            Trouble::Damaged,
+            Trouble::Decoder,
             Trouble::TooShort,
             Trouble::Silent,
             Trouble::BadSamples,
@@ -230,9 +281,10 @@ mod tests {
         ];
         for language in Language::ALL {
             for trouble in all {
-                let message = language.words().trouble.trouble(trouble);
+                let message = language.words().trouble.trouble(trouble, "a PNG picture");
                 let sentences = message.matches(['.', '?']).count();
                 assert!(message.ends_with('.') && sentences >= 2, "{message}");
+                assert!(!message.contains('{'), "{message}");
             }
         }
     }

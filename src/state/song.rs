@@ -1,11 +1,13 @@
 //! One song of the crate.
 
 use cratedigger_client::Status;
+use cratedigger_protocol::decode::Note;
 use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, NonMusic, Section, Tag};
 use leptos::prelude::*;
 
 use super::answer::Answer;
 use super::segment::Segment;
+use crate::fine::Fine;
 use crate::peaks::Peaks;
 use crate::probabilities::{Probabilities, argmax};
 use crate::spectrogram::{Dirty, Spectrogram};
@@ -107,6 +109,10 @@ pub struct Song {
     pub status: RwSignal<Status>,
     /// A message that does not end the analysis.
     pub notice: RwSignal<Option<Notice>>,
+    /// What was left out or mended while the file was decoded.
+    pub notes: RwSignal<Vec<Note>>,
+    /// The decoder's words about the trouble that ended the analysis. English.
+    pub detail: RwSignal<Option<String>>,
     /// Length and number of segments, once the worker has sent them.
     pub info: RwSignal<Option<SongInfo>>,
     /// The segments so far, in order of time, whatever the order in which they arrived.
@@ -118,6 +124,8 @@ pub struct Song {
     pub progress: RwSignal<u32>,
     /// The spectrogram so far. Not a signal, because it is large and is painted in parts.
     pub spectrogram: StoredValue<Spectrogram>,
+    /// The columns of a long song's spectrogram that it does not keep itself.
+    pub fine: StoredValue<Fine, LocalStorage>,
     /// Parts of the spectrogram that are not painted yet.
     pub dirty: RwSignal<Vec<Dirty>>,
     /// The waveform so far. Not a signal, because it is large.
@@ -140,11 +148,14 @@ impl Song {
             audible,
             status: RwSignal::new(status),
             notice: RwSignal::new(None),
+            notes: RwSignal::new(Vec::new()),
+            detail: RwSignal::new(None),
             info: RwSignal::new(None),
             segments: RwSignal::new(Vec::new()),
             so_far: RwSignal::new(None),
             progress: RwSignal::new(0),
             spectrogram: StoredValue::new(Spectrogram::default()),
+            fine: StoredValue::new_local(Fine::default()),
             dirty: RwSignal::new(Vec::new()),
             peaks: StoredValue::new(Peaks::default()),
             peaks_grown: RwSignal::new(0),
@@ -194,8 +205,10 @@ impl Song {
     pub fn apply(&self, device: DeviceKind, event: Event, payload: Option<Vec<f32>>) {
         match event {
             Event::Started { seconds, segments, bands, columns, .. } => {
-                self.begin(SongInfo { seconds, segments }, Spectrogram::new(bands, columns));
+                self.begin(SongInfo { seconds, segments }, Spectrogram::new(bands, columns, segments));
             }
+            Event::Length { seconds, segments, .. } => self.info.set(Some(SongInfo { seconds, segments })),
+            Event::Noted { note, .. } => self.notes.update(|notes| notes.push(note)),
             Event::Waveform { first, step, .. } => {
                 let _ = self.peaks.try_update_value(|peaks| {
                     peaks.insert(first, step, payload.as_deref().unwrap_or_default());
@@ -261,6 +274,7 @@ impl Song {
             Event::Cancelled { .. } => self.status.set(Status::Cancelled),
             Event::Ready { .. }
             | Event::Kept { .. }
+            | Event::Wanted { .. }
             | Event::Explained { .. }
             | Event::Embedded { .. }
             | Event::Failed { .. } => {}
@@ -272,6 +286,7 @@ impl Song {
         if self.info.get_untracked() != Some(info) {
             self.segments.set(Vec::new());
             self.spectrogram.set_value(spectrogram);
+            self.fine.set_value(Fine::default());
             self.peaks.set_value(Peaks::default());
             self.info.set(Some(info));
             self.dirty.set(vec![Dirty::All]);
@@ -299,6 +314,9 @@ impl Song {
     fn extend_spectrogram(&self, index: u32, start: f64, end: f64, payload: Option<Vec<f32>>) {
         let Some(values) = payload else { return };
         let dirty = self.spectrogram.try_update_value(|all| all.insert(index, start, end, &values));
+        if self.spectrogram.try_with_value(Spectrogram::is_coarse) == Some(true) {
+            let _ = self.fine.try_update_value(|fine| fine.put(index, Spectrogram::packed(&values)));
+        }
         if let Some(dirty) = dirty.filter(|dirty| *dirty != Dirty::Nothing) {
             self.dirty.update(|all| all.push(dirty));
         }

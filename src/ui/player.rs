@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use web_sys::Url;
 
 use crate::app::Page;
+use crate::trouble::Notice;
 
 /// Plays the shown song from its file.
 #[component]
@@ -13,7 +14,7 @@ pub fn Player(page: Page) -> impl IntoView {
     let playback = state.playback;
     let element = NodeRef::<html::Audio>::new();
     Effect::new(move |_| page.audio.set_value(element.get()));
-    // A song with a known length has been decoded, so the browser can play it.
+    // Before its length is known, a song may be no song at all.
     let playable = Memo::new(move |_| {
         let song = state.song()?;
         song.info.get().is_some().then_some(song.id)
@@ -49,6 +50,13 @@ pub fn Player(page: Page) -> impl IntoView {
                 playback.hover.set(None);
                 playback.playing.set(true);
                 each_frame(page, follow);
+            }
+            // The page's own decoder reads formats that the browser does not play.
+            on:error=move |_| {
+                playback.playing.set(false);
+                if element.get_untracked().is_some_and(|audio| audio.has_attribute("src")) {
+                    state.notice.set(Some(Notice::NotPlayed));
+                }
             }
             on:pause=move |_| playback.playing.set(false)
             on:ended=move |_| {

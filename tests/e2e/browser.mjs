@@ -59,7 +59,9 @@ export async function drive(options, act) {
   page.on("console", (message) => {
     if (message.type() === "error" && !own(message.text())) errors.push(message.text());
   });
-  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("pageerror", ({ message }) => {
+    if (!own(message)) errors.push(message);
+  });
   browser.on("request", (request) => {
     const url = request.url();
     if (!url.startsWith(site.url) && !/^(blob|data|about|chrome)/.test(url)) foreign.push(url);

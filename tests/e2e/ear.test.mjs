@@ -276,7 +276,7 @@ test("non-music: its kind is the answer, in the timeline, in the table, in expor
     await cell(page, 1).click();
     await part(page, "moment").filter({ hasText: "No music: speech 94%" }).waitFor();
     await part(page, "as-table").locator("summary").click();
-    assert.equal(await part(page, "as-table").getByText("No music: speech").count(), 2);
+    await until("the table", async () => (await part(page, "as-table").getByText("No music: speech").count()) === 2);
     await accessible(page, "no music");
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 900 });

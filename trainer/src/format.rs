@@ -1,4 +1,4 @@
-//! Text: percentages, counts, sizes, errors, cells of a table.
+//! Text: percentages, counts, sizes, errors.
 
 /// A fraction in per cent with one digit: `0.8146` → `81.5 %`.
 pub fn percent(fraction: f64) -> String {
@@ -39,23 +39,6 @@ pub fn causes(error: &anyhow::Error) -> String {
     text
 }
 
-/// Characters that a spreadsheet takes for the start of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// A text as a cell of a CSV file: a spreadsheet must not run a file name as a formula. The page's export has
-/// the same rule.
-pub fn csv_text(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// The text of a cell that [`csv_text`] may have guarded.
-pub fn text_of_csv(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(text) if text.starts_with(FORMULA) => text,
-        _ => cell,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -69,17 +52,6 @@ mod tests {
         let text = causes(&error);
         assert_eq!(text.matches("cannot be read").count(), 1, "{text}");
         assert_eq!(text.matches("No such file").count(), 1, "{text}");
-    }
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for text in ["=1+1", "+1", "-song.wav", "@sum", "\tx"] {
-            assert_eq!(csv_text(text), format!("'{text}"));
-            assert_eq!(text_of_csv(&csv_text(text)), text);
-        }
-        for text in ["a=b", "'quoted", "", "1-2"] {
-            assert_eq!((csv_text(text).as_str(), text_of_csv(text)), (text, text));
-        }
     }
 
     #[test]

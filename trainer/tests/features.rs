@@ -70,7 +70,7 @@ fn a_table_has_the_features_of_its_windows() {
     // A bad file is reported and changes the exit code, but the table is written.
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.contains("jazz.00002.wav is not audio") && said.contains("1 files cannot be read"),
+        said.contains("jazz.00002.wav: is not a sound file") && said.contains("1 files cannot be read"),
         "{said}"
     );
     assert!(!said.contains("notes.txt"), "{said}");
@@ -204,7 +204,7 @@ fn invalid_arguments_are_errors() {
     };
     let out = folder.path().join("t.csv");
     let out = out.to_str().unwrap();
-    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("does not exist"));
+    assert!(say(&[&folder.path().join("gone")], &["--out", out]).contains("No such file"));
     assert!(say(&[folder.path()], &["--out", "t.xlsx"]).contains(".csv or .parquet"));
     assert!(say(&[folder.path()], &["--out", out, "--window", "0"]).contains("--window 0"));
     assert!(say(&[folder.path()], &["--out", out, "--hop", "NaN"]).contains("--hop NaN"));

@@ -70,6 +70,7 @@ fn model(name: &str, seed: u64, n: usize, count: usize, skill: f32, empty: Optio
         data: "GTZAN, 443 clips for training and 197 for validation".into(),
         segment: scores(random, n, 10 * count, 0.85 * skill, empty),
         track: scores(random, n, count, skill, empty),
+        conditions: Vec::new(),
         curves: epochs(random, 40),
         valid_is_learned: false,
         facts: [

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::browser;
 use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
 
@@ -87,6 +88,45 @@ fn print(results: &[Times]) -> Result<()> {
         };
         let [ours, ort, ratio] = [&ours, &ort, &ratios].map(|values| values[values.len() / 2]);
         println!("| {name:<12} | {ours:>8.3} | {ort:>8.3} | {ratio:>6.2} ({least:.2} to {greatest:.2}) |");
+    }
+    Ok(())
+}
+
+/// How often a song is measured with each number of cores.
+const SONG_ROUNDS: usize = 5;
+
+/// A number of cores, the workers that computed with them, the megabytes of their memory, and the milliseconds
+/// to the first segment, to the settled answer and to the end, round by round.
+type SongTimes = (usize, usize, f64, Vec<[f64; 3]>);
+
+/// Measures a song of four minutes in the built site, on the CPU, and prints the times.
+pub fn song(shell: &Shell) -> Result<()> {
+    setup::ensure(shell, [Tool::Browser])?;
+    let output = browser::speed(shell, SONG_ROUNDS)?.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the page failed ({})", output.status);
+    }
+    let results: Vec<SongTimes> = serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    println!(
+        "\n4 minutes of sound, the full set on the CPU, seconds from the drop; medians of {SONG_ROUNDS}"
+    );
+    println!("rounds with least and greatest:\n");
+    println!(
+        "| {:>5} | {:>7} | {:>6} | {:>18} | {:>18} | {:>18} |",
+        "cores", "workers", "MB", "first segment", "settled", "end"
+    );
+    println!("|{:->6}:|{:->8}:|{:->7}:|{:->19}:|{:->19}:|{:->19}:|", "", "", "", "", "", "");
+    for (cores, workers, megabytes, rounds) in &results {
+        let [first, settled, end] = [0, 1, 2].map(|place| {
+            let times = sorted(rounds.iter().filter_map(|round| round.get(place)).map(|ms| ms / 1e3));
+            match (times.first(), times.get(times.len() / 2), times.last()) {
+                (Some(least), Some(median), Some(most)) => format!("{median:.2} ({least:.2} to {most:.2})"),
+                _ => String::new(),
+            }
+        });
+        println!(
+            "| {cores:>5} | {workers:>7} | {megabytes:>6.0} | {first:>18} | {settled:>18} | {end:>18} |"
+        );
     }
     Ok(())
 }

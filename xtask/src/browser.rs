@@ -72,6 +72,12 @@ pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
     Ok(command)
 }
 
+/// The command that measures a song in the site; see `tests/e2e/speed.mjs`.
+pub fn speed(shell: &Shell, rounds: usize) -> Result<Command> {
+    install(shell)?;
+    node(shell, &[format!("{FOLDER}/speed.mjs"), rounds.to_string()])
+}
+
 /// Takes screenshots of every view.
 pub fn screenshots(shell: &Shell) -> Result<()> {
     install(shell)?;

@@ -85,14 +85,14 @@ fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
         );
     }
     let start = Instant::now();
-    println!("Building the page and the CPU worker…");
+    println!("Building the page, the CPU worker and the decoder…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
     let shipped = shell.dist().join("models");
     if let Some(folder) = models {
         put_models(folder, &shipped)?;
     }
     remove_records(&shipped)?;
-    println!("Page and CPU worker: {:.0?}.", start.elapsed());
+    println!("Page, CPU worker and decoder: {:.0?}.", start.elapsed());
     Ok(())
 }
 
@@ -285,6 +285,8 @@ enum Part {
     Page,
     CpuWorker,
     GpuWorker,
+    /// For files that the browser does not decode.
+    Decoder,
     /// `manifest.json` and the networks that it lists.
     Networks,
     /// Networks that are loaded after the first answer.
@@ -298,6 +300,8 @@ impl Part {
             if first { Self::Networks } else { Self::MoreNetworks }
         } else if path.starts_with("worker-cpu") {
             Self::CpuWorker
+        } else if path.starts_with("worker-decode") {
+            Self::Decoder
         } else if path.starts_with(GPU_WORKER) {
             Self::GpuWorker
         } else {
@@ -330,10 +334,13 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
     row("page", &[Part::Page]);
     row("CPU worker", &[Part::CpuWorker]);
     row("WebGPU worker", &[Part::GpuWorker]);
+    row("decoder", &[Part::Decoder]);
     row("network for the first answer", &[Part::Networks]);
     row("networks loaded later", &[Part::MoreNetworks]);
     row("until the first answer (CPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
-    row("all", &[Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Networks, Part::MoreNetworks]);
+    let all =
+        [Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Decoder, Part::Networks, Part::MoreNetworks];
+    row("all", &all);
     Ok(())
 }
 

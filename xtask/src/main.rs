@@ -97,6 +97,8 @@ enum Bench {
     Train,
     /// The networks in WebAssembly, compared with ONNX Runtime Web (needs Node.js, and installs 160 MB)
     Web,
+    /// A song in the built site: time to the first segment, to the settled answer and to the end (needs Node.js)
+    Song,
 }
 
 fn main() -> ExitCode {
@@ -164,6 +166,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
         Command::Bench { what: Bench::Web } => bench_web::web(&shell)?,
+        Command::Bench { what: Bench::Song } => bench_web::song(&shell)?,
         Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
     Ok(ExitCode::SUCCESS)

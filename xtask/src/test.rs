@@ -15,10 +15,13 @@ const WORKER: &str = "cratedigger-worker";
 /// All native commands name the same packages. Then cargo enables the same features of dependencies in all
 /// of them, and builds each dependency once.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", WORKER];
-/// The page and both workers together, for the same reason; each worker's code has its own feature.
-const BROWSER: [&str; 6] = [
+/// The page and all workers together, for the same reason; the code of each analysing worker has its own
+/// feature.
+const BROWSER: [&str; 8] = [
     "--package",
     "cratedigger-web",
+    "--package",
+    "cratedigger-decode-worker",
     "--package",
     WORKER,
     "--features",

@@ -10,22 +10,23 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{File, Url};
 
-use crate::decode::{self, Channels};
+use crate::decode::{self, Channels, Undecoded};
+use crate::decoder::Decoder;
 use crate::machine::{Audio, Effect, Input, Machine, PATIENCE, RequestId, WorkerId};
 use crate::policy::Mode;
 use crate::settings::{ModelChoice, Settings};
 use crate::trouble::Trouble;
 use crate::update::{Interval, SongId, Status, Update};
-use crate::worker::{Handle, Report};
+use crate::worker::{Handle, Report, describe};
 use crate::{adapter, build_status};
 
 /// Analyses songs: owns the files and the workers, and reports every change to its observer.
 ///
 /// Copies are handles to the same client. The observer may call the client.
 #[derive(Clone)]
-pub struct Client(Rc<Inner>);
+pub struct Client(pub(crate) Rc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     base: String,
     observer: Box<dyn Fn(Update)>,
     machine: RefCell<Machine<Channels>>,
@@ -35,6 +36,10 @@ struct Inner {
     performing: Cell<bool>,
     /// A song's file is kept instead of its samples, which are larger and are transferred to a worker.
     files: RefCell<BTreeMap<SongId, File>>,
+    /// Songs that the browser does not decode, and why.
+    pub(crate) undecoded: RefCell<BTreeMap<SongId, Undecoded>>,
+    /// The page's own decoders that run, by the requests that they work for.
+    pub(crate) decoders: RefCell<BTreeMap<RequestId, Decoder>>,
     cpu: RefCell<Option<Running>>,
     gpu: RefCell<Option<Running>>,
 }
@@ -59,6 +64,8 @@ impl Client {
             effects: RefCell::default(),
             performing: Cell::new(false),
             files: RefCell::default(),
+            undecoded: RefCell::default(),
+            decoders: RefCell::default(),
             cpu: RefCell::new(None),
             gpu: RefCell::new(None),
         }));
@@ -106,6 +113,7 @@ impl Client {
     pub fn remove(&self, song: SongId) {
         self.feed(Input::Remove { song });
         self.0.files.borrow_mut().remove(&song);
+        self.0.undecoded.borrow_mut().remove(&song);
     }
 
     /// Moves a waiting song one place ahead in the queue.
@@ -146,7 +154,7 @@ impl Client {
         self.feed(Input::StopExplaining);
     }
 
-    fn feed(&self, input: Input<Channels>) {
+    pub(crate) fn feed(&self, input: Input<Channels>) {
         let effects = self.0.machine.borrow_mut().handle(input);
         self.0.effects.borrow_mut().extend(effects);
         if self.0.performing.replace(true) {
@@ -163,6 +171,9 @@ impl Client {
     fn perform(&self, effect: Effect<Channels>) {
         match effect {
             Effect::Decode { request, song, range } => self.decode(request, song, range),
+            Effect::OpenStream { request, song } => self.open_stream(request, song),
+            Effect::Pull { request } => self.pull(request),
+            Effect::CloseStream { request } => self.close_stream(request),
             Effect::StartWorker(worker) => self.start_worker(worker),
             Effect::StopWorker(worker) => self.stop_worker(worker),
             Effect::Send { worker, request, samples } => {
@@ -185,19 +196,38 @@ impl Client {
     }
 
     fn decode(&self, request: RequestId, song: SongId, range: Option<Interval>) {
+        if self.0.undecoded.borrow().contains_key(&song) {
+            return self.go_undecoded(request, song, range);
+        }
         let client = self.clone();
         let file = self.file(song);
         spawn_local(async move {
             let audio = match file {
                 Some(file) => decode::decode(&file).await,
-                None => Err(Trouble::Unreadable),
+                None => Err(decode::Failure::Trouble(Trouble::Unreadable)),
+            };
+            let result = match audio {
+                Ok(audio) => Ok(audio),
+                Err(decode::Failure::Trouble(trouble)) => Err(trouble),
+                Err(decode::Failure::Undecoded(why)) => {
+                    client.0.undecoded.borrow_mut().insert(song, why);
+                    return client.go_undecoded(request, song, range);
+                }
             };
             let result = match range {
-                Some(range) => audio.map(|audio| decode::cut(&audio, range)),
-                None => audio,
+                Some(range) => result.map(|audio| decode::cut(&audio, range)),
+                None => result,
             };
             client.feed(Input::Decoded { request, result });
         });
+    }
+
+    /// Decodes a song, or a part of it, without the browser's decoder.
+    fn go_undecoded(&self, request: RequestId, song: SongId, range: Option<Interval>) {
+        match range {
+            Some(range) => self.decode_part(request, song, range),
+            None => self.feed(Input::Undecoded { request }),
+        }
     }
 
     fn start_worker(&self, worker: WorkerId) {
@@ -275,12 +305,4 @@ fn drop_later(running: Option<Running>) {
 pub fn page_folder() -> Option<String> {
     let here = web_sys::window()?.location().href().ok()?;
     Some(Url::new_with_base("./", &here).ok()?.href())
-}
-
-fn describe(error: &JsValue) -> String {
-    error
-        .dyn_ref::<js_sys::Error>()
-        .map(|error| String::from(error.message()))
-        .or_else(|| error.as_string())
-        .unwrap_or_else(|| "unknown error".into())
 }

@@ -1,14 +1,14 @@
-//! Decodes a file with the browser's decoder.
+//! Decodes a file with the browser's decoder, if it is one for it.
 
 use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AudioBuffer, File, OfflineAudioContext};
+use web_sys::{AudioBuffer, Blob, File, OfflineAudioContext};
 
 use crate::machine::Audio;
-use crate::sniff;
-use crate::trouble::{LARGEST_MEGABYTES, Trouble};
+use crate::trouble::Trouble;
 use crate::update::Interval;
+use crate::{route, sniff};
 
 /// Sample rate for a file whose header names none, or one that the browser refuses.
 const FALLBACK_RATE: u32 = 44_100;
@@ -18,42 +18,58 @@ const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 /// One array a channel, each with a buffer of its own, which can be transferred to a worker.
 pub type Channels = Vec<Float32Array>;
 
-/// Checks a file's size before it is read.
-///
-/// # Errors
-///
-/// [`Trouble::Empty`] and [`Trouble::TooLarge`].
-pub fn check_size(bytes: f64) -> Result<(), Trouble> {
-    let megabytes = bytes / 1e6;
-    if bytes < 1.0 {
-        Err(Trouble::Empty)
-    } else if megabytes > f64::from(LARGEST_MEGABYTES) {
-        Err(Trouble::TooLarge { megabytes: megabytes.ceil() as u32 })
-    } else {
-        Ok(())
-    }
+/// Bytes of a file's beginning that tell whether it is too large.
+const HEAD: f64 = 65_536.0;
+/// Seconds by which the browser's result may be shorter than the frames that were counted: encoder delay and
+/// padding.
+const TOLERANCE: f64 = 1.0;
+
+/// Why the browser does not decode a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecoded {
+    /// It is too long to be decoded as a whole.
+    TooLong,
+    /// The browser refuses it, or decodes only a part of it.
+    Refused,
 }
 
-/// Reads and decodes a file at its own sample rate.
+/// Why there are no samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing can decode it.
+    Trouble(Trouble),
+    /// The browser does not; the page's own decoder may.
+    Undecoded(Undecoded),
+}
+
+/// Reads a file and decodes it at its own sample rate, by the browser's decoder.
 ///
 /// # Errors
 ///
-/// A [`Trouble`] for the user: wrong size, not readable, or refused by the decoder. The decoder's own
-/// message is dropped because it says nothing useful.
-pub async fn decode(file: &File) -> Result<Audio<Channels>, Trouble> {
-    check_size(file.size())?;
-    let bytes: ArrayBuffer = JsFuture::from(file.array_buffer())
-        .await
-        .and_then(JsCast::dyn_into)
-        .map_err(|_| Trouble::Unreadable)?;
-
+/// A [`Failure`]. The decoder's own message is dropped because it says nothing useful.
+pub async fn decode(file: &File) -> Result<Audio<Channels>, Failure> {
+    let refused = Failure::Undecoded(Undecoded::Refused);
+    if file.size() < 1.0 {
+        return Err(Failure::Trouble(Trouble::Empty));
+    }
+    let head = file.slice_with_f64_and_f64(0.0, HEAD.min(file.size())).map_err(|_| refused)?;
+    if route::is_too_large(&reader(&bytes_of(&head).await?), file.size()) {
+        return Err(Failure::Undecoded(Undecoded::TooLong));
+    }
+    let bytes = bytes_of(file).await?;
+    let scan = route::scan(&reader(&bytes), file.size());
+    if scan.is_for_own_decoder() {
+        return Err(Failure::Undecoded(if scan.mixed { Undecoded::Refused } else { Undecoded::TooLong }));
+    }
     let rate = sniff::sample_rate(&reader(&bytes)).unwrap_or(FALLBACK_RATE);
     let rate = rate.clamp(*RATES.start(), *RATES.end());
     // The context only decodes; its length, 1, would be that of a rendering.
-    let context = context(rate).or_else(|_| context(FALLBACK_RATE)).map_err(|_| Trouble::NotAudio)?;
-    let promise = context.decode_audio_data(&bytes).map_err(|_| Trouble::NotAudio)?;
-    let audio: AudioBuffer =
-        JsFuture::from(promise).await.and_then(JsCast::dyn_into).map_err(|_| Trouble::NotAudio)?;
+    let context = context(rate).or_else(|_| context(FALLBACK_RATE)).map_err(|_| refused)?;
+    let promise = context.decode_audio_data(&bytes).map_err(|_| refused)?;
+    let audio: AudioBuffer = JsFuture::from(promise).await.and_then(JsCast::dyn_into).map_err(|_| refused)?;
+    if scan.counted && scan.seconds.is_some_and(|seconds| audio.duration() + TOLERANCE < seconds) {
+        return Err(refused);
+    }
 
     let channels = (0..audio.number_of_channels())
         .map(|channel| {
@@ -64,8 +80,15 @@ pub async fn decode(file: &File) -> Result<Audio<Channels>, Trouble> {
             Ok(samples)
         })
         .collect::<Result<Vec<_>, JsValue>>()
-        .map_err(|_| Trouble::BadSamples)?;
+        .map_err(|_| Failure::Trouble(Trouble::BadSamples))?;
     Ok(Audio { sample_rate: audio.sample_rate().round() as u32, channels })
+}
+
+async fn bytes_of(blob: &Blob) -> Result<ArrayBuffer, Failure> {
+    JsFuture::from(blob.array_buffer())
+        .await
+        .and_then(JsCast::dyn_into)
+        .map_err(|_| Failure::Trouble(Trouble::Unreadable))
 }
 
 /// Cuts a part out of each channel.
@@ -88,18 +111,5 @@ fn reader(bytes: &ArrayBuffer) -> impl Fn(u64, usize) -> Vec<u8> {
         let clip = |at: u64| u32::try_from(at).unwrap_or(u32::MAX).min(bytes.length());
         let end = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         bytes.subarray(clip(offset), clip(end)).to_vec()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_refused_before_reading() {
-        assert_eq!(check_size(0.0), Err(Trouble::Empty));
-        assert_eq!(check_size(44.0), Ok(()));
-        assert_eq!(check_size(300e6), Ok(()));
-        assert_eq!(check_size(300.2e6), Err(Trouble::TooLarge { megabytes: 301 }));
     }
 }

@@ -8,12 +8,13 @@
 //! - [`machine`]: the life of every song as a pure state machine, testable without a browser:
 //!   queue, cancellation, retries, lost workers, model sets, live sound, explanations
 //! - [`policy`]: which device takes a song, and how to recover from a lost worker
-//! - [`sniff`]: a file's own sample rate, from its header; [`decode`]: its samples
+//! - [`sniff`]: a file's own sample rate, from its header; [`decode`]: its samples, by the browser
+//! - [`route`]: which files the browser does not decode; a worker of the site's own decodes them piece by piece
 //! - [`live`]: microphone and tab capture
 //! - [`settings`]: typed settings with stable ids, and where they are stored
 //! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
 //!
-//! A host needs the site's `worker-cpu` and `worker-gpu` files, a `models` folder and `tap.js` in one
+//! A host needs the site's `worker-cpu`, `worker-gpu` and `worker-decode` files, a `models` folder and `tap.js` in one
 //! folder, the *base*. A minimal host:
 //!
 //! ```no_run
@@ -35,20 +36,23 @@ mod adapter;
 mod build_status;
 mod client;
 pub mod decode;
+mod decoder;
 pub mod live;
 pub mod machine;
 pub mod policy;
+pub mod route;
 pub mod settings;
 pub mod sniff;
+mod streaming;
 pub mod trouble;
 mod update;
 mod worker;
 
 pub use client::{Client, page_folder};
-pub use live::{Capture, CaptureError, LiveSource};
+pub use live::{Capture, LiveSource};
 pub use policy::{DeviceState, Mode};
 pub use settings::{ModelChoice, Settings};
-pub use trouble::{LARGEST_MEGABYTES, Reason, SongNotice, Trouble};
+pub use trouble::{Reason, SongNotice, Trouble};
 pub use update::{
     ExplanationUpdate, FullSet, Interval, Prediction, SongId, SongUpdate, Status, Tiles, Update,
 };

@@ -41,21 +41,21 @@ pub fn sample_rate(source: &impl Source) -> Option<u32> {
     rate.filter(|rate| *rate > 0)
 }
 
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
 }
 
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 /// Offset of the first byte after all ID3v2 tags. A file may have several, each with megabytes of
 /// cover art, and some tools write them before FLAC, too.
-fn after_id3(source: &impl Source) -> u64 {
+pub(crate) fn after_id3(source: &impl Source) -> u64 {
     let mut start = 0u64;
     for _ in 0..8 {
         let head = source.read(start, 10);
@@ -165,7 +165,7 @@ fn mp4(source: &impl Source) -> Option<u32> {
 }
 
 /// Sample rate and length in bytes of one MPEG audio frame, from its header of 4 bytes (ADTS: 7).
-fn mpeg_frame(bytes: &[u8]) -> Option<(u32, usize)> {
+pub(crate) fn mpeg_frame(bytes: &[u8]) -> Option<(u32, usize)> {
     let word = be32(bytes, 0)?;
     if word >> 21 != 0x7ff {
         return None;

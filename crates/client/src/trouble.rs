@@ -1,25 +1,31 @@
 //! Everything that can go wrong, as types without sentences: the host words them in its own language.
 
 use cratedigger_protocol::FailureKind;
-
-/// Largest file that is decoded, in megabytes. The browser holds a decoded song as 32-bit floats:
-/// a compressed file of this size already fills gigabytes.
-pub const LARGEST_MEGABYTES: u32 = 300;
+use cratedigger_protocol::decode::Problem;
 
 /// Why a song has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The file has 0 bytes.
     Empty,
-    /// The file is larger than [`LARGEST_MEGABYTES`].
-    TooLarge {
-        /// Its size.
-        megabytes: u32,
-    },
     /// The browser could not read the file's bytes.
     Unreadable,
-    /// The browser's decoder refused the file.
+    /// The browser refused the file, and the page's own decoder could not be loaded.
     NotAudio,
+    /// The file is longer than the browser can decode at once, and the page's own decoder could not be loaded.
+    TooLong,
+    /// The file is no sound file; the detail names it.
+    OtherFile,
+    /// The file is in a format that is not read; the detail names it.
+    Unsupported,
+    /// The file is copy-protected.
+    Protected,
+    /// The file is in a known format but holds no sound.
+    NoSound,
+    /// The file's content makes no sense.
+    Damaged,
+    /// The page's own decoder stopped.
+    Decoder,
     /// See [`FailureKind::TooShort`].
     TooShort,
     /// See [`FailureKind::Silent`].
@@ -43,6 +49,20 @@ impl From<FailureKind> for Trouble {
             FailureKind::Models => Self::Models,
             FailureKind::GoldenMismatch | FailureKind::NoGpu | FailureKind::Device => Self::Device,
             FailureKind::BadRequest => Self::Mismatch,
+        }
+    }
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Unreadable => Self::Unreadable,
+            Problem::Empty => Self::Empty,
+            Problem::NotAudio => Self::OtherFile,
+            Problem::Unsupported => Self::Unsupported,
+            Problem::Protected => Self::Protected,
+            Problem::NoSound => Self::NoSound,
+            Problem::Damaged => Self::Damaged,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a host learns from the client.
 
+use cratedigger_protocol::decode::Note;
 use cratedigger_protocol::{
     DeviceKind, Event, MemberOutput, Metric, ModelInfo, ModelSet, NonMusic, TypicalCharacter,
 };
@@ -15,7 +16,7 @@ pub type SongId = u32;
 pub enum Status {
     /// In the queue.
     Waiting,
-    /// The browser decodes the file.
+    /// The file is decoded.
     Decoding,
     /// A worker has the song, or will have it as soon as it is ready.
     Analysing,
@@ -158,8 +159,12 @@ pub enum SongUpdate {
     Status(Status),
     /// The remark to show with it, replacing any earlier one.
     Notice(Option<SongNotice>),
-    /// A worker's output: one of [`Event::Started`], [`Event::Waveform`], [`Event::Segment`],
-    /// [`Event::Silent`], [`Event::Character`] and [`Event::Finished`]. Segments come in any order. A song
+    /// What was left out or mended while the file was decoded, in addition to earlier notes of this analysis.
+    Notes(Vec<Note>),
+    /// The decoder's words about the trouble that comes next: the name of a format, or what is wrong. English.
+    Detail(String),
+    /// A worker's output: one of [`Event::Started`], [`Event::Length`], [`Event::Waveform`],
+    /// [`Event::Segment`], [`Event::Silent`], [`Event::Noted`], [`Event::Character`] and [`Event::Finished`]. Segments come in any order. A song
     /// that is analysed again starts over with [`Event::Started`]. The `id` in the event is the worker's, not the song's.
     Output {
         /// The device that computed it.

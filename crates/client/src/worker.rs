@@ -16,22 +16,67 @@ pub(crate) enum Report {
     Lost(String),
 }
 
+/// A worker's script under way. Dropping it terminates the worker.
+pub(crate) struct Script {
+    worker: Worker,
+    url: String,
+}
+
+impl Script {
+    /// Starts the worker whose files are `name.js` and `name_bg.wasm`. `base` is the absolute URL of the
+    /// folder with these files.
+    ///
+    /// A worker that is loaded from a URL takes its content security policy from its own HTTP headers;
+    /// the page's `<meta>` does not apply to it. A worker from a `blob:` URL inherits the page's policy.
+    /// The worker is started from a blob, so that "nothing leaves this machine" also holds for the code
+    /// that has the samples, on any static host.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if it refuses blobs or workers.
+    pub(crate) fn start(name: &str, base: &str) -> Result<Self, JsValue> {
+        let source = format!(
+            "\"use strict\";\nconst base = {};\nconst name = {};\n{}",
+            JSON::stringify(&base.into())?,
+            JSON::stringify(&name.into())?,
+            include_str!("shim.js")
+        );
+        let options = BlobPropertyBag::new();
+        options.set_type("text/javascript");
+        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
+        let url = Url::create_object_url_with_blob(&blob)?;
+        let options = WorkerOptions::new();
+        options.set_name(name);
+        let worker = Worker::new_with_options(&url, &options)?;
+        Ok(Self { worker, url })
+    }
+
+    /// The worker.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+        // Nobody could act on a URL that cannot be revoked.
+        let _ = Url::revoke_object_url(&self.url);
+    }
+}
+
 /// A running worker. Dropping it terminates the worker.
 pub(crate) struct Handle {
-    worker: Worker,
-    script: String,
+    script: Script,
     // The worker calls these for as long as it lives.
     _on_message: Closure<dyn FnMut(MessageEvent)>,
     _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
 impl Handle {
-    /// Starts the worker of this kind. `base` is the absolute URL of the folder with the workers' files.
-    ///
-    /// A worker that is loaded from a URL takes its content security policy from its own HTTP headers;
-    /// the page's `<meta>` does not apply to it. A worker from a `blob:` URL inherits the page's policy.
-    /// The worker is started from a blob, so that "nothing leaves this machine" also holds for the code
-    /// that has the samples, on any static host.
+    /// Starts the worker of this kind; see [`Script::start`].
     ///
     /// # Errors
     ///
@@ -45,20 +90,7 @@ impl Handle {
             DeviceKind::Cpu => "worker-cpu",
             DeviceKind::WebGpu => "worker-gpu",
         };
-        let source = format!(
-            "\"use strict\";\nconst base = {};\nconst name = {};\n{}",
-            JSON::stringify(&base.into())?,
-            JSON::stringify(&name.into())?,
-            include_str!("shim.js")
-        );
-        let options = BlobPropertyBag::new();
-        options.set_type("text/javascript");
-        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
-        let script = Url::create_object_url_with_blob(&blob)?;
-        let options = WorkerOptions::new();
-        options.set_name(name);
-        let worker = Worker::new_with_options(&script, &options)?;
-
+        let script = Script::start(name, base)?;
         let report = Rc::new(report);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
             let report = Rc::clone(&report);
@@ -67,9 +99,9 @@ impl Handle {
         let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
             report(Report::Lost(error.message()));
         });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, script, _on_message: on_message, _on_error: on_error })
+        script.worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        script.worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Self { script, _on_message: on_message, _on_error: on_error })
     }
 
     /// Sends a request. The buffers of `payload` are transferred and are empty here afterwards.
@@ -85,17 +117,7 @@ impl Handle {
             message.push(samples);
             buffers.push(&samples.buffer());
         }
-        self.worker.post_message_with_transfer(&message, &buffers)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.worker.set_onmessage(None);
-        self.worker.set_onerror(None);
-        self.worker.terminate();
-        // Nobody could act on a URL that cannot be revoked.
-        let _ = Url::revoke_object_url(&self.script);
+        self.script.worker.post_message_with_transfer(&message, &buffers)
     }
 }
 
@@ -106,4 +128,13 @@ fn read(message: &MessageEvent) -> Report {
         Ok(event) => Report::Event(event, payload),
         Err(error) => Report::Lost(error.to_string()),
     }
+}
+
+/// The message of a JavaScript error.
+pub(crate) fn describe(error: &JsValue) -> String {
+    error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()))
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "unknown error".into())
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, missing_docs)]
 
-use burn::module::Param;
+use burn::module::{Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
@@ -70,8 +70,9 @@ impl Weights {
         let mut norm = BatchNormConfig::new(channels).init(&Device::flex());
         norm.gamma = Param::from_tensor(self.take([channels]));
         norm.beta = Param::from_tensor(self.take([channels]));
-        norm.running_mean.update(self.take([channels]));
-        norm.running_var.update(self.take([channels]));
+        // `update` would keep the values back until the next synchronisation.
+        norm.running_mean = RunningState::new(self.take([channels]));
+        norm.running_var = RunningState::new(self.take([channels]));
         norm
     }
 

@@ -3,6 +3,7 @@
 use crate::codec::Codec;
 use crate::demux::{Demuxer, Event, Packet, Stream, Tail};
 use crate::note::{Note, Notes};
+use crate::skip;
 use crate::sniff::{self, Opened};
 use crate::source::{ReadSeek, Source};
 use crate::{DecodeError, MonoReader};
@@ -66,6 +67,10 @@ pub struct Decoder {
     seconds: f64,
     parts: usize,
     bad: usize,
+    /// Seconds before which nothing is wanted.
+    wanted_from: f64,
+    /// Hz of the packet that was passed over last.
+    passed_rate: u32,
     /// The reason why the first stream has no codec.
     refused: Option<String>,
     ended: bool,
@@ -100,6 +105,8 @@ impl Decoder {
             seconds: 0.0,
             parts: 0,
             bad: 0,
+            wanted_from: 0.0,
+            passed_rate: 0,
             refused: None,
             ended: false,
         };
@@ -128,6 +135,27 @@ impl Decoder {
             }
             self.step()?;
         }
+    }
+
+    /// Passes over sound up to about `seconds` from the start, mostly without decoding it. Returns the
+    /// seconds at which the next block begins: no later than `seconds`, unless the file ends before.
+    ///
+    /// The notes then do not tell what is wrong with the sound that was passed over.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn skip_to(&mut self, seconds: f64) -> Result<f64, DecodeError> {
+        self.wanted_from = seconds;
+        // The last block that begins before `seconds` stays.
+        while !self.ended && self.seconds < seconds {
+            self.ready.clear();
+            self.step()?;
+        }
+        if self.seconds < seconds {
+            self.ready.clear();
+        }
+        let length = |block: &Block| block.frames() as f64 / f64::from(block.sample_rate.max(1));
+        Ok(self.seconds - self.ready.iter().map(length).sum::<f64>())
     }
 
     /// Converts the following samples to mono at the given rates in Hz. See [`MonoReader`].
@@ -201,7 +229,21 @@ impl Decoder {
 
     fn take(&mut self, packet: &Packet) {
         let Some(codec) = self.codec.as_mut() else { return };
+        let passed = match &self.stream {
+            Some(stream) if self.seconds < self.wanted_from => skip::length(stream, packet),
+            _ => None,
+        };
+        if let Some((frames, rate)) = passed
+            && self.seconds + frames as f64 / f64::from(rate) < self.wanted_from - skip::WARM_UP
+            && self.held.frames() == 0
+        {
+            return self.pass(packet, frames, rate);
+        }
         if codec.decode(packet, &mut self.scratch).is_err() {
+            if let Some((frames, rate)) = passed {
+                // It refers to packets that were passed over.
+                return self.pass(packet, frames, rate);
+            }
             self.bad += 1;
             // Expected for the first packets of a stream that was cut: they refer to data before the cut.
             self.notes.add(Note::Damaged { packets: 1, first: self.seconds });
@@ -212,19 +254,32 @@ impl Decoder {
                 channel.truncate(packet.frames as usize);
             }
         }
-        self.decoded += self.scratch.frames() as u64;
-        if let Some(end) = packet.end {
-            // Positions need not start at 0: the stream can be cut from a longer one.
-            self.origin.get_or_insert(end.saturating_sub(self.decoded));
-            self.last_end = Some(end);
-        }
-        let cut = self.delay.min(self.scratch.frames() as u64);
-        self.delay -= cut;
+        let cut = self.count(packet, self.scratch.frames() as u64);
         self.scratch.drop_front(cut as usize);
         if self.scratch.frames() > 0 {
             self.clean();
             self.hold();
         }
+    }
+
+    /// Counts the frames of a packet; returns how many of them are encoder delay.
+    fn count(&mut self, packet: &Packet, frames: u64) -> u64 {
+        self.decoded += frames;
+        if let Some(end) = packet.end {
+            // Positions need not start at 0: the stream can be cut from a longer one.
+            self.origin.get_or_insert(end.saturating_sub(self.decoded));
+            self.last_end = Some(end);
+        }
+        let cut = self.delay.min(frames);
+        self.delay -= cut;
+        cut
+    }
+
+    /// Passes over a packet of that many frames.
+    fn pass(&mut self, packet: &Packet, frames: u64, rate: u32) {
+        self.passed_rate = rate;
+        let cut = self.count(packet, frames);
+        self.seconds += (frames - cut) as f64 / f64::from(rate);
     }
 
     /// Sets samples that are not finite or too large to zero.
@@ -306,6 +361,9 @@ impl Decoder {
         // Padding longer than the samples held back comes from a wrong header.
         if padding > 0 && padding <= hold as u64 && padding < self.decoded {
             let keep = self.held.frames().saturating_sub(padding as usize);
+            // Padding that is not held was passed over.
+            let missing = padding.saturating_sub(self.held.frames() as u64);
+            self.seconds -= missing as f64 / f64::from(self.passed_rate.max(1));
             for channel in &mut self.held.channels {
                 channel.truncate(keep);
             }

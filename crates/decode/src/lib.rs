@@ -58,12 +58,14 @@ mod error;
 mod mono;
 mod names;
 mod note;
+mod skip;
 mod sniff;
 mod source;
 
+pub use cratedigger_dsp::Mixer;
 pub use decoder::{Block, Decoder};
 pub use error::DecodeError;
-pub use mono::{Mixer, MonoReader};
+pub use mono::MonoReader;
 pub use names::{EXTENSIONS, is_clutter, is_sound_name, unread_format};
 pub use note::{Note, Notes};
 pub use source::ReadSeek;

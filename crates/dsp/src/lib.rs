@@ -14,7 +14,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | samples | [`downmix`], [`Resampler`], [`WindowStream`] (a track of any length in bounded memory) |
+//! | samples | [`downmix`], [`Mixer`] (channels that cancel included), [`Resampler`], [`WindowStream`] (a track of any length in bounded memory) |
 //! | all features of a window from one transform | [`FeatureExtractor`]: mel, MFCC, RMS, zero crossings, centroid, bandwidth, rolloff, flatness, contrast, tuning, chroma, tonnetz, onsets, tempo, beats, tempogram, harmonic and percussive signals; the 57 columns of the Kaggle tables of GTZAN; the stacked input of 187 rows |
 //! | parts of these, for other plans | [`Stft`], [`Istft`], [`MelBank`], [`MelSpectrogram`], [`LogFrequencyBank`], [`Dct`], [`delta`], [`ChromaBank`], [`SpectralContrast`], [`TempoEstimator`], [`Hpss`] |
 //! | pictures of spectrograms | [`picture`] |
@@ -48,6 +48,7 @@ mod extractor;
 mod hpss;
 mod median;
 mod mel;
+mod mixer;
 pub mod picture;
 mod resample;
 mod rhythm;
@@ -70,6 +71,7 @@ pub use mel::{
     MelBank, MelNorm, MelParams, MelScale, MelSpectrogram, Spectrogram, hz_to_mel, mel_to_hz, power_to_db,
     power_to_db_ref,
 };
+pub use mixer::Mixer;
 pub use realfft::num_complex::Complex32;
 pub use resample::{MAX_RATE, MIN_RATE, Resampler, downmix, resample};
 pub use rhythm::{Aggregate, TempoEstimator};

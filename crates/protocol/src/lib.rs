@@ -12,8 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+mod csv;
+pub mod decode;
 mod sections;
 
+pub use csv::{csv_cell, csv_guarded, csv_unguarded};
 pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +116,27 @@ pub enum Request {
         /// Sample rate in Hz.
         sample_rate: u32,
     },
+    /// Analyse one song whose samples follow in pieces. Answered like [`Request::Analyse`], with segments in
+    /// order of time.
+    Stream {
+        /// Chosen by the page; every event about this song carries it.
+        id: u32,
+        /// Sample rate in Hz.
+        sample_rate: u32,
+    },
+    /// The next piece of a song. Payload: one `Float32Array`, mono, nominally in −1…1. Answered by
+    /// [`Event::Wanted`] when the piece is done with.
+    Samples {
+        /// The id of the [`Request::Stream`].
+        id: u32,
+        /// Expected length of the whole song in seconds.
+        expected: f64,
+    },
+    /// The song has no more pieces.
+    End {
+        /// The id of the [`Request::Stream`].
+        id: u32,
+    },
     /// Explain which parts of a segment speak for a genre. Payload: the samples of the segment, as for
     /// [`Request::Analyse`]. Answered by [`Event::Explained`]; queued and cancelled like a song.
     Explain {
@@ -135,7 +159,7 @@ pub enum Request {
     /// Cancel a song, running or queued. Answered by [`Event::Cancelled`] unless the song is already
     /// finished.
     Cancel {
-        /// The id of the [`Request::Analyse`].
+        /// The id of the [`Request::Analyse`] or [`Request::Stream`].
         id: u32,
     },
 }
@@ -375,14 +399,35 @@ pub enum Event {
     Started {
         /// The song.
         id: u32,
-        /// Length in seconds.
+        /// Length in seconds; expected for a [`Request::Stream`].
         seconds: f64,
-        /// Number of segments, silent ones included.
+        /// Number of segments, silent ones included; expected for a [`Request::Stream`].
         segments: u32,
         /// Rows of each segment's spectrogram: mel bands, the lowest first.
         bands: u32,
         /// Columns of each segment's spectrogram: time.
         columns: u32,
+    },
+    /// The length of a song that comes in pieces is another than was expected; once more at its end, exactly.
+    Length {
+        /// The song.
+        id: u32,
+        /// Length in seconds.
+        seconds: f64,
+        /// Number of segments, silent ones included.
+        segments: u32,
+    },
+    /// A piece of the song was used; there is room for another.
+    Wanted {
+        /// The song.
+        id: u32,
+    },
+    /// Something to tell about the song's sound.
+    Noted {
+        /// The song.
+        id: u32,
+        /// What.
+        note: decode::Note,
     },
     /// Peaks of the next part of the song. All parts are in order and without gaps. Payload: one
     /// `Float32Array` of pairs, the lowest and the highest sample of each slice.

@@ -42,7 +42,7 @@ impl Backend {
 
 #[cfg(feature = "cpu")]
 impl Backend {
-    /// WebAssembly SIMD. Large batches are hardly faster, so no batch size is measured.
+    /// CPU with SIMD. Large batches would hardly be faster, so only one size is used.
     pub const CPU: Self = Self {
         kind: DeviceKind::Cpu,
         batches: &[4],

@@ -15,6 +15,7 @@ mod queue;
 mod share;
 mod song;
 mod source;
+mod stream;
 mod wire;
 
 pub use device::Backend;
@@ -203,9 +204,9 @@ async fn choose_batch(analyser: &mut Analyser, sizes: &[usize]) -> Result<(usize
     Ok(best)
 }
 
-/// Milliseconds that the networks take per segment: the best of up to three runs of one batch within half
-/// a second, after a first run that compiles the shaders of this batch size. The batch is prepared before,
-/// because features take the same time on every device.
+/// Milliseconds of all networks per segment: the best of up to three runs of one batch within half a second,
+/// after a first run that compiles the shaders for this batch size. The time excludes the features, which
+/// take the same time on every device.
 async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError> {
     let windows = analyser.golden_windows(batch)?;
     let begin = song::now();
@@ -223,8 +224,8 @@ async fn time(analyser: &mut Analyser, batch: usize) -> Result<f64, AnalyseError
 }
 
 fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
-    // An ensemble of one network has the metrics of that network; those of other protocols belong to networks
-    // that were trained again.
+    // The metrics of an ensemble of one network are those of the network. Metrics of other protocols belong
+    // to networks that were trained again for those.
     let own = |metric: &&Metric| metric.protocol == model.training.protocol;
     let metrics = if manifest.models.len() == 1 {
         manifest.metrics.iter().filter(own).cloned().collect()

@@ -1,7 +1,7 @@
 //! The queue of jobs: one at a time, in the order of arrival, each of which can be cancelled.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use cratedigger_protocol::{Event, FailureKind, Request};
@@ -11,13 +11,18 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::{ActiveModels, Backend, Failure, embed, explain, song, wire};
+use crate::stream::{Piece, Pieces};
+use crate::{ActiveModels, Backend, Failure, embed, explain, song, stream, wire};
 
 /// The task of a job.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
-    Explain { class: u32 },
+    /// The samples come later, in pieces.
+    Stream,
+    Explain {
+        class: u32,
+    },
     Embed,
 }
 
@@ -33,6 +38,8 @@ pub(crate) struct Job {
 #[derive(Default)]
 pub(crate) struct Shared {
     waiting: VecDeque<Job>,
+    /// What came of the songs that come in pieces, by their ids.
+    pub(crate) pieces: BTreeMap<u32, Pieces>,
     /// Id of the running job, if any, and whether it was cancelled.
     current: Option<(u32, bool)>,
     /// Absent before the first successful load, and while a job runs.
@@ -105,6 +112,16 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
         Request::Analyse { id, sample_rate } => {
             enqueue(shared, Job { id, task: Task::Analyse, sample_rate, channels });
         }
+        Request::Stream { id, sample_rate } => {
+            shared.borrow_mut().pieces.insert(id, Pieces::default());
+            enqueue(shared, Job { id, task: Task::Stream, sample_rate, channels });
+        }
+        Request::Samples { id, expected } => {
+            if let Some(samples) = channels.into_iter().next() {
+                add_piece(shared, id, Piece::Samples(samples, expected));
+            }
+        }
+        Request::End { id } => add_piece(shared, id, Piece::End),
         Request::Explain { id, sample_rate, class } => {
             enqueue(shared, Job { id, task: Task::Explain { class }, sample_rate, channels });
         }
@@ -115,14 +132,25 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             let mut state = shared.borrow_mut();
             if let Some((_, cancelled)) = state.current.as_mut().filter(|(current, _)| *current == id) {
                 *cancelled = true; // the job itself answers at its next turn
+                if let Some(pieces) = state.pieces.get_mut(&id) {
+                    pieces.wake();
+                }
                 return;
             }
             let before = state.waiting.len();
             state.waiting.retain(|job| job.id != id);
+            state.pieces.remove(&id);
             if state.waiting.len() < before {
                 wire::post(&Event::Cancelled { id }, None);
             }
         }
+    }
+}
+
+/// Adds a piece of a song. Nothing waits for the pieces of one that was cancelled or has failed.
+fn add_piece(shared: &RefCell<Shared>, id: u32, piece: Piece) {
+    if let Some(pieces) = shared.borrow_mut().pieces.get_mut(&id) {
+        pieces.push(piece);
     }
 }
 
@@ -147,12 +175,17 @@ async fn run(shared: &Rc<RefCell<Shared>>) {
         let batch = models.batch;
         let result = match job.task {
             Task::Analyse => song::analyse(&mut models, &job, shared).await,
+            Task::Stream => stream::analyse(&mut models, batch, &job, shared).await,
             Task::Explain { class } => {
                 explain::explain(&mut models.analyser, batch, &job, class, shared).await
             }
             Task::Embed => embed::embed(&mut models.analyser, batch, &job, shared).await,
         };
-        shared.borrow_mut().current = None;
+        {
+            let mut state = shared.borrow_mut();
+            state.current = None;
+            state.pieces.remove(&id);
+        }
         match result {
             Ok(true) => {}
             Ok(false) => wire::post(&Event::Cancelled { id }, None),

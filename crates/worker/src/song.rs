@@ -65,7 +65,7 @@ pub(crate) async fn analyse(
     let mut first = 0;
     while first < progress.segments.len() && progress.milliseconds_to_first.is_none() {
         source.read_to(progress.segments.get(first).map_or(0, |segment| segment.end))?;
-        peaks.post(job.id, progress.rate, source.signal(), false);
+        peaks.post(job.id, progress.rate, 0, source.signal(), false);
         let predictions = progress.predict(analyser, &source, &[first]).await?;
         progress.post(analyser, &[first], predictions);
         first += 1;
@@ -77,7 +77,7 @@ pub(crate) async fn analyse(
     let step = (SECONDS_A_TURN * progress.rate) as usize;
     while !source.is_finished() {
         source.read_to(source.signal().len() + step)?;
-        peaks.post(job.id, progress.rate, source.signal(), source.is_finished());
+        peaks.post(job.id, progress.rate, 0, source.signal(), source.is_finished());
         if is_cancelled(shared).await {
             return Ok(false);
         }
@@ -97,6 +97,9 @@ pub(crate) async fn analyse(
         wire::post(&Event::Character { id: job.id, traits }, None);
     }
     let conditions = conditions(source.signal(), analyser.sample_rate(), source.clipping())?;
+    if let Some(note) = source.channels_cancel() {
+        wire::post(&Event::Noted { id: job.id, note }, None);
+    }
     wire::post(&progress.finished(analyser, *set, prediction, conditions), None);
     Ok(true)
 }
@@ -134,28 +137,31 @@ fn announce(analyser: &Analyser, job: &Job, source: &Source<'_>) -> Result<Vec<R
 }
 
 /// The predictions of a song so far.
-struct Progress {
+pub(crate) struct Progress {
     id: u32,
     /// Sample rate in Hz at which segments are counted.
     rate: f64,
     segments: Vec<Range<usize>>,
+    /// Number of segments, as far as it is known.
+    pub(crate) total: usize,
     /// Number of posted segments, silent ones included.
     posted: usize,
-    song: SongAccumulator,
+    pub(crate) song: SongAccumulator,
     /// Posted segments by index, for the sections.
     observations: BTreeMap<u32, Observation>,
     /// Start of the job, in milliseconds of [`now`].
     started: f64,
-    milliseconds_to_first: Option<f64>,
+    pub(crate) milliseconds_to_first: Option<f64>,
     /// Helpers that predicted something, and their memory in bytes.
     helpers: (u32, f64),
 }
 
 impl Progress {
-    fn new(id: u32, analyser: &Analyser, segments: Vec<Range<usize>>, started: f64) -> Self {
+    pub(crate) fn new(id: u32, analyser: &Analyser, segments: Vec<Range<usize>>, started: f64) -> Self {
         Self {
             id,
             rate: f64::from(analyser.sample_rate()),
+            total: segments.len(),
             segments,
             posted: 0,
             song: analyser.song(),
@@ -214,7 +220,7 @@ impl Progress {
     }
 
     /// Posts a segment. `prediction` is `None` for a silent segment.
-    fn post_one(
+    pub(crate) fn post_one(
         &mut self,
         analyser: &Analyser,
         index: usize,
@@ -246,13 +252,13 @@ impl Progress {
             none: song.as_ref().is_some_and(|song| song.decision.none),
             non_music: analyser.non_music(&prediction.non_music),
             song_non_music: song.as_ref().and_then(|song| analyser.non_music(&song.non_music)),
-            settled: self.song.settled(self.segments.len().saturating_sub(self.posted)),
+            settled: self.song.settled(self.total.saturating_sub(self.posted)),
             song: song.map(|song| song.ensemble).unwrap_or_default(),
         };
         wire::post(&event, Some(&prediction.spectra.db));
     }
 
-    fn finished(
+    pub(crate) fn finished(
         &self,
         analyser: &Analyser,
         set: ModelSet,
@@ -290,16 +296,19 @@ const SLICE: usize = 256;
 
 /// Sends the peaks of the waveform part by part.
 #[derive(Default)]
-struct Peaks {
+pub(crate) struct Peaks {
     /// Number of slices sent.
     sent: usize,
 }
 
 impl Peaks {
-    /// Sends the new complete slices; with `all`, also a shorter last one.
-    fn post(&mut self, id: u32, rate: f64, signal: &[f32], all: bool) {
-        let slices = if all { signal.len().div_ceil(SLICE) } else { signal.len() / SLICE };
-        let Some(new) = signal.get(self.sent * SLICE..(slices * SLICE).min(signal.len())) else { return };
+    /// Sends the new complete slices; with `all`, also a shorter last one. `signal` begins at
+    /// sample `start` of the song.
+    pub(crate) fn post(&mut self, id: u32, rate: f64, start: usize, signal: &[f32], all: bool) {
+        let end = start + signal.len();
+        let slices = if all { end.div_ceil(SLICE) } else { end / SLICE };
+        let place = |slice: usize| (slice * SLICE).saturating_sub(start).min(signal.len());
+        let Some(new) = signal.get(place(self.sent)..place(slices)) else { return };
         if new.is_empty() {
             return;
         }

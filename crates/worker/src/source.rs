@@ -1,6 +1,7 @@
 //! The samples of a job, mixed to mono and resampled piece by piece.
 
-use cratedigger_dsp::{DspError, Resampler, downmix};
+use cratedigger_dsp::{DspError, Mixer, Resampler};
+use cratedigger_protocol::decode::Note;
 use cratedigger_zoo::condition::ClippingMeter;
 use cratedigger_zoo::{Signals, place_at};
 use js_sys::Float32Array;
@@ -16,6 +17,10 @@ pub(crate) struct Source<'a> {
     channels: &'a [Float32Array],
     frames: usize,
     taken: usize,
+    /// Of the samples, in Hz.
+    own_rate: u32,
+    mixer: Mixer,
+    mixed: Vec<f32>,
     /// Sample rate in Hz at which positions in the song are counted.
     rate: u32,
     /// One resampler for each sample rate in Hz; empty once all samples are read.
@@ -51,6 +56,9 @@ impl<'a> Source<'a> {
             channels: &job.channels,
             frames,
             taken: 0,
+            own_rate: job.sample_rate,
+            mixer: Mixer::new(),
+            mixed: Vec::new(),
             rate,
             resamplers,
             resampled_length,
@@ -94,6 +102,8 @@ impl<'a> Source<'a> {
     pub(crate) fn read_to(&mut self, samples: usize) -> Result<(), DspError> {
         while !self.resamplers.is_empty() && !self.is_read_to(samples) {
             if self.taken == self.frames {
+                self.mixer.finish(&mut self.mixed);
+                self.resample()?;
                 for (rate, mut resampler) in self.resamplers.drain(..) {
                     if let Some(signal) = self.signals.at_mut(rate) {
                         resampler.finish(signal)?;
@@ -108,14 +118,28 @@ impl<'a> Source<'a> {
             }
             let views: Vec<&[f32]> = self.blocks.iter().map(Vec::as_slice).collect();
             self.clipping.push(views.iter().copied());
-            let mixed = downmix(&views)?;
-            for (rate, resampler) in &mut self.resamplers {
-                if let Some(signal) = self.signals.at_mut(*rate) {
-                    resampler.push(&mixed, signal)?;
-                }
-            }
+            self.mixer.push(&self.blocks, &mut self.mixed);
+            self.resample()?;
             self.taken = end;
         }
+        Ok(())
+    }
+
+    /// What is to say about channels that cancel each other; complete once all samples are read.
+    pub(crate) fn channels_cancel(&self) -> Option<Note> {
+        let seconds = |frames: u64| frames as f64 / f64::from(self.own_rate);
+        let (first, frames) = self.mixer.cancelled()?;
+        Some(Note::ChannelsCancel { first: seconds(first), seconds: seconds(frames) })
+    }
+
+    /// Passes the mixed samples to the resamplers.
+    fn resample(&mut self) -> Result<(), DspError> {
+        for (rate, resampler) in &mut self.resamplers {
+            if let Some(signal) = self.signals.at_mut(*rate) {
+                resampler.push(&self.mixed, signal)?;
+            }
+        }
+        self.mixed.clear();
         Ok(())
     }
 }

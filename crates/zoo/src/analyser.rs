@@ -9,7 +9,7 @@ use cratedigger_protocol::{NonMusic, Section, Tag};
 use crate::{
     EnsembleRule, Excerpt, Extractor, Input, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan,
     Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator,
-    SongPrediction, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
+    SongPrediction, SongStream, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
 };
 
 /// Why a prediction failed.
@@ -194,6 +194,14 @@ impl Analyser {
     /// [`InputSpec::segments`].
     pub fn segments(&self, samples: usize) -> Vec<Range<usize>> {
         self.input_spec.segments(samples)
+    }
+
+    /// A song that comes piece by piece, at `from` Hz.
+    ///
+    /// # Errors
+    /// A sample rate that cannot be resampled.
+    pub fn stream(&self, from: u32) -> Result<SongStream, DspError> {
+        SongStream::new(&self.input_spec, from, &self.rates)
     }
 
     /// Predicts some segments of a song in one batch; `None` for a silent segment. Segments are ranges of

@@ -113,41 +113,9 @@ impl BandLevels {
     /// # Errors
     /// A sample that is not finite.
     pub fn measure(signal: &[f32], sample_rate: u32) -> Result<Option<Self>, DspError> {
-        if f64::from(sample_rate) / 2.0 < UPPER[1][1] || signal.len() < N_FFT {
-            return Ok(None);
-        }
-        if let Some(index) = signal.iter().position(|sample| !sample.is_finite()) {
-            return Err(DspError::NonFinite { index, value: signal[index] });
-        }
-        let mut stft = Stft::new(N_FFT)?;
-        let mut frame = vec![0.0; stft.bins()];
-        let mut sum = vec![0.0; stft.bins()];
-        // Whole frames only: padding would add a step to a frame.
-        for start in (0..=signal.len() - N_FFT).step_by(N_FFT) {
-            stft.power(signal, start + N_FFT / 2, &mut frame)?;
-            sum.iter_mut().zip(&frame).for_each(|(sum, power)| *sum += f64::from(*power));
-        }
-        let bin = |hz: f64| (hz * N_FFT as f64 / f64::from(sample_rate)).round() as usize;
-        let bins = |[low, high]: [f64; 2]| sum.get(bin(low)..bin(high)).unwrap_or_default();
-        let energy = |band: [f64; 2]| bins(band).iter().sum::<f64>();
-        let density = |band: [f64; 2]| {
-            let mut values = bins(band).to_vec();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or_default()
-        };
-        let within = energy(BAND);
-        if within <= 0.0 {
-            return Ok(None);
-        }
-        // Avoids the logarithm of 0; far below the resolution of 24 bits.
-        let least = within * 1e-16;
-        let decibels = |inside: f64, outside: f64| 10.0 * ((inside + least) / (outside + least)).log10();
-        Ok(Some(Self {
-            energy_below: decibels(within, energy(LOWER[1])),
-            energy_above: decibels(within, energy(UPPER[1])),
-            step_below: decibels(density(LOWER[0]), density(LOWER[1])),
-            step_above: decibels(density(UPPER[0]), density(UPPER[1])),
-        }))
+        let mut meter = BandMeter::new(sample_rate)?;
+        meter.push(signal)?;
+        Ok(meter.levels())
     }
 
     /// Whether the signal is limited to a telephone band.
@@ -163,6 +131,79 @@ impl BandLevels {
     }
 }
 
+/// Measures [`BandLevels`] of a mono signal that arrives in pieces.
+pub struct BandMeter {
+    sample_rate: u32,
+    stft: Stft,
+    /// Samples that do not fill a frame yet.
+    pending: Vec<f32>,
+    frame: Vec<f32>,
+    /// Power of each bin, summed over the frames.
+    sum: Vec<f64>,
+    frames: usize,
+}
+
+impl BandMeter {
+    /// No samples yet.
+    ///
+    /// # Errors
+    /// None that the fixed size of a frame can reach.
+    pub fn new(sample_rate: u32) -> Result<Self, DspError> {
+        let stft = Stft::new(N_FFT)?;
+        let bins = stft.bins();
+        let (frame, sum) = (vec![0.0; bins], vec![0.0; bins]);
+        Ok(Self { sample_rate, stft, pending: Vec::new(), frame, sum, frames: 0 })
+    }
+
+    /// Adds the next samples.
+    ///
+    /// # Errors
+    /// A sample that is not finite.
+    pub fn push(&mut self, signal: &[f32]) -> Result<(), DspError> {
+        if let Some(index) = signal.iter().position(|sample| !sample.is_finite()) {
+            return Err(DspError::NonFinite { index, value: signal[index] });
+        }
+        self.pending.extend_from_slice(signal);
+        // Whole frames, so that no frame has a step from the padding.
+        let whole = self.pending.len() / N_FFT * N_FFT;
+        for start in (0..whole).step_by(N_FFT) {
+            self.stft.power(&self.pending, start + N_FFT / 2, &mut self.frame)?;
+            self.sum.iter_mut().zip(&self.frame).for_each(|(sum, power)| *sum += f64::from(*power));
+            self.frames += 1;
+        }
+        self.pending.drain(..whole);
+        Ok(())
+    }
+
+    /// The levels so far; `None` as for [`BandLevels::measure`].
+    pub fn levels(&self) -> Option<BandLevels> {
+        if f64::from(self.sample_rate) / 2.0 < UPPER[1][1] || self.frames == 0 {
+            return None;
+        }
+        let bin = |hz: f64| (hz * N_FFT as f64 / f64::from(self.sample_rate)).round() as usize;
+        let bins = |[low, high]: [f64; 2]| self.sum.get(bin(low)..bin(high)).unwrap_or_default();
+        let energy = |band: [f64; 2]| bins(band).iter().sum::<f64>();
+        let density = |band: [f64; 2]| {
+            let mut values = bins(band).to_vec();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or_default()
+        };
+        let within = energy(BAND);
+        if within <= 0.0 {
+            return None;
+        }
+        // Far below what 24 bits can hold, against logarithms of 0.
+        let least = within * 1e-16;
+        let decibels = |inside: f64, outside: f64| 10.0 * ((inside + least) / (outside + least)).log10();
+        Some(BandLevels {
+            energy_below: decibels(within, energy(LOWER[1])),
+            energy_above: decibels(within, energy(UPPER[1])),
+            step_below: decibels(density(LOWER[0]), density(LOWER[1])),
+            step_above: decibels(density(UPPER[0]), density(UPPER[1])),
+        })
+    }
+}
+
 /// The conditions of a song, from its mono signal at `sample_rate` Hz and the meter that got its original
 /// samples.
 ///
@@ -173,7 +214,12 @@ pub fn conditions(
     sample_rate: u32,
     clipping: &ClippingMeter,
 ) -> Result<Vec<Condition>, DspError> {
-    let telephone = BandLevels::measure(signal, sample_rate)?.is_some_and(|levels| levels.is_telephone());
+    Ok(of_meters(BandLevels::measure(signal, sample_rate)?, clipping))
+}
+
+/// The conditions of a song whose levels were measured.
+pub fn of_meters(levels: Option<BandLevels>, clipping: &ClippingMeter) -> Vec<Condition> {
+    let telephone = levels.is_some_and(|levels| levels.is_telephone());
     let found = [(Condition::Telephone, telephone), (Condition::Clipped, clipping.is_clipped())];
-    Ok(found.into_iter().filter(|(_, present)| *present).map(|(condition, _)| condition).collect())
+    found.into_iter().filter(|(_, present)| *present).map(|(condition, _)| condition).collect()
 }

@@ -30,6 +30,7 @@ pub mod preparation;
 mod sections;
 mod signals;
 mod song;
+mod stream;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
 pub use cratedigger_protocol::Metric;
@@ -53,6 +54,7 @@ pub use preparation::{Preparation, PreparationError};
 pub use sections::{Observation, SectionModel, Sound};
 pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
+pub use stream::{ReadySegment, SongStream};
 
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =

@@ -53,20 +53,55 @@ pub struct Sound {
 }
 
 impl Observation {
-    /// Probability of each state: classes, kinds of non-music, silence.
+    /// Evidence for each state: classes, kinds of non-music, silence.
+    ///
+    /// The probability of music is shared by many classes. To compare these one by one with non-music would
+    /// favour non-music. So the most probable class has all of the music's probability, and the others a
+    /// part of it in proportion to their own; the same holds for the kinds.
     fn states(&self, classes: usize, kinds: usize) -> Vec<f64> {
         let Some(sound) = &self.sound else {
             return std::iter::repeat_n(SILENT_INSIDE, classes + kinds).chain([1.0]).collect();
         };
-        let at = |values: &[f32], index| f64::from(values.get(index).copied().unwrap_or_default());
-        let music = 1.0 - (0..kinds).map(|kind| at(&sound.non_music, kind)).sum::<f64>();
-        (0..classes)
-            .map(|class| music * at(&sound.classes, class))
-            .chain((0..kinds).map(|kind| at(&sound.non_music, kind)))
+        let non_music = sound.total_non_music();
+        in_proportion(&sound.classes, classes, 1.0 - non_music)
+            .chain(in_proportion(&sound.non_music, kinds, non_music))
             .chain([0.0])
-            .map(|probability| probability.max(FLOOR))
+            .map(|evidence| evidence.max(FLOOR))
             .collect()
     }
+
+    /// Probability of a state, as the segment itself shows it: of the class among the classes, or of all
+    /// kinds of non-music together.
+    fn probability(&self, state: usize, classes: usize) -> f32 {
+        match &self.sound {
+            None => 0.0,
+            Some(sound) if state < classes => sound.classes.get(state).copied().unwrap_or_default(),
+            Some(sound) => sound.total_non_music() as f32,
+        }
+    }
+}
+
+impl Sound {
+    fn total_non_music(&self) -> f64 {
+        self.non_music.iter().map(|probability| f64::from(*probability)).sum()
+    }
+
+    /// The most probable state without regard to other segments: a class or, behind the classes, a kind of
+    /// non-music.
+    pub fn top(&self) -> usize {
+        let non_music = self.total_non_music();
+        if non_music > 0.5 {
+            self.classes.len() + crate::argmax(&self.non_music)
+        } else {
+            crate::argmax(&self.classes)
+        }
+    }
+}
+
+/// `count` values in proportion to `values`, of which the largest is `largest`.
+fn in_proportion(values: &[f32], count: usize, largest: f64) -> impl Iterator<Item = f64> {
+    let scale = largest / f64::from(values.iter().copied().fold(f32::MIN_POSITIVE, f32::max));
+    (0..count).map(move |index| scale * f64::from(values.get(index).copied().unwrap_or_default()))
 }
 
 impl SectionModel {
@@ -82,9 +117,9 @@ impl SectionModel {
         let path = self.path(&states, classes + kinds.len() + 1);
         let mut sections: Vec<(usize, Section)> = Vec::new();
         let mut segments = 0.0_f32;
-        for ((observation, states), state) in observations.iter().zip(&states).zip(path) {
+        for (observation, state) in observations.iter().zip(path) {
             let silent = state == classes + kinds.len();
-            let probability = if silent { 1.0 } else { states.get(state).map_or(0.0, |p| *p as f32) };
+            let probability = if silent { 1.0 } else { observation.probability(state, classes) };
             match sections.last_mut() {
                 Some((same, section)) if *same == state => {
                     segments += 1.0;

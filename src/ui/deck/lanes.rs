@@ -8,6 +8,7 @@ use wasm_bindgen::Clamped;
 use web_sys::{Element, HtmlCanvasElement, ImageData};
 
 use super::canvas::{context, fit, fits, resized};
+use crate::fine;
 use crate::spectrogram::{self, Dirty};
 use crate::state::{Explanation, Segment, Song, State};
 use crate::text;
@@ -128,6 +129,7 @@ fn paint_spectrogram(song: Song, canvas: &HtmlCanvasElement, view: TimeRange) {
     }
     let Some(context) = context(canvas) else { return };
     let (columns, rows) = (canvas.width() as usize, canvas.height());
+    fine::bring(song, view, columns);
     song.spectrogram.with_value(|spectrogram| {
         for part in dirty {
             let x: Range<usize> = match part {

@@ -11,6 +11,7 @@ mod zoom;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use web_sys::Element;
 
 use self::gestures::Gestures;
 use self::lanes::{SpectrogramLane, Spotlight, WaveLane};
@@ -54,6 +55,7 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
         let sections = song.result.with(|result| Some(Run::of_sections(&result.as_ref()?.sections)));
         sections.filter(|runs| !runs.is_empty()).unwrap_or_else(|| song.segments.with(|all| Run::all(all)))
     });
+    let as_table = RwSignal::new(false);
     view! {
         <section class="deck-frame" aria-label=move || w().timeline>
             <div
@@ -80,9 +82,16 @@ fn Timeline(page: Page, song: Song) -> impl IntoView {
                 </Show>
             </div>
             <Sections page song />
-            <details class="as-table" data-testid="as-table">
+            <details
+                class="as-table"
+                data-testid="as-table"
+                on:toggle=move |event| as_table.set(event_target::<Element>(&event).has_attribute("open"))
+            >
                 <summary>{move || w().as_table}</summary>
-                <Table state song />
+                // A long song has thousands of rows.
+                <Show when=move || as_table.get()>
+                    <Table state song />
+                </Show>
             </details>
         </section>
     }

@@ -95,7 +95,8 @@ fn cell(page: Page, zoom: Zoom, focused: RwSignal<u32>, stop: Memo<u32>, segment
     let sound = segment.answer().and_then(Answer::sound);
     // Unlike the genres' patterns, the pattern of non-music has no name on the page.
     let tip = sound.map(|_| label.clone());
-    let (left, width) = range.place(TimeRange::whole(zoom.seconds_now()));
+    // The length of a long song is known exactly only at its end.
+    let place = move || range.place(TimeRange::whole(zoom.seconds.get()));
     let Segment { index, start, end, probabilities, .. } = segment;
     view! {
         <button
@@ -113,8 +114,8 @@ fn cell(page: Page, zoom: Zoom, focused: RwSignal<u32>, stop: Memo<u32>, segment
             title=tip
             aria-label=label
             tabindex=move || if stop.get() == index { "0" } else { "-1" }
-            style:left=move || left.clone()
-            style:width=move || width.clone()
+            style:left=move || place().0
+            style:width=move || place().1
             on:focus=move |event| {
                 focused.set(index);
                 // Not for a pointer, which must still find the cell that it pressed.

@@ -11,6 +11,7 @@ pub use self::sources::Sources;
 use super::controls::icon;
 use super::icons;
 use crate::app::Page;
+use crate::i18n::format_name;
 use crate::state::{Phase, Song, State, Status};
 use crate::text;
 
@@ -35,6 +36,7 @@ pub fn Hero(page: Page, phase: Memo<Phase>, dragging: ReadSignal<bool>) -> impl 
     view! {
         <section class="hero" aria-live="off">
             {body}
+            {move || notes(state)}
             {move || notice(state)}
         </section>
     }
@@ -48,6 +50,21 @@ fn notice(state: State) -> Option<impl IntoView> {
         <p class="notice" role="status" data-testid="notice">
             {state.words().trouble.notice(notice)}
         </p>
+    })
+}
+
+/// What was left out or mended while the shown song was decoded.
+fn notes(state: State) -> Option<impl IntoView> {
+    let notes = state.song()?.notes.get();
+    let w = &state.words().notes;
+    let items =
+        notes.iter().map(|note| view! { <li data-testid="note">{w.sentence(note)}</li> }).collect_view();
+    (!notes.is_empty()).then(|| {
+        view! {
+            <ul class="notes" data-testid="notes" aria-label=w.title>
+                {items}
+            </ul>
+        }
     })
 }
 
@@ -86,7 +103,10 @@ fn failure(page: Page, song: Song) -> impl IntoView {
     let state = page.state;
     let w = move || state.words();
     let sentence = move || match song.status.get() {
-        Status::Failed(trouble) => w().trouble.trouble(trouble),
+        Status::Failed(trouble) => {
+            let what = song.detail.get().unwrap_or_default();
+            w().trouble.trouble(trouble, &format_name(state.language.get(), &what))
+        }
         _ => String::new(),
     };
     view! {

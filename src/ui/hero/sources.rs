@@ -12,7 +12,9 @@ use crate::ui::icons;
 use crate::{ear, example, glue};
 
 /// File types that the file picker shows.
-const ACCEPT: &str = "audio/*,.wav,.mp3,.flac,.ogg,.oga,.opus,.m4a,.aac,.aif,.aiff";
+const ACCEPT: &str = "audio/*,.wav,.wave,.bwf,.rf64,.mp3,.mp2,.mp1,.mpga,.mpa,.flac,.fla,.ogg,.oga,.ogx,.opus,.m4a,.m4b,\
+                      .m4r,.mp4,.m4v,.mov,.3gp,.3g2,.aac,.adts,.aif,.aiff,.aifc,.afc,.caf,.au,.snd,.webm,.weba,.mka,\
+                      .mkv";
 
 /// Buttons for files, a folder, the microphone, a tab and the example, as far as the browser has them.
 #[component]
@@ -137,5 +139,34 @@ fn example_button(page: Page, class: &'static str) -> impl IntoView {
             {icon(icons::RECORD)}
             <span>{move || state.words().hero.example}</span>
         </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The picker and folders offer what the decoder reads.
+    #[test]
+    fn all_formats_are_offered() {
+        let script = include_str!("../../glue/browser.js");
+        let words: Vec<&str> = script.split([' ', '"']).collect();
+        for extension in cratedigger_decode::EXTENSIONS {
+            assert!(ACCEPT.split(',').any(|one| one == format!(".{extension}")), "{extension}");
+            assert!(words.contains(&extension), "{extension} in browser.js");
+        }
+    }
+
+    /// What the decoder takes for a system's own folders is left out of folders here, too.
+    #[test]
+    fn clutter_is_the_decoders() {
+        let script = include_str!("../../glue/browser.js");
+        let (_, list) = script.split_once("const SYSTEM").unwrap_or_default();
+        let (list, _) = list.split_once(");").unwrap_or_default();
+        let names = list.split('"').skip(1).step_by(2).collect::<String>();
+        assert!(
+            names.split(',').count() >= 11 && names.split(',').all(cratedigger_decode::is_clutter),
+            "{names}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_protocol::{NonMusic, Section, SectionFormat};
+use cratedigger_protocol::{NonMusic, Section, SectionFormat, csv_guarded};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use super::table::table;
 use crate::eval::ModelBundle;
 use crate::eval::classify::{Classification, audio_files, built_in, classify, section_title};
 use crate::files::write_atomically;
-use crate::format::{causes, csv_text, whole_percent};
+use crate::format::{causes, whole_percent};
 use crate::progress::{note, progress_bar};
 
 /// Arguments of `cratedigger classify`.
@@ -242,7 +242,10 @@ impl Printer {
             message.strip_prefix(&file).map_or(message.clone(), |rest| rest.trim_start().to_owned())
         });
         match (self, answer) {
-            (Self::Sections(writer), Ok(result)) => writer.write(path, &result)?,
+            (Self::Sections(writer), Ok(result)) => {
+                writer.write(path, &result)?;
+                result.notes.iter().for_each(|text| note(format_args!("{file}: {text}")));
+            }
             (Self::Sections(_), Err(error)) => note(format_args!("{file}: {error}")),
             (Self::Json, Ok(result)) => line(serde_json::to_string(&result)?)?,
             (Self::Json, Err(error)) => {
@@ -257,7 +260,11 @@ impl Printer {
             (Self::Lines, Err(error)) => note(format_args!("{file}: {error}")),
             (Self::Csv { writer, .. }, Ok(result)) => {
                 let genre = if result.none { "none".into() } else { result.genre };
-                let cells = [csv_text(&file), format!("{:.2}", result.seconds), csv_text(&genre)];
+                let cells = [
+                    csv_guarded(&file).into_owned(),
+                    format!("{:.2}", result.seconds),
+                    csv_guarded(&genre).into_owned(),
+                ];
                 let values = result.probabilities.0.iter().map(|(_, p)| format!("{p:.6}"));
                 let last = [String::new(), result.notes.join(" ")];
                 writer.write_record(cells.into_iter().chain(values).chain(last))?;
@@ -266,8 +273,9 @@ impl Printer {
             (Self::Csv { writer, columns }, Err(error)) => {
                 // Every row has all columns: empty cells, then the error, then no note.
                 let empty = std::iter::repeat_n(String::new(), *columns - 3);
-                let last = [csv_text(&error), String::new()];
-                writer.write_record([csv_text(&file)].into_iter().chain(empty).chain(last))?;
+                let last = [csv_guarded(&error).into_owned(), String::new()];
+                writer
+                    .write_record([csv_guarded(&file).into_owned()].into_iter().chain(empty).chain(last))?;
                 writer.flush()?;
             }
             (Self::Table { table, notes }, Ok(result)) => {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cratedigger_protocol::csv_guarded;
 use cratedigger_zoo::{argmax, probabilities};
 
 use super::output::line;
@@ -11,13 +12,13 @@ use crate::data::examples::Origin;
 use crate::data::split::{Protocol, SplitPlan};
 use crate::eval::calibrate::Kind;
 use crate::eval::{
-    Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, metrics_of, open_data, plan_of,
-    pool, predict_part,
+    Evaluated, Evaluation, Measure, ModelBundle, Precision, Predictions, evaluate_conditions, metrics_of,
+    open_data, plan_of, pool, predict_part,
 };
-use crate::format::{causes, csv_text, percent};
+use crate::format::{causes, percent};
 use crate::progress::{note, warn, with_progress};
 use crate::report::{model_report, write_report};
-use crate::store::RunFolder;
+use crate::store::{RunFolder, UnderCondition};
 
 /// Arguments of `cratedigger evaluate`.
 #[derive(clap::Args)]
@@ -49,6 +50,10 @@ pub(super) struct Command {
     /// Short for --source audio
     #[arg(long)]
     audio: bool,
+    /// Also evaluate the test clips that have audio under conditions: mp3 at 48 kbit/s, telephone, clipped, room
+    /// with noise, 6 % faster, 30 dB quieter
+    #[arg(long)]
+    conditions: bool,
     /// Evaluate a run's weights in single precision, as trained, not in half precision, as exported; the
     /// result is not stored
     #[arg(long)]
@@ -76,8 +81,9 @@ impl Command {
                         && self.index.is_none()
                         && self.seed.is_none()
                         && self.predictions.is_none()
+                        && !self.conditions
                         && !self.single_precision,
-                    "several runs are evaluated as one ensemble on the split of their training, in half precision, without predictions"
+                    "several runs are evaluated as one ensemble on the split of their training, in half precision, without predictions or conditions"
                 );
                 let (bundle, evaluation) = pool::measure(models, &self.data, self.origin(), self.rule)?;
                 self.finish(&bundle, &evaluation, None)
@@ -108,8 +114,8 @@ impl Command {
             plan = SplitPlan { protocol: Protocol::Index, index: Some(index.clone()), folds: None, ..plan };
         }
         let origin = self.origin();
-        let evaluation = with_progress("evaluating", |progress| {
-            let measure = Measure { plan: &plan, origin, progress };
+        let mut evaluation = with_progress("evaluating", |progress| {
+            let measure = Measure { plan: &plan, origin, condition: None, progress };
             let test = predict_part(&bundle, &mut dataset, &measure, Evaluated::Test)?;
             let evaluation = metrics_of(&bundle, &measure, &test)?;
             if let Some(path) = &self.predictions {
@@ -125,6 +131,11 @@ impl Command {
             }
             anyhow::Ok(evaluation)
         })?;
+        if self.conditions {
+            evaluation.conditions = with_progress("evaluating under conditions", |progress| {
+                evaluate_conditions(&bundle, &mut dataset, &plan, progress)
+            })?;
+        }
         report_skipped(&dataset);
         if let Some(run) = run.as_ref().filter(|_| !self.single_precision) {
             // An evaluation from another source must not replace the exported figures.
@@ -175,7 +186,8 @@ fn write_predictions(path: &Path, classes: &[String], parts: &[(&str, Prediction
     for (part, predictions) in parts {
         for (level, rows) in [("track", &predictions.tracks), ("segment", &predictions.segments)] {
             for (id, label, log) in rows {
-                let row = [part, level, id.as_str(), name(*label), name(argmax(log))].map(csv_text);
+                let row = [part, level, id.as_str(), name(*label), name(argmax(log))]
+                    .map(|cell| csv_guarded(cell).into_owned());
                 let values = probabilities(log).into_iter().map(|p| format!("{p:.6}"));
                 writer.write_record(row.into_iter().chain(values))?;
             }
@@ -208,6 +220,18 @@ fn as_text(evaluation: &Evaluation) -> String {
         for count in row {
             text += &format!(" {:>5}", if *count == 0 { "·".into() } else { count.to_string() });
         }
+    }
+    if !evaluation.conditions.is_empty() {
+        text += "\n\nclips under conditions";
+    }
+    for UnderCondition { condition, track, .. } in &evaluation.conditions {
+        text += &format!(
+            "\n{condition:12} {} of {} (95 %: {} to {})",
+            percent(track.accuracy),
+            track.n,
+            percent(track.interval[0]),
+            percent(track.interval[1]),
+        );
     }
     text
 }

@@ -32,7 +32,9 @@ impl Command {
         let options = Options { window: self.window, hop: self.hop.unwrap_or(self.window), out: self.out };
         let extraction = extract(&self.paths, &options, &cancelled_by_ctrl_c()?)?;
         for bad in &extraction.unreadable {
-            note(format_args!("{}: {}", bad.file, bad.error));
+            // Most errors begin with the file's name.
+            let error = bad.error.strip_prefix(&bad.file).map_or(bad.error.as_str(), str::trim_start);
+            note(format_args!("{}: {error}", bad.file));
         }
         for (file, text) in &extraction.notes {
             note(format_args!("{file}: {text}"));

@@ -4,6 +4,7 @@ mod classify;
 mod combine;
 mod compare;
 mod crossval;
+mod embed;
 mod evaluate;
 mod export;
 mod features;
@@ -65,6 +66,8 @@ enum Command {
     Features(features::Command),
     /// Classify the genre of audio files
     Classify(classify::Command),
+    /// Write a table of embeddings of audio files: one row for each song and each of its segments
+    Embed(embed::Command),
 }
 
 /// Runs a command. The exit code is 1 if a command finished with failures, for example a file that could not
@@ -77,6 +80,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Inspect(command) => return command.run(),
         Command::Features(command) => return command.run(),
         Command::Classify(command) => return command.run(),
+        Command::Embed(command) => return command.run(),
         Command::Split(command) => command.run()?,
         Command::Train(command) => command.run()?,
         Command::Crossval(command) => command.run()?,

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
+use super::codec;
 use super::examples::part_ranges;
 
 /// The `[augmentation]` table. Level, tilt, low-pass and shift apply to log-mel. SpecAugment's masks have
@@ -96,6 +97,14 @@ pub struct AudioAugmentation {
     /// the versions. Their ranges are in [`degrade()`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub conditions: bool,
+    /// Number of further versions that are varied in speed and level only, then encoded and decoded: by MP3 at
+    /// 24 to 64 kbit/s, mono, or by a telephone's codec.
+    #[serde(skip_serializing_if = "is_none")]
+    pub coded: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -130,9 +139,21 @@ pub fn degrade<R: Rng + ?Sized>(signal: &mut Vec<f32>, rate: u32, rng: &mut R) -
     Ok(())
 }
 
+/// A signal after a random codec: two of three are MP3.
+fn coded<R: Rng + ?Sized>(signal: &[f32], rate: u32, rng: &mut R) -> Result<Vec<f32>> {
+    if rng.random_bool(1.0 / 3.0) {
+        return codec::telephone(signal, rate);
+    }
+    let bit_rate = codec::MP3_BIT_RATES[rng.random_range(0..codec::MP3_BIT_RATES.len())];
+    codec::mp3(signal, rate, bit_rate)
+}
+
 impl AudioAugmentation {
     fn validate(&self) -> Result<()> {
-        ensure!((1..=100).contains(&self.versions), "augmentation.audio.versions must be 1 to 100");
+        ensure!(
+            (1..=100).contains(&self.versions.saturating_add(self.coded)),
+            "augmentation.audio.versions and coded must be 1 to 100 together"
+        );
         ensure!((0.0..=60.0).contains(&self.gain_db), "gain_db must be 0 to 60");
         ensure!(
             self.noise_snr_db.is_none_or(|db| (-20.0..=90.0).contains(&db)),
@@ -143,6 +164,15 @@ impl AudioAugmentation {
         ensure!((0.0..=12.0).contains(&self.semitones), "semitones must be 0 to 12");
         ensure!((0.0..=0.5).contains(&self.speed), "speed must be 0 to 0.5");
         Ok(())
+    }
+
+    /// How version `number` is made, counted from 0: first the plain versions, then the coded ones.
+    pub fn of_version(&self, number: usize) -> Self {
+        let none = Self { coded: 0, ..self.clone() };
+        if number < self.versions {
+            return none;
+        }
+        Self { versions: 0, coded: 1, speed: self.speed, gain_db: self.gain_db, ..Self::default() }
     }
 
     /// An augmented version of a signal with sample rate `rate` in Hz.
@@ -177,6 +207,9 @@ impl AudioAugmentation {
         }
         if self.gain_db > 0.0 {
             augment::gain(&mut signal, rng.random_range(-self.gain_db..=self.gain_db))?;
+        }
+        if self.versions == 0 && self.coded > 0 {
+            signal = coded(&signal, rate, rng)?;
         }
         Ok(signal)
     }

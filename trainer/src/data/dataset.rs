@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::TABLE_COLUMNS;
+use cratedigger_protocol::csv_unguarded;
 use serde::Deserialize;
 
 use super::artists::match_artists;
@@ -15,7 +16,6 @@ use super::partition::{Part, fault_filtered};
 use super::preprocess::Labels;
 use super::spectrogram::Columns;
 use super::walk::{Unread, audio_below, entries, is_audio};
-use crate::format::text_of_csv;
 
 /// One row of a table of features.
 pub type TableRow = [f32; TABLE_COLUMNS.len()];
@@ -249,7 +249,7 @@ impl Listing {
         let mut segments: BTreeMap<String, Vec<(usize, TableRow)>> = BTreeMap::new();
         for record in reader.records() {
             let record = record.with_context(context)?;
-            let cell = |at: usize| record.get(at).map(|cell| text_of_csv(cell.trim()));
+            let cell = |at: usize| record.get(at).map(|cell| csv_unguarded(cell.trim()));
             let (Some(name), Some(label)) = (cell(name_at), cell(label_at)) else {
                 self.skipped.push((
                     context(),

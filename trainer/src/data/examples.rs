@@ -200,9 +200,9 @@ impl Loader<'_> {
                 versions.push(worker.of_audio(path, None)?.0);
             }
             if let Some((how, seed)) = augmentation {
-                for number in 0..how.versions {
+                for number in 0..how.versions + how.coded {
                     let seed = sha256_hex(format!("{seed} {} {number}", clip.id).as_bytes());
-                    versions.push(worker.of_audio(path, Some((how, seed)))?.0);
+                    versions.push(worker.of_audio(path, Some((&how.of_version(number), seed)))?.0);
                 }
             }
             Ok(versions)

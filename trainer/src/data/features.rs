@@ -14,6 +14,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
+use cratedigger_protocol::csv_guarded;
 use parquet::basic::{Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audio::{self, STDIN, is_stream};
 use super::walk::{Unread, audio_below};
-use crate::format::{causes, csv_text};
+use crate::format::causes;
 use crate::progress::progress_bar;
 
 /// Options of an extraction.
@@ -395,8 +396,8 @@ fn write_csv(path: &Path, rows: &[&Row]) -> Result<()> {
     writer.write_record(["filename", "length"].iter().chain(&TABLE_COLUMNS).chain(&["label"]))?;
     for row in rows {
         let values = row.values.iter().map(f64::to_string);
-        let cells = [csv_text(&row.filename), row.length.to_string()].into_iter();
-        writer.write_record(cells.chain(values).chain([csv_text(&row.label)]))?;
+        let cells = [csv_guarded(&row.filename).into_owned(), row.length.to_string()].into_iter();
+        writer.write_record(cells.chain(values).chain([csv_guarded(&row.label).into_owned()]))?;
     }
     writer.flush()?;
     Ok(())

@@ -3,6 +3,8 @@
 mod artists;
 pub mod audio;
 pub mod augment;
+pub mod codec;
+pub mod conditions;
 mod dataset;
 pub mod examples;
 pub mod features;
@@ -20,6 +22,7 @@ use std::path::Path;
 use anyhow::Result;
 use cratedigger_zoo::Signals;
 
+use self::conditions::Condition;
 pub use dataset::{Clip, Dataset, TableRow};
 pub use spectrogram::{ARRAY_FRAMES_PER_COLUMN, Columns, columns_of};
 
@@ -40,4 +43,23 @@ pub fn mono(path: &Path, sample_rate: u32) -> Result<(Vec<f32>, f64)> {
 pub fn signals(path: &Path, sample_rates: &[u32]) -> Result<(Signals, f64)> {
     let mono = audio::read(audio::open(path)?, path, sample_rates)?;
     Ok((mono.signals, mono.seconds))
+}
+
+/// Sample rate in Hz at which a condition changes a recording: the highest rate of the networks' input.
+const CONDITION_RATE: u32 = 22_050;
+
+/// [`signals`] under a condition. `id` is the clip's id; see [`Condition::apply`].
+///
+/// # Errors
+/// The file cannot be decoded, or a sample is not finite.
+pub fn signals_under(
+    condition: Condition,
+    id: &str,
+    path: &Path,
+    sample_rates: &[u32],
+) -> Result<(Signals, f64)> {
+    let (samples, _) = mono(path, CONDITION_RATE)?;
+    let changed = condition.apply(samples, CONDITION_RATE, id)?;
+    let seconds = changed.len() as f64 / f64::from(CONDITION_RATE);
+    Ok((Signals::resampled(&changed, CONDITION_RATE, sample_rates)?, seconds))
 }

@@ -10,14 +10,16 @@ use serde::Serialize;
 
 use super::bundle::ModelBundle;
 use super::calibrate::{
-    Kind, MemberPredictions, Threshold, fit_rule, fit_threshold, negative_log_likelihood,
+    Kind, MemberPredictions, Threshold, fit_rule, fit_temperature, fit_threshold, negative_log_likelihood,
 };
-use super::evaluation::{Measure, evaluate, open_data, plan_of};
+use super::evaluation::{Measure, evaluate, evaluate_conditions, open_data, plan_of};
 use super::kept::kept_evaluation;
 use super::pool::{Members, member_predictions};
+use super::rejection::{Rejection, Sounds, fit_rejection};
+use crate::data::conditions::Condition;
 use crate::data::examples::Origin;
-use crate::data::non_music;
 use crate::data::split::SplitPlan;
+use crate::data::{Dataset, non_music};
 use crate::files::write;
 use crate::metrics::mean_and_deviation;
 use crate::progress::{progress_bar, with_progress};
@@ -45,9 +47,15 @@ pub struct Request {
     pub twins: Vec<PathBuf>,
     /// Source of the validation and test clips.
     pub source: Origin,
+    /// Whether the rule is fitted to the validation clips under each condition, too, and evaluated under
+    /// each.
+    pub conditions: bool,
     /// Threshold of the non-music probability, for networks that predict non-music. It replaces the
     /// confidence threshold.
     pub non_music_above: Option<f32>,
+    /// Folder of sounds that are no music, to choose the threshold of the non-music probability from, with
+    /// runs that were each trained without some kinds of them.
+    pub other: Option<(PathBuf, Vec<PathBuf>)>,
     /// Maximum fraction of music that may be refused.
     pub refuse: f64,
     /// Seed of the non-music sounds.
@@ -65,11 +73,11 @@ pub struct Candidate {
     pub kind: Kind,
     /// Fraction of the weight that is equal for all members; see [`fit_rule`].
     pub evenness: f64,
-    /// Accuracy.
+    /// Accuracy on the clips as they are.
     pub accuracy: f64,
-    /// Mean negative log-likelihood in nats.
+    /// Mean negative log-likelihood in nats, over all conditions.
     pub loss: f64,
-    /// Negative log-likelihood of each example in nats.
+    /// Negative log-likelihood of each clip in nats, the mean over all conditions.
     #[serde(skip)]
     pub losses: Vec<f64>,
 }
@@ -80,6 +88,8 @@ pub struct Combined {
     split: SplitPlan,
     /// Number of validation clips.
     pub clips: usize,
+    /// Conditions under which the rule was fitted to these clips, besides as they are.
+    pub conditions: Vec<&'static str>,
     fitted_by: Vec<String>,
     /// All candidates.
     pub candidates: Vec<Candidate>,
@@ -88,6 +98,9 @@ pub struct Combined {
     seed: u64,
     /// The threshold of *none of these*.
     pub threshold: Threshold,
+    /// The threshold of the non-music probability, if real sounds were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
     /// Fraction of refused sounds by kind of non-music.
     pub refused_by_kind: BTreeMap<&'static str, f64>,
     /// Index of the selected candidate.
@@ -121,14 +134,16 @@ pub fn combine(request: &Request) -> Result<Combined> {
     let fitting = with_twins(&shipped, &request.twins)?;
     let mut data = open_data(&shipped, &request.data)?;
 
-    let Members { members, labels } = member_predictions(&fitting, &mut data, &plan, request.source, false)?;
+    let conditions: &[Condition] = if request.conditions { &Condition::ALL } else { &[] };
+    let (Members { members, labels, .. }, clips) =
+        validation_clips(&fitting, &mut data, &plan, request.source, conditions)?;
     let predictions =
         MemberPredictions { members: &members, labels: &labels, classes: shipped.manifest.classes.len() };
     // A stacked combiner is fitted to the confusions of a network, and a twin has others.
     let stack = request.twins.is_empty();
-    let (candidates, selected, mut rule) = choose_rule(request.rule, stack, &predictions)?;
+    let (candidates, selected, mut rule) = choose_rule(request.rule, stack, clips, &predictions)?;
 
-    let music: Vec<f32> = (0..labels.len())
+    let music: Vec<f32> = (0..clips)
         .map(|clip| {
             let of_clip: Vec<&[f32]> = members.iter().map(|m| m[clip].as_slice()).collect();
             rule.decide(&rule.combine(&of_clip)).confidence
@@ -136,18 +151,33 @@ pub fn combine(request: &Request) -> Result<Combined> {
         .collect();
     let (kinds, other) = confidences_of_non_music(&fitting, &rule, request.seed)?;
     let threshold = fit_threshold(&music, &other, request.refuse)?;
-    rule.non_music_above = request.non_music_above;
-    rule.none_below = request.non_music_above.is_none().then_some(threshold.chosen.threshold);
+    let rejection = match &request.other {
+        Some((folder, left_out)) => {
+            let sounds = Sounds { folder, left_out, conditions, refuse: request.refuse };
+            Some(fit_rejection(&fitting, &data, &plan, &sounds)?)
+        }
+        None => None,
+    };
+    rule.non_music_above = rejection.as_ref().map(|rejection| rejection.above).or(request.non_music_above);
+    rule.none_below = rule.non_music_above.is_none().then_some(threshold.chosen.threshold);
 
     let manifest = Manifest { ensemble: rule.clone(), ..shipped.manifest.clone() };
     let ensemble = ModelBundle { manifest: manifest.clone(), weights: shipped.weights.clone() };
-    let evaluation = with_progress("evaluating the ensemble", |progress| {
-        evaluate(&ensemble, &mut data, &Measure { plan: &plan, origin: request.source, progress })
+    let mut evaluation = with_progress("evaluating the ensemble", |progress| {
+        let measure = Measure { plan: &plan, origin: request.source, condition: None, progress };
+        evaluate(&ensemble, &mut data, &measure)
     })?;
-    let manifest = with_metrics(manifest, &evaluation, &request.measured)?;
+    if request.conditions {
+        evaluation.conditions = with_progress("evaluating under conditions", |progress| {
+            evaluate_conditions(&ensemble, &mut data, &plan, progress)
+        })?;
+    }
+    let mut manifest = with_metrics(manifest, &evaluation, &request.measured)?;
+    manifest.metrics.extend(rejection.iter().flat_map(Rejection::metrics));
     Ok(Combined {
         split: plan,
-        clips: labels.len(),
+        clips,
+        conditions: conditions.iter().map(|condition| condition.name()).collect(),
         fitted_by: fitting.manifest.models.iter().map(|m| m.training.command.clone()).collect(),
         candidates,
         rule,
@@ -155,12 +185,30 @@ pub fn combine(request: &Request) -> Result<Combined> {
         seed: request.seed,
         refused_by_kind: refused_by_kind(&kinds, &other, threshold.chosen.threshold),
         threshold,
+        rejection,
         selected,
         sounds: other.len(),
         evaluation,
         manifest,
         manifest_path,
     })
+}
+
+/// Predictions for the validation clips as they are, then under each condition, and the number of clips.
+fn validation_clips(
+    fitting: &ModelBundle,
+    data: &mut Dataset,
+    plan: &SplitPlan,
+    origin: Origin,
+    conditions: &[Condition],
+) -> Result<(Members, usize)> {
+    let all = std::iter::once(None)
+        .chain(conditions.iter().copied().map(Some))
+        .map(|condition| member_predictions(fitting, data, plan, origin, condition, false))
+        .collect::<Result<Vec<_>>>()?;
+    let joined = Members::joined(&all);
+    let clips = joined.labels.len() / all.len();
+    Ok((joined, clips))
 }
 
 /// Adds the metrics of the ensemble and of further evaluations to a manifest.
@@ -278,6 +326,7 @@ fn with_twins(shipped: &ModelBundle, twins: &[PathBuf]) -> Result<ModelBundle> {
 pub(crate) fn choose_rule(
     kind: Option<Kind>,
     stack: bool,
+    clips: usize,
     predictions: &MemberPredictions<'_>,
 ) -> Result<(Vec<Candidate>, usize, EnsembleRule)> {
     let kinds: &[Kind] = match (predictions.members.len(), stack) {
@@ -290,7 +339,7 @@ pub(crate) fn choose_rule(
     for &kind in kinds {
         let weighted = predictions.members.len() > 1 && kind != Kind::Stack;
         for &evenness in if weighted { &EVENNESS[..] } else { &[0.0] } {
-            candidates.push(held_out(kind, evenness, predictions)?);
+            candidates.push(held_out(kind, evenness, clips, predictions)?);
         }
     }
     let allowed = |candidate: &Candidate| kind.is_none_or(|kind| candidate.kind == kind);
@@ -302,7 +351,7 @@ pub(crate) fn choose_rule(
         .filter(|(_, other)| other.kind == best.kind && no_worse(&other.losses, &best.losses))
         .max_by(|(_, a), (_, b)| a.evenness.total_cmp(&b.evenness))
         .context("the best candidate is no worse than itself")?;
-    let rule = fit_rule(best.kind, best.evenness, predictions)?;
+    let rule = fit_rule_to(best.kind, best.evenness, clips, predictions)?;
     Ok((candidates, selected, rule))
 }
 
@@ -313,34 +362,63 @@ fn no_worse(losses: &[f64], best: &[f64]) -> bool {
     mean <= deviation / (differences.len() as f64).sqrt()
 }
 
-/// Metrics of a rule on held-out examples.
-fn held_out(kind: Kind, evenness: f64, predictions: &MemberPredictions<'_>) -> Result<Candidate> {
+/// Fits a rule to clips as they are and under conditions. The first `clips` examples are the clips as they
+/// are; they alone give the ensemble's temperature, because most songs are in no such condition.
+fn fit_rule_to(
+    kind: Kind,
+    evenness: f64,
+    clips: usize,
+    predictions: &MemberPredictions<'_>,
+) -> Result<EnsembleRule> {
+    let MemberPredictions { members, labels, .. } = *predictions;
+    let mut rule = fit_rule(kind, evenness, predictions)?;
+    if clips < labels.len() {
+        let combined: Vec<Vec<f32>> = (0..clips)
+            .map(|i| rule.combine(&members.iter().map(|m| m[i].as_slice()).collect::<Vec<_>>()))
+            .collect();
+        rule.temperature *= fit_temperature(&combined, &labels[..clips]) as f32;
+        rule.validate(members.len(), predictions.classes).map_err(anyhow::Error::msg)?;
+    }
+    Ok(rule)
+}
+
+/// Metrics of a rule on held-out clips. Example `i` is of clip `i` modulo `clips`.
+fn held_out(
+    kind: Kind,
+    evenness: f64,
+    clips: usize,
+    predictions: &MemberPredictions<'_>,
+) -> Result<Candidate> {
     let MemberPredictions { members, labels, classes } = *predictions;
     let mut combined = vec![Vec::new(); labels.len()];
     for fold in 0..FOLDS {
         // Clips are sorted by class, so every fold has clips of each class.
-        let out = |clip: usize| clip % FOLDS == fold;
+        let out = |example: usize| example % clips % FOLDS == fold;
         let pick = |wanted: bool| (0..labels.len()).filter(move |clip| out(*clip) == wanted);
         let kept: Vec<Vec<Vec<f32>>> =
             members.iter().map(|m| pick(false).map(|clip| m[clip].clone()).collect()).collect();
         let of_kept: Vec<usize> = pick(false).map(|clip| labels[clip]).collect();
         let kept = MemberPredictions { members: &kept, labels: &of_kept, classes };
-        let rule = fit_rule(kind, evenness, &kept)?;
+        let kept_clips = (0..clips).filter(|clip| !out(*clip)).count();
+        let rule = fit_rule_to(kind, evenness, kept_clips, &kept)?;
         for clip in pick(true) {
             combined[clip] = rule.combine(&members.iter().map(|m| m[clip].as_slice()).collect::<Vec<_>>());
         }
     }
-    let correct = combined.iter().zip(labels).filter(|(log, label)| argmax(log) == **label).count();
+    let correct =
+        (combined.iter().zip(labels).take(clips)).filter(|(log, label)| argmax(log) == **label).count();
+    let mut losses = vec![0.0; clips];
+    for (example, (log, &label)) in combined.iter().zip(labels).enumerate() {
+        losses[example % clips] += negative_log_likelihood(std::slice::from_ref(log), &[label], 1.0);
+    }
+    let copies = (labels.len() / clips.max(1)).max(1) as f64;
+    losses.iter_mut().for_each(|loss| *loss /= copies);
     Ok(Candidate {
         kind,
         evenness,
-        accuracy: correct as f64 / labels.len() as f64,
-        loss: negative_log_likelihood(&combined, labels, 1.0),
-        losses: combined
-            .iter()
-            .zip(labels)
-            .map(|(log, &label)| negative_log_likelihood(std::slice::from_ref(log), &[label], 1.0))
-            .collect(),
+        accuracy: correct as f64 / clips as f64,
+        loss: losses.iter().sum::<f64>() / clips as f64,
+        losses,
     })
 }
 

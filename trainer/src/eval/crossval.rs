@@ -118,7 +118,12 @@ fn one_fold(options: &Options, data: &Path, fold: usize) -> Result<FoldPredictio
     let mut dataset = open_data(&bundle, data)?;
     let origin = options.config.data.source;
     let predictions = with_progress(&format!("evaluating fold {}", fold + 1), |progress| {
-        predict_part(&bundle, &mut dataset, &Measure { plan: &plan, origin, progress }, Evaluated::Test)
+        predict_part(
+            &bundle,
+            &mut dataset,
+            &Measure { plan: &plan, origin, condition: None, progress },
+            Evaluated::Test,
+        )
     })?;
     let predictions = FoldPredictions {
         source: predictions.source,

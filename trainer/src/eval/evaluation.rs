@@ -10,12 +10,13 @@ use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, ModelEntry, Prediction, l
 
 use super::bundle::ModelBundle;
 use crate::config::Config;
+use crate::data::conditions::Condition;
 use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
-use crate::data::{Clip, Dataset, inspect, signals};
+use crate::data::{Clip, Dataset, inspect, signals, signals_under};
 use crate::format::causes;
 use crate::metrics::{ScoredExample, Scores};
-use crate::store::{Evaluation, knows};
+use crate::store::{Evaluation, UnderCondition, knows};
 
 /// How to evaluate.
 pub struct Measure<'a> {
@@ -23,6 +24,8 @@ pub struct Measure<'a> {
     pub plan: &'a SplitPlan,
     /// Source of the inputs.
     pub origin: Origin,
+    /// Condition that recordings are brought to first; needs audio.
+    pub condition: Option<Condition>,
     /// Called with the number of clips done and of all clips.
     pub progress: &'a dyn Fn(usize, usize),
 }
@@ -72,6 +75,36 @@ pub fn evaluate(bundle: &ModelBundle, data: &mut Dataset, measure: &Measure<'_>)
     metrics_of(bundle, measure, &predict_part(bundle, data, measure, Evaluated::Test)?)
 }
 
+/// Evaluates networks on the test clips that have audio, under each condition.
+///
+/// # Errors
+/// See [`evaluate`].
+pub fn evaluate_conditions(
+    bundle: &ModelBundle,
+    data: &mut Dataset,
+    plan: &SplitPlan,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<UnderCondition>> {
+    let count = Condition::ALL.len();
+    let mut scores = Vec::with_capacity(count);
+    for (place, condition) in Condition::ALL.into_iter().enumerate() {
+        let of_all = std::cell::RefCell::new(&mut progress);
+        let measure = Measure {
+            plan,
+            origin: Origin::Audio,
+            condition: Some(condition),
+            progress: &|done, all| (of_all.borrow_mut())(place * all + done, count * all),
+        };
+        let skipped = data.skipped.len();
+        let evaluation = evaluate(bundle, data, &measure)?;
+        // The evaluation without a condition names the clips that have no audio.
+        data.skipped.truncate(skipped);
+        let (segment, track) = (evaluation.segment, evaluation.track);
+        scores.push(UnderCondition { condition: condition.name().into(), segment, track });
+    }
+    Ok(scores)
+}
+
 /// The metrics of predictions.
 pub(crate) fn metrics_of(
     bundle: &ModelBundle,
@@ -106,6 +139,7 @@ pub(crate) fn evaluation_of(
         track: Scores::of(classes, tracks)?,
         seen_in_training: 0,
         skipped: 0,
+        conditions: Vec::new(),
         models: models.iter().map(|m| m.name.clone()).collect(),
         parameters: models.iter().map(|m| m.parameters).sum(),
         bytes: models.iter().map(|m| m.bytes).sum(),
@@ -231,7 +265,7 @@ fn predict_clips(
     let (mut predicted, mut sources) = ByClip::default();
     for (done, &index) in wanted.iter().enumerate() {
         let clip = &data.clips[index];
-        match predict(clip, &mut analyser, &bundle.manifest.models, measure.origin, keep_silent) {
+        match predict(clip, &mut analyser, &bundle.manifest.models, measure, keep_silent) {
             Ok((source, segments)) => {
                 *sources.entry(source).or_default() += 1;
                 predicted.insert(index, segments);
@@ -274,10 +308,11 @@ fn predict(
     clip: &Clip,
     analyser: &mut Analyser,
     models: &[ModelEntry],
-    origin: Origin,
+    measure: &Measure<'_>,
     keep_silent: bool,
 ) -> Result<(&'static str, Vec<Option<Members>>)> {
     let classes = analyser.classes().len();
+    let origin = if measure.condition.is_some() { Origin::Audio } else { measure.origin };
     // Arrays, tables or pictures are used only if they fit all networks; otherwise audio is used.
     if origin != Origin::Audio {
         let origin = if origin == Origin::Both { Origin::Auto } else { origin };
@@ -309,7 +344,10 @@ fn predict(
         (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
         _ => bail!("the clip has no usable source"),
     };
-    let (signals, seconds) = signals(path, analyser.sample_rates())?;
+    let (signals, seconds) = match measure.condition {
+        Some(condition) => signals_under(condition, &clip.id, path, analyser.sample_rates())?,
+        None => signals(path, analyser.sample_rates())?,
+    };
     ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
     let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
     let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;

@@ -13,6 +13,7 @@ use cratedigger_zoo::{EnsembleRule, Manifest, ModelEntry, character};
 use super::bundle::{ModelBundle, Precision};
 use super::combine::manifest_json;
 use super::evaluation::{Measure, evaluate, open_data};
+use crate::data::conditions::Condition;
 use crate::data::examples::Origin;
 use crate::data::split::{Protocol, Split, SplitPlan};
 use crate::data::{Dataset, mono};
@@ -20,7 +21,7 @@ use crate::device::cpu;
 use crate::files::write;
 use crate::format::percent;
 use crate::progress::with_progress;
-use crate::store::{Evaluation, RunFolder, clips_used, kept_epoch, manifest_of};
+use crate::store::{Evaluation, RunFolder, UnderCondition, clips_used, kept_epoch, manifest_of};
 
 /// Result of an export.
 #[derive(Clone, Debug)]
@@ -163,7 +164,7 @@ fn ensemble_evaluation(
         .collect::<Result<_>>()?;
     let ensemble = ModelBundle { manifest: manifest.clone(), weights };
     with_progress("evaluating the ensemble", |progress| {
-        let measure = Measure { plan, origin: Origin::Auto, progress };
+        let measure = Measure { plan, origin: Origin::Auto, condition: None, progress };
         evaluate(&ensemble, &mut open_data(&ensemble, data)?, &measure)
     })
 }
@@ -235,6 +236,7 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
             );
         }
     }
+    card += &conditions_table(evaluations);
     let protocols: BTreeMap<&str, Protocol> =
         evaluations.iter().map(|e| (e.protocol.as_str(), e.split.protocol)).collect();
     for (name, protocol) in protocols {
@@ -244,6 +246,27 @@ fn card(entry: &ModelEntry, evaluations: &[Evaluation]) -> String {
         card += &confusion_table(evaluation);
     }
     card + &provenance(entry, evaluations)
+}
+
+/// Accuracies under conditions in Markdown; empty if none were measured.
+fn conditions_table(evaluations: &[Evaluation]) -> String {
+    let mut table = String::new();
+    for evaluation in evaluations.iter().filter(|e| e.seen_in_training == 0) {
+        for UnderCondition { condition, track, .. } in &evaluation.conditions {
+            let condition = Condition::describe_name(condition);
+            table += &format!(
+                "| {condition} | {} | {} | {} to {} |\n",
+                track.n,
+                percent(track.accuracy),
+                percent(track.interval[0]),
+                percent(track.interval[1]),
+            );
+        }
+    }
+    if table.is_empty() {
+        return table;
+    }
+    format!("\n| whole clips under a condition | n | accuracy | 95 % interval |\n|---|---|---|---|\n{table}")
 }
 
 /// The confusion matrix over clips in Markdown.

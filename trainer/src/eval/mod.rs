@@ -6,17 +6,21 @@ pub mod calibrate;
 pub mod classify;
 pub mod combine;
 pub mod crossval;
+pub mod embed;
 mod evaluation;
 pub mod export;
 mod kept;
 pub mod pool;
 pub mod published;
+pub mod rejection;
 pub mod sections;
 mod stacking;
 
 pub use bundle::{ModelBundle, Precision};
 pub(crate) use evaluation::metrics_of;
-pub use evaluation::{Evaluated, Measure, Predictions, evaluate, open_data, plan_of, predict_part};
+pub use evaluation::{
+    Evaluated, Measure, Predictions, evaluate, evaluate_conditions, open_data, plan_of, predict_part,
+};
 pub use kept::{Measured, kept_evaluation};
 
 pub use crate::store::Evaluation;

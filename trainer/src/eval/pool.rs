@@ -10,6 +10,7 @@ use super::calibrate::{Kind, MemberPredictions};
 use super::combine::choose_rule;
 use super::evaluation::{Evaluated, Measure, evaluation_of, open_data, predict_part};
 use crate::data::Dataset;
+use crate::data::conditions::Condition;
 use crate::data::examples::Origin;
 use crate::data::split::{Protocol, SplitPlan};
 use crate::metrics::ScoredExample;
@@ -22,6 +23,27 @@ pub(crate) struct Members {
     pub(crate) members: Vec<Vec<Vec<f32>>>,
     /// Labels, `[example]`.
     pub(crate) labels: Vec<usize>,
+    /// Ids of clips or segments, `[example]`.
+    pub(crate) ids: Vec<String>,
+}
+
+impl Members {
+    /// The examples of the first that all have, then the same examples of each other one.
+    pub(crate) fn joined(all: &[Self]) -> Self {
+        let in_all = |id: &String| all.iter().all(|of| of.ids.contains(id));
+        let mut joined = Self { members: Vec::new(), labels: Vec::new(), ids: Vec::new() };
+        for of in all {
+            for (place, id) in of.ids.iter().enumerate().filter(|(_, id)| in_all(id)) {
+                joined.members.resize(of.members.len().max(joined.members.len()), Vec::new());
+                for (to, from) in joined.members.iter_mut().zip(&of.members) {
+                    to.push(from[place].clone());
+                }
+                joined.labels.push(of.labels[place]);
+                joined.ids.push(id.clone());
+            }
+        }
+        joined
+    }
 }
 
 /// Predictions of every single network for the validation clips, or for their segments.
@@ -30,6 +52,7 @@ pub(crate) fn member_predictions(
     data: &mut Dataset,
     plan: &SplitPlan,
     origin: Origin,
+    condition: Option<Condition>,
     by_segment: bool,
 ) -> Result<Members> {
     let mut members = Vec::new();
@@ -42,7 +65,7 @@ pub(crate) fn member_predictions(
         };
         let alone = ModelBundle { manifest, weights: vec![weights.clone()] };
         let predictions = with_progress(&format!("predicting with {}", entry.name), |progress| {
-            predict_part(&alone, data, &Measure { plan, origin, progress }, Evaluated::Valid)
+            predict_part(&alone, data, &Measure { plan, origin, condition, progress }, Evaluated::Valid)
         })?;
         let rows = if by_segment { predictions.segments } else { predictions.tracks };
         let of: Vec<(String, usize)> = rows.iter().map(|(id, label, _)| (id.clone(), *label)).collect();
@@ -53,8 +76,8 @@ pub(crate) fn member_predictions(
         );
         members.push(rows.into_iter().map(|(_, _, log)| log).collect());
     }
-    let labels = examples.unwrap_or_default().into_iter().map(|(_, label)| label).collect();
-    Ok(Members { members, labels })
+    let (ids, labels) = examples.unwrap_or_default().into_iter().unzip();
+    Ok(Members { members, labels, ids })
 }
 
 /// Evaluates several runs, or several cross-validations fold by fold, as one ensemble. In each fold the
@@ -77,13 +100,19 @@ pub fn measure(
         let (mut bundle, plan) = merged(runs)?;
         let mut data = open_data(&bundle, data_folder)?;
         let by_segment = plan.protocol == Protocol::Segment;
-        let Members { members, labels } = member_predictions(&bundle, &mut data, &plan, origin, by_segment)?;
+        let Members { members, labels, .. } =
+            member_predictions(&bundle, &mut data, &plan, origin, None, by_segment)?;
         let classes = bundle.manifest.classes.len();
         let predictions = MemberPredictions { members: &members, labels: &labels, classes };
-        bundle.manifest.ensemble = choose_rule(kind, false, &predictions)?.2;
+        bundle.manifest.ensemble = choose_rule(kind, false, labels.len(), &predictions)?.2;
         let words = format!("evaluating the ensemble, {} of {}", place + 1, folds.len());
         let predictions = with_progress(&words, |progress| {
-            predict_part(&bundle, &mut data, &Measure { plan: &plan, origin, progress }, Evaluated::Test)
+            predict_part(
+                &bundle,
+                &mut data,
+                &Measure { plan: &plan, origin, condition: None, progress },
+                Evaluated::Test,
+            )
         })?;
         segments.extend(predictions.segments.into_iter().map(ScoredExample::from));
         tracks.extend(predictions.tracks.into_iter().map(ScoredExample::from));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use cratedigger_zoo::{Analyser, Observation, SectionModel, Signals, Sound, argmax, probabilities};
+use cratedigger_zoo::{Analyser, Observation, SectionModel, Signals, Sound, probabilities};
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -249,13 +249,7 @@ impl Shape<'_> {
 
     /// Boundaries where the most probable label changes from one segment to the next.
     fn unsmoothed(&self, mix: &Mix) -> Hits {
-        let label = |observation: &Observation| {
-            observation.sound.as_ref().map(|sound| {
-                let music = 1.0 - sound.non_music.iter().sum::<f32>();
-                let states = sound.classes.iter().map(|p| p * music).chain(sound.non_music.iter().copied());
-                argmax(&states.collect::<Vec<_>>())
-            })
-        };
+        let label = |observation: &Observation| observation.sound.as_ref().map(Sound::top);
         let pairs = mix.observations.windows(2);
         let changes = pairs.filter_map(|pair| match pair {
             [a, b] if label(a) != label(b) => Some(b.start),

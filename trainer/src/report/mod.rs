@@ -16,6 +16,7 @@ pub use models::{cross_validation_report, measured_reports, model_report, protoc
 
 use crate::eval::calibrate::Threshold;
 use crate::metrics::{Average, FoldScore, ReliabilityBin, Scores, mean_and_deviation, wilson};
+use crate::store::UnderCondition;
 use crate::train::EpochMetrics;
 
 use format::{cell, clean, count, interval, percent, size};
@@ -43,6 +44,8 @@ pub struct ModelReport {
     pub segment: Scores,
     /// Metrics of whole clips.
     pub track: Scores,
+    /// Metrics of the same clips under conditions; empty if not measured.
+    pub conditions: Vec<UnderCondition>,
     /// Metrics after each epoch of the training; may be empty.
     pub curves: Vec<EpochMetrics>,
     /// Whether it was trained on the clips that `curves` call validation, too.

@@ -112,6 +112,7 @@ fn metrics_report(evaluation: &Evaluation, folds: Vec<FoldScore>) -> ModelReport
         ),
         segment: evaluation.segment.clone(),
         track: evaluation.track.clone(),
+        conditions: evaluation.conditions.clone(),
         curves: Vec::new(),
         valid_is_learned: false,
         facts: Vec::new(),

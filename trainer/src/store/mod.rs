@@ -11,7 +11,7 @@ use cratedigger_zoo::nets::read_record;
 use cratedigger_zoo::{DataRecord, Preparation, Training};
 use serde::Deserialize;
 
-pub use record::{Environment, EpochMetrics, Evaluation, RunRecord, State};
+pub use record::{Environment, EpochMetrics, Evaluation, RunRecord, State, UnderCondition};
 
 use crate::config::{Config, Overrides};
 use crate::data::Clip;

@@ -156,6 +156,9 @@ pub struct Evaluation {
     pub segment: Scores,
     /// Metrics over whole clips, whose windows are combined.
     pub track: Scores,
+    /// Metrics of the same clips under conditions; empty if not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<UnderCondition>,
     /// Number of test clips that a network was trained or selected on; 0 for an unbiased result.
     pub seen_in_training: usize,
     /// Number of clips that could not be evaluated.
@@ -168,6 +171,17 @@ pub struct Evaluation {
     /// Size of all networks in half precision, in bytes.
     #[serde(default)]
     pub bytes: u64,
+}
+
+/// Metrics of test clips under a condition; see [`crate::data::conditions`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnderCondition {
+    /// Name of the condition.
+    pub condition: String,
+    /// Metrics over single windows.
+    pub segment: Scores,
+    /// Metrics over whole clips.
+    pub track: Scores,
 }
 
 impl Evaluation {
@@ -184,7 +198,7 @@ impl Evaluation {
         };
         let track = &self.track;
         let counts = |row: &Vec<usize>| row.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect();
-        vec![
+        let mut metrics = vec![
             Metric {
                 interval: Some(track.interval),
                 confusion: Some(track.confusion.iter().map(counts).collect()),
@@ -192,6 +206,12 @@ impl Evaluation {
             },
             // Without an interval, because segments of one clip are not independent.
             metric("segment", self.segment.n, self.segment.accuracy),
-        ]
+        ];
+        metrics.extend(self.conditions.iter().map(|UnderCondition { condition, track, .. }| Metric {
+            condition: Some(condition.clone()),
+            interval: Some(track.interval),
+            ..metric("track", track.n, track.accuracy)
+        }));
+        metrics
     }
 }

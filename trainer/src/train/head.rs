@@ -1,12 +1,16 @@
 //! Fitting of a head by logistic regression: the body of the network keeps its initial weights.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
-use cratedigger_zoo::{Examples as Rows, LogisticRegression, Network, argmax, batch};
+use cratedigger_zoo::{Examples as Rows, LogisticRegression, Network, argmax, batch, sha256_hex};
 
 use super::epoch::EpochStats;
 use super::session::Session;
-use crate::data::examples::{Examples, preprocessed};
+use crate::config::Balance;
+use crate::data::examples::{Examples, Version, preprocessed};
 use crate::data::split::clips_of;
 use crate::progress::{progress_bar, with_progress};
 
@@ -14,6 +18,76 @@ use crate::progress::{progress_bar, with_progress};
 const BATCH: usize = 16;
 /// Maximum number of iterations of the solver. A few hundred are usual.
 const MAX_ITERATIONS: u64 = 3000;
+
+/// Computes inputs of the head, with a cache on disk: the body is frozen, so a window has the same input in
+/// every run.
+struct Body<'a> {
+    network: &'a Network,
+    session: &'a Session<'a>,
+    device: &'a Device,
+    /// Folder of the cache, for this body alone; none to compute everything.
+    cache: Option<PathBuf>,
+}
+
+impl<'a> Body<'a> {
+    fn new(network: &'a Network, session: &'a Session<'a>, device: &'a Device) -> Result<Self> {
+        let cache = match (&session.cache, &session.config.training.weights) {
+            (Some(folder), Some(weights)) => {
+                let bytes =
+                    fs::read(weights).with_context(|| format!("{} cannot be read", weights.display()))?;
+                let key =
+                    serde_json::to_string(&(&session.spec, &session.config.network, sha256_hex(&bytes)))?;
+                let mut name = sha256_hex(key.as_bytes());
+                name.truncate(16);
+                Some(folder.join(format!("head-{name}")))
+            }
+            _ => None,
+        };
+        Ok(Self { network, session, device, cache })
+    }
+
+    /// Inputs of the head for all windows of one version of a clip, window after window.
+    fn inputs(&self, version: &Version) -> Result<Vec<f32>> {
+        let Session { spec, preparation, .. } = self.session;
+        let windows = (0..version.segments(spec))
+            .map(|segment| preprocessed(spec, preparation, &version.segment(spec, segment)))
+            .collect::<Result<Vec<_>>>()?;
+        let file = self.cache.as_ref().map(|folder| {
+            let bytes: Vec<u8> = windows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
+            folder.join(sha256_hex(&bytes)).with_extension("bin")
+        });
+        if let Some(kept) = file.as_ref().and_then(|path| fs::read(path).ok()) {
+            let (values, rest) = kept.as_chunks::<4>();
+            if rest.is_empty() && !values.is_empty() && values.len().is_multiple_of(windows.len().max(1)) {
+                return Ok(values.iter().map(|value| f32::from_le_bytes(*value)).collect());
+            }
+        }
+        let mut inputs = Vec::new();
+        for windows in windows.chunks(BATCH) {
+            let parts = batch(windows.concat(), &self.session.shapes, self.device);
+            let Some(values) = self.network.head_input(&parts) else {
+                bail!("method = \"logistic\" needs a network whose head can be fitted: musicnn");
+            };
+            let values = values.into_data_as::<f32>();
+            inputs.extend(values.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?);
+        }
+        if let Some(path) = file {
+            keep(&path, &inputs)
+                .with_context(|| format!("the cache {} cannot be written", path.display()))?;
+        }
+        Ok(inputs)
+    }
+}
+
+/// Writes a file of the cache atomically, also if two processes write it at the same time.
+fn keep(path: &Path, values: &[f32]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    fs::write(&new, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())?;
+    fs::rename(&new, path)
+}
 
 /// Inputs of the head for all training windows.
 #[derive(Default)]
@@ -25,33 +99,28 @@ struct Table {
 
 impl Table {
     /// Adds all windows of a clip, augmented versions included. The clip has weight 1 as a whole.
-    fn add(
-        &mut self,
-        network: &Network,
-        session: &Session<'_>,
-        clip: &Examples,
-        label: usize,
-        device: &Device,
-    ) -> Result<()> {
+    fn add(&mut self, body: &Body<'_>, clip: &Examples, label: usize) -> Result<()> {
         for version in &clip.versions {
-            let segments = version.segments(&session.spec);
-            for first in (0..segments).step_by(BATCH) {
-                let mut windows = Vec::new();
-                for segment in first..(first + BATCH).min(segments) {
-                    let raw = version.segment(&session.spec, segment);
-                    windows.extend(preprocessed(&session.spec, &session.preparation, &raw)?);
-                }
-                let Some(values) = network.head_input(&batch(windows, &session.shapes, device)) else {
-                    bail!("method = \"logistic\" needs a network whose head can be fitted: musicnn");
-                };
-                let values = values.into_data_as::<f32>();
-                self.values.extend(values.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?);
-            }
+            let segments = version.segments(&body.session.spec);
+            self.values.extend(body.inputs(version)?);
             let weight = 1.0 / (clip.versions.len() * segments.max(1)) as f64;
             self.labels.extend(std::iter::repeat_n(label, segments));
             self.weights.extend(std::iter::repeat_n(weight, segments));
         }
         Ok(())
+    }
+
+    /// Gives every class the same total weight; the sum of all weights stays.
+    fn balance(&mut self, classes: usize) {
+        let mut totals = vec![0.0; classes];
+        for (label, weight) in self.labels.iter().zip(&self.weights) {
+            totals[*label] += weight;
+        }
+        let present = totals.iter().filter(|total| **total > 0.0).count() as f64;
+        let mean = totals.iter().sum::<f64>() / present;
+        for (label, weight) in self.labels.iter().zip(&mut self.weights) {
+            *weight *= mean / totals[*label];
+        }
     }
 }
 
@@ -64,25 +133,25 @@ pub(super) fn fit_head(
 ) -> Result<(Network, EpochStats)> {
     let clips = clips_of(&session.split.train);
     let bar = progress_bar((clips.len() + session.sounds.len()) as u64, "computing inputs of the head");
+    let body = Body::new(&network, session, device)?;
     let mut table = Table::default();
     for clip in &clips {
         let examples = session.examples.get(clip).context("a clip of the split has no examples")?;
-        table.add(&network, session, examples, session.class_of[clip], device)?;
+        table.add(&body, examples, session.class_of[clip])?;
         bar.inc(1);
     }
     for (kind, examples) in &session.sounds {
-        table.add(&network, session, examples, session.classes.len() + kind, device)?;
+        table.add(&body, examples, session.classes.len() + kind)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let classes = session.classes.len() + session.kinds.len();
+    if session.config.data.balance == Balance::Weights {
+        table.balance(classes);
+    }
     let width = table.values.len() / table.labels.len().max(1);
-    let rows = Rows {
-        features: &table.values,
-        width,
-        labels: &table.labels,
-        weights: &table.weights,
-        classes: session.classes.len() + session.kinds.len(),
-    };
+    let rows =
+        Rows { features: &table.values, width, labels: &table.labels, weights: &table.weights, classes };
     let c = session.config.training.inverse_regularisation;
     let fitted = with_progress("fitting the head", |_| LogisticRegression::fit(rows, c, MAX_ITERATIONS))?;
     let (mut loss, mut correct, mut total) = (0.0, 0.0, 0.0);

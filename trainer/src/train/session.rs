@@ -1,6 +1,7 @@
 //! Everything that a run trains and validates on, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -44,6 +45,8 @@ pub(super) struct Session<'a> {
     /// Sounds of these kinds.
     pub(super) sounds: Sounds,
     pub(super) folder: RunFolder,
+    /// Cache folder; none to compute everything.
+    pub(super) cache: Option<PathBuf>,
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
@@ -123,6 +126,7 @@ pub(super) fn prepare_session<'a>(
         kinds,
         sounds,
         folder: RunFolder::new(&options.folder),
+        cache: options.cache.clone(),
         cancelled: Arc::clone(&options.cancelled),
     };
     Ok((session, record))

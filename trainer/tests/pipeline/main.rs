@@ -159,6 +159,16 @@ fn trains_resumes_evaluates_exports_and_classifies() {
     let (code, _, _) = run(&["export", &run_folder, "--to", &models]);
     assert_eq!(code, 1, "no evaluation without training clips");
 
+    // Under conditions: the input is relative to the loudest tone, so a quieter clip has the same answer.
+    let (code, out, err) = run(&["evaluate", &models, "--data", &data_folder, "--conditions", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let under: Value = serde_json::from_str(&out).unwrap();
+    let names: Vec<&str> =
+        under["conditions"].as_array().unwrap().iter().filter_map(|c| c["condition"].as_str()).collect();
+    assert_eq!(names, ["mp3-48k", "telephone", "clipped", "room", "faster", "quieter"]);
+    assert_eq!(under["conditions"][5]["track"]["confusion"], under["track"]["confusion"]);
+    assert_ne!(under["conditions"][1]["segment"]["log_loss"], under["segment"]["log_loss"]);
+
     // The exported files.
     let tensors = fs::read(at("models/tiny.safetensors")).unwrap();
     let header = u64::from_le_bytes(tensors[..8].try_into().unwrap()) as usize;
@@ -181,7 +191,7 @@ fn trains_resumes_evaluates_exports_and_classifies() {
     for model in [models.clone(), text(at("models").join("tiny.bpk"))] {
         let loaded = ModelBundle::open(Path::new(&model)).unwrap();
         let plan = plan_of(&loaded, None, None).unwrap();
-        let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &|_, _| () };
+        let measure = Measure { plan: &plan, origin: Origin::Auto, condition: None, progress: &|_, _| () };
         let evaluation = evaluate(&loaded, &mut open(), &measure).unwrap();
         assert_eq!(evaluation.track.accuracy, entry["metrics"][0]["accuracy"].as_f64().unwrap());
     }
@@ -283,6 +293,20 @@ fn a_network_can_train_on_validation_clips_while_its_twin_fits_the_rule() {
     assert!(chosen["music_refused"].as_f64().unwrap() <= 0.05, "{chosen}");
     assert_eq!(json("manifest.json")["ensemble"]["none_below"], chosen["threshold"]);
     assert!(fs::read_to_string(at("models/manifest-none-of-these.svg")).unwrap().contains("<svg"));
+
+    // The rule fitted under conditions, too.
+    let twin = text(at("twin"));
+    let (code, _, err) = run(&["combine", &models, "--data", &data_folder, "--twin", &twin, "--conditions"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(json("manifest-rule.json")["clips"], chosen_by);
+    assert_eq!(json("manifest-rule.json")["conditions"].as_array().unwrap().len(), 6);
+    let metrics = json("manifest.json")["metrics"].clone();
+    let under = metrics.as_array().unwrap().iter().filter(|metric| !metric["condition"].is_null()).count();
+    assert_eq!(under, 6, "{metrics}");
+    let other = ["--other", &data_folder, "--left-out", &twin];
+    let (code, _, err) =
+        run(&[&["combine", &models, "--data", &data_folder, "--twin", &twin][..], &other].concat());
+    assert!(code == 1 && err.contains("was trained on all kinds of sounds"), "{err}");
 
     // An ensemble of two equal networks has the metrics of one.
     fs::create_dir(at("same")).unwrap();

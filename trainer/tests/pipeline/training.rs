@@ -121,7 +121,7 @@ fn fine_tuning_keeps_frozen_layers() {
     assert!(known > 0, "{first:?} {second:?}");
     let loaded = ModelBundle::open(&at("other")).unwrap();
     let plan = plan_of(&loaded, None, None).unwrap();
-    let measure = Measure { plan: &plan, origin: Origin::Auto, progress: &|_, _| () };
+    let measure = Measure { plan: &plan, origin: Origin::Auto, condition: None, progress: &|_, _| () };
     let mut data = Dataset::open(folder.path()).unwrap();
     assert_eq!(evaluate(&loaded, &mut data, &measure).unwrap().seen_in_training, known);
     // The run continues if the initial weights are gone.

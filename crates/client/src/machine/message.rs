@@ -1,5 +1,6 @@
 //! What goes into the [`Machine`](super::Machine) and what comes out.
 
+use cratedigger_protocol::decode::Note;
 use cratedigger_protocol::{DeviceKind, Event, Request};
 
 use crate::policy::Mode;
@@ -27,6 +28,37 @@ pub struct WorkerId {
     pub kind: DeviceKind,
     /// Counts the workers of this device, from 1.
     pub generation: u32,
+}
+
+/// The page's own decoder reports about a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StreamEvent<S> {
+    /// The file holds sound.
+    Opened {
+        /// Samples a second of all blocks, in Hz.
+        sample_rate: u32,
+    },
+    /// The next samples: the answer to one [`Effect::Pull`].
+    Block {
+        /// The samples, mono.
+        samples: S,
+        /// Expected length of the whole file in seconds.
+        expected: f64,
+    },
+    /// There is no more sound.
+    Ended {
+        /// What was left out or mended.
+        notes: Vec<Note>,
+    },
+    /// The file cannot be decoded, or not any further.
+    Failed {
+        /// Why.
+        trouble: Trouble,
+        /// The decoder's words, in English.
+        detail: String,
+        /// Seconds that were decoded before.
+        at: f64,
+    },
 }
 
 /// Something happened.
@@ -87,6 +119,19 @@ pub enum Input<S> {
         /// The samples, or why there are none.
         result: Result<Audio<S>, Trouble>,
     },
+    /// Answers [`Effect::Decode`] too: the browser does not decode this file, and the page's own decoder has
+    /// to do it.
+    Undecoded {
+        /// The request.
+        request: RequestId,
+    },
+    /// Follows [`Effect::OpenStream`].
+    Stream {
+        /// The request.
+        request: RequestId,
+        /// What the decoder reports.
+        event: StreamEvent<S>,
+    },
     /// A message from a worker.
     WorkerEvent {
         /// The worker.
@@ -117,7 +162,7 @@ pub enum Input<S> {
 /// Something that the shell has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect<S> {
-    /// Decode a song's file; answer with [`Input::Decoded`].
+    /// Decode a song's file; answer with [`Input::Decoded`] or, for a whole song, [`Input::Undecoded`].
     Decode {
         /// The request, for the answer.
         request: RequestId,
@@ -125,6 +170,23 @@ pub enum Effect<S> {
         song: SongId,
         /// The part that is needed; `None` for the whole song.
         range: Option<Interval>,
+    },
+    /// Open a song's file with the page's own decoder; report with [`Input::Stream`].
+    OpenStream {
+        /// The request, for the reports.
+        request: RequestId,
+        /// The song.
+        song: SongId,
+    },
+    /// Have the decoder of this request give its next piece.
+    Pull {
+        /// The request.
+        request: RequestId,
+    },
+    /// Stop the decoder of this request.
+    CloseStream {
+        /// The request.
+        request: RequestId,
     },
     /// Start this worker.
     StartWorker(WorkerId),

@@ -4,7 +4,8 @@
 //! in order. It knows no browser type: samples are a type parameter `S`, and every test of this module
 //! runs natively.
 //!
-//! One song at a time is the *job*: it is decoded, sent to a worker, and followed until it ends. A job
+//! One song at a time is the *job*: it is decoded, at once or piece by piece, sent to a worker, and followed
+//! until it ends. A job
 //! whose worker is lost is decoded and sent again, because the samples went to the worker. A request
 //! gets a new id each time, so that an event about an earlier try cannot be taken for the current one;
 //! a worker has a generation, so that an event of a replaced worker cannot be taken for its successor's.
@@ -12,6 +13,7 @@
 mod message;
 mod side;
 mod songs;
+mod stream;
 mod workers;
 
 use std::mem;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 use cratedigger_protocol::DeviceKind;
 
-pub use self::message::{Audio, Effect, Input, RequestId, WorkerId};
+pub use self::message::{Audio, Effect, Input, RequestId, StreamEvent, WorkerId};
 use self::side::Explaining;
 use self::songs::{Entry, Job};
 use self::workers::Slot;
@@ -94,6 +96,8 @@ impl<S> Machine<S> {
             Input::Explain { song, segment, range, class } => self.explain(song, segment, range, class),
             Input::StopExplaining => self.stop_explaining(),
             Input::Decoded { request, result } => self.decoded(request, result),
+            Input::Undecoded { request } => self.undecoded(request),
+            Input::Stream { request, event } => self.stream_event(request, event),
             Input::WorkerEvent { worker, event, payload } => self.worker_event(worker, event, payload),
             Input::WorkerLost { worker, detail } => self.worker_lost(worker, &detail),
             Input::Adapter(found) => self.adapter(found),

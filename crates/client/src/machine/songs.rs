@@ -3,6 +3,7 @@
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, Request};
 
 use super::message::{Audio, Effect, RequestId};
+use super::stream::Stream;
 use super::{Machine, WorkerId};
 use crate::policy::{self, DeviceState, Mode, Recovery, Step};
 use crate::trouble::{SongNotice, Trouble};
@@ -24,10 +25,24 @@ pub(super) struct Job<S> {
     pub(super) song: SongId,
     /// Decoded and not sent yet.
     pub(super) audio: Option<Audio<S>>,
+    /// The page's own decoder, if the browser does not decode the song.
+    pub(super) stream: Option<Stream>,
     /// The device whose worker has it.
     pub(super) running: Option<DeviceKind>,
     /// Number of CPU workers lost to this song.
     pub(super) cpu_deaths: u32,
+}
+
+impl<S> Job<S> {
+    /// Whether it is still to be decoded.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.running.is_none() && self.audio.is_none() && self.stream.is_none()
+    }
+
+    /// Whether a worker can take it.
+    fn is_decoded(&self) -> bool {
+        self.audio.is_some() || self.stream.is_some_and(Stream::is_open)
+    }
 }
 
 impl<S> Machine<S> {
@@ -98,14 +113,15 @@ impl<S> Machine<S> {
         let waiting = self.songs.iter().find(|entry| entry.status == Status::Waiting);
         let Some(song) = waiting.map(|entry| entry.id) else { return };
         let id = self.next_request();
-        self.job = Some(Job { id, song, audio: None, running: None, cpu_deaths: 0 });
+        self.job = Some(Job { id, song, audio: None, stream: None, running: None, cpu_deaths: 0 });
         self.set_status(song, Status::Decoding);
         self.effects.push(Effect::Decode { request: id, song, range: None });
     }
 
     /// Ends the song under way.
-    fn end(&mut self, status: Status) {
+    pub(super) fn end(&mut self, status: Status) {
         if let Some(job) = self.job.take() {
+            self.close_stream(job.id, job.stream);
             if matches!(status, Status::Failed(_)) {
                 self.set_notice(job.song, None);
             }
@@ -115,8 +131,10 @@ impl<S> Machine<S> {
     }
 
     /// Forgets the song under way, and cancels it in its worker.
-    fn abandon(&mut self) {
-        let Some(Job { id, running: Some(kind), .. }) = self.job.take() else { return };
+    pub(super) fn abandon(&mut self) {
+        let Some(Job { id, running, stream, .. }) = self.job.take() else { return };
+        self.close_stream(id, stream);
+        let Some(kind) = running else { return };
         let slot = self.slot_mut(kind);
         slot.stopping = Some(id);
         let worker = slot.worker(kind);
@@ -130,7 +148,7 @@ impl<S> Machine<S> {
         if self.explaining.as_ref().is_some_and(|explaining| explaining.id == request) {
             return self.send_explanation(result.ok());
         }
-        let Some(job) = self.job.as_mut().filter(|job| job.id == request && job.running.is_none()) else {
+        let Some(job) = self.job.as_mut().filter(|job| job.id == request && job.is_waiting()) else {
             return;
         };
         match result {
@@ -145,7 +163,7 @@ impl<S> Machine<S> {
     /// Sends the job to a worker, if it is decoded and a device is ready.
     pub(super) fn dispatch(&mut self) {
         let Some(job) = self.job.as_mut() else { return };
-        if job.audio.is_none() {
+        if job.running.is_some() || !job.is_decoded() {
             return;
         }
         let (song, retried) = (job.song, job.cpu_deaths > 0);
@@ -166,8 +184,11 @@ impl<S> Machine<S> {
                 if mode == Mode::WebGpu && kind == DeviceKind::Cpu {
                     self.explain_fallback(song);
                 }
-                if let Some(Audio { sample_rate, channels }) = audio {
-                    self.send(kind, Request::Analyse { id, sample_rate }, Some(channels));
+                match audio {
+                    Some(Audio { sample_rate, channels }) => {
+                        self.send(kind, Request::Analyse { id, sample_rate }, Some(channels));
+                    }
+                    None => self.start_stream(kind),
                 }
             }
         }
@@ -194,6 +215,7 @@ impl<S> Machine<S> {
                 self.end(Status::Failed(failure.into()));
             }
             Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Embedded { .. } => {}
+            Event::Wanted { .. } => self.wanted(),
             event => {
                 let finished = matches!(event, Event::Finished { .. });
                 self.tell(song, SongUpdate::Output { device: kind, event: Box::new(event), payload });
@@ -208,7 +230,7 @@ impl<S> Machine<S> {
     pub(super) fn recover(&mut self, lost: DeviceKind, failure: FailureKind) {
         let Some(job) = self.job.as_mut() else { return };
         // A decoded song that was not sent waits for the CPU.
-        let waits = job.running.is_none() && job.audio.is_some();
+        let waits = job.running.is_none() && job.is_decoded();
         if job.running != Some(lost) && !(waits && lost == DeviceKind::Cpu) {
             return;
         }
@@ -218,6 +240,8 @@ impl<S> Machine<S> {
             Recovery::RestartCpu => SongNotice::CpuRestarted,
             Recovery::RedoOnCpu => SongNotice::GpuStopped,
         };
+        let (old, stream) = (job.id, job.stream.take());
+        self.close_stream(old, stream);
         let id = self.next_request();
         if let Some(job) = self.job.as_mut() {
             job.id = id;
@@ -245,21 +269,21 @@ impl<S> Machine<S> {
         self.songs.iter_mut().find(|entry| entry.id == song)
     }
 
-    fn set_status(&mut self, song: SongId, status: Status) {
+    pub(super) fn set_status(&mut self, song: SongId, status: Status) {
         if let Some(entry) = self.entry_mut(song).filter(|entry| entry.status != status) {
             entry.status = status;
             self.tell(song, SongUpdate::Status(status));
         }
     }
 
-    fn set_notice(&mut self, song: SongId, notice: Option<SongNotice>) {
+    pub(super) fn set_notice(&mut self, song: SongId, notice: Option<SongNotice>) {
         if let Some(entry) = self.entry_mut(song).filter(|entry| entry.notice != notice) {
             entry.notice = notice;
             self.tell(song, SongUpdate::Notice(notice));
         }
     }
 
-    fn tell(&mut self, song: SongId, update: SongUpdate) {
+    pub(super) fn tell(&mut self, song: SongId, update: SongUpdate) {
         self.notify(Update::Song { song, update });
     }
 }

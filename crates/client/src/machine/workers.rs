@@ -278,6 +278,9 @@ fn request_of(event: &Event) -> Option<RequestId> {
         Event::Ready { .. } | Event::Kept { .. } => None,
         Event::Failed { id, .. } => *id,
         Event::Started { id, .. }
+        | Event::Length { id, .. }
+        | Event::Wanted { id }
+        | Event::Noted { id, .. }
         | Event::Waveform { id, .. }
         | Event::Segment { id, .. }
         | Event::Silent { id, .. }

@@ -1,9 +1,10 @@
 //! Any sequence of inputs. [`World`] checks after each that there is one job at most; here, that every
 //! song comes to an end.
 
-use cratedigger_client::machine::{Audio, Input};
+use cratedigger_client::machine::{Audio, Input, StreamEvent};
 use cratedigger_client::settings::{ModelChoice, RULES};
 use cratedigger_client::{Interval, Mode, Reason, Settings, Status, Trouble};
+use cratedigger_protocol::decode::Note;
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet};
 use proptest::prelude::*;
 
@@ -25,6 +26,12 @@ enum Act {
     StopExplaining,
     Decode,
     DecodeFails,
+    /// The browser does not decode a song.
+    Undecoded,
+    DecoderGoesOn,
+    DecoderEnds,
+    DecoderFails(f64),
+    UsePiece,
     Adapter(bool),
     /// A worker answers a request for networks.
     Load(DeviceKind, bool),
@@ -70,6 +77,11 @@ fn act() -> impl Strategy<Value = Act> {
     let world = prop_oneof![
         8 => Just(Decode),
         1 => Just(DecodeFails),
+        4 => Just(Undecoded),
+        10 => Just(DecoderGoesOn),
+        2 => Just(DecoderEnds),
+        1 => prop_oneof![Just(0.0), Just(4.0)].prop_map(DecoderFails),
+        6 => Just(UsePiece),
         2 => any::<bool>().prop_map(Adapter),
         6 => (kind.clone(), any::<bool>()).prop_map(|(kind, more)| Load(kind, more)),
         1 => kind.clone().prop_map(Refuse),
@@ -121,7 +133,15 @@ fn perform(world: &mut World, opened: &mut u32, act: Act) {
             let (request, ..) = world.decodes.remove(0);
             world.feed(Input::Decoded { request, result: Err(Trouble::NotAudio) });
         }
-        Act::Decode | Act::DecodeFails => {}
+        Act::Undecoded if !world.decodes.is_empty() => world.refuse(),
+        Act::Decode | Act::DecodeFails | Act::Undecoded => {}
+        Act::DecoderGoesOn => world.decoder_goes_on(),
+        Act::DecoderEnds => world.decoder_ends(StreamEvent::Ended { notes: vec![Note::LowBandOnly] }),
+        Act::DecoderFails(at) => {
+            let detail = "on purpose".to_string();
+            world.decoder_ends(StreamEvent::Failed { trouble: Trouble::Damaged, detail, at });
+        }
+        Act::UsePiece => world.use_piece(),
         // Also when nobody asked.
         Act::Adapter(found) => {
             world.answer_adapter(if found { Ok(()) } else { Err(Reason::NoAdapter) });

@@ -5,4 +5,5 @@
 
 mod any_sequence;
 mod situations;
+mod streams;
 mod world;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cratedigger_client::machine::{Audio, Effect, Input, Machine, RequestId, WorkerId};
+use cratedigger_client::machine::{Audio, Effect, Input, Machine, RequestId, StreamEvent, WorkerId};
 use cratedigger_client::{
     DeviceState, Interval, ModelChoice, Reason, Settings, SongId, SongUpdate, Status, Update,
 };
@@ -28,6 +28,10 @@ pub struct Task {
     pub work: Work,
     /// A hanging worker knows of the cancellation and does not act on it.
     pub cancelled: bool,
+    /// Pieces that it got and has not used, of a song that comes in pieces.
+    pub pieces: Option<usize>,
+    /// Whether all pieces came.
+    pub ended: bool,
 }
 
 #[derive(Debug)]
@@ -39,8 +43,25 @@ pub struct Worker {
     pub tasks: Vec<Task>,
 }
 
+impl Worker {
+    fn stream(&mut self, request: RequestId) -> Option<&mut usize> {
+        self.tasks.iter_mut().find(|task| task.request == request)?.pieces.as_mut()
+    }
+}
+
+/// A decoder of the page's own.
+#[derive(Debug)]
+pub struct Decoder {
+    pub request: RequestId,
+    pub song: SongId,
+    /// Pieces that were asked for and not given.
+    pub pulls: usize,
+    pub opened: bool,
+}
+
 pub struct World {
     pub machine: Machine<Samples>,
+    pub decoders: Vec<Decoder>,
     pub decodes: Vec<(RequestId, SongId, Option<Interval>)>,
     pub workers: Vec<Worker>,
     pub timers: Vec<(WorkerId, RequestId)>,
@@ -57,6 +78,7 @@ impl World {
         let machine = Machine::new("https://example.org/models/".into(), settings);
         let mut world = Self {
             machine,
+            decoders: Vec::new(),
             decodes: Vec::new(),
             workers: Vec::new(),
             timers: Vec::new(),
@@ -105,6 +127,21 @@ impl World {
                 self.new_request(request);
                 self.decodes.push((request, song, range));
             }
+            Effect::OpenStream { request, song } => {
+                assert!(self.decoders.is_empty(), "two decoders: {:?}", self.decoders);
+                self.decoders.push(Decoder { request, song, pulls: 0, opened: false });
+            }
+            Effect::Pull { request } => {
+                let decoder = self.decoders.iter_mut().find(|decoder| decoder.request == request);
+                let decoder = decoder.expect("a decoder to pull from");
+                assert!(decoder.opened);
+                decoder.pulls += 1;
+            }
+            Effect::CloseStream { request } => {
+                let before = self.decoders.len();
+                self.decoders.retain(|decoder| decoder.request != request);
+                assert_eq!(self.decoders.len() + 1, before, "a decoder is closed once");
+            }
             Effect::StartWorker(id) => {
                 assert!(self.worker(id.kind).is_none(), "two workers for {:?}", id.kind);
                 assert!(!self.generations.contains(&id), "{id:?} twice");
@@ -133,7 +170,7 @@ impl World {
         let busy = self.machine.current().is_some();
         let worker = self.workers.iter_mut().find(|worker| worker.id == id);
         let worker = worker.unwrap_or_else(|| panic!("{id:?} is not there for {request:?}"));
-        let task = |request, work| Task { request, work, cancelled: false };
+        let task = |request, work| Task { request, work, cancelled: false, pieces: None, ended: false };
         match request {
             Request::Load { set, rule, models } => {
                 assert_eq!(models, "https://example.org/models/");
@@ -151,6 +188,20 @@ impl World {
                 if work == Work::Live {
                     self.new_request(request);
                 }
+            }
+            Request::Stream { id: request, sample_rate } => {
+                assert_eq!((sample_rate, samples), (RATE, None));
+                let song =
+                    self.decoders.iter().find(|decoder| decoder.request == request).expect("a decoder").song;
+                worker.tasks.push(Task { pieces: Some(0), ..task(request, Work::Song(song)) });
+            }
+            Request::Samples { id, expected } => {
+                assert!(expected > 0.0 && samples.is_some());
+                *worker.stream(id).expect("a stream") += 1;
+            }
+            Request::End { id } => {
+                let task = worker.tasks.iter_mut().find(|task| task.request == id).expect("a stream");
+                task.ended = true;
             }
             Request::Explain { id: request, .. } => worker.tasks.push(task(request, Work::Explanation)),
             Request::Embed { .. } => panic!("the page compares no songs"),
@@ -178,6 +229,12 @@ impl World {
         assert_eq!(under_way == 1, self.machine.current().is_some());
         let running = self.tasks(|task| matches!(task.work, Work::Song(_)) && !task.cancelled);
         assert!(running.len() <= 1, "one job at a time: {running:?}");
+        assert!(self.decoders.len() <= under_way, "a decoder without a song");
+        for decoder in &self.decoders {
+            let pieces = self.tasks(|task| task.request == decoder.request);
+            let pieces = pieces.first().and_then(|(_, task)| task.pieces).unwrap_or_default();
+            assert!(decoder.pulls + pieces <= 6, "{} pulls, {pieces} pieces", decoder.pulls);
+        }
     }
 
     pub fn tasks(&self, of: impl Fn(&Task) -> bool) -> Vec<(WorkerId, Task)> {
@@ -211,6 +268,55 @@ impl World {
     pub fn decode(&mut self) {
         let (request, song, _) = self.decodes.remove(0);
         self.feed(Input::Decoded { request, result: Ok(Audio { sample_rate: RATE, channels: song }) });
+    }
+
+    /// The browser does not decode the oldest request, if it is for a whole song.
+    pub fn refuse(&mut self) {
+        let (request, song, range) = self.decodes.remove(0);
+        match range {
+            None => self.feed(Input::Undecoded { request }),
+            Some(_) => {
+                self.feed(Input::Decoded {
+                    request,
+                    result: Ok(Audio { sample_rate: RATE, channels: song }),
+                });
+            }
+        }
+    }
+
+    /// The decoder opens its file, or gives a piece that was asked for.
+    pub fn decoder_goes_on(&mut self) {
+        let Some(decoder) = self.decoders.first_mut() else { return };
+        let (request, song) = (decoder.request, decoder.song);
+        let event = if !std::mem::replace(&mut decoder.opened, true) {
+            StreamEvent::Opened { sample_rate: RATE }
+        } else if let Some(pulls) = decoder.pulls.checked_sub(1) {
+            decoder.pulls = pulls;
+            StreamEvent::Block { samples: song, expected: 9.0 }
+        } else {
+            return;
+        };
+        self.feed(Input::Stream { request, event });
+    }
+
+    /// The decoder answers what was asked for last with the end, or with a failure.
+    pub fn decoder_ends(&mut self, event: StreamEvent<Samples>) {
+        let Some(decoder) = self.decoders.first_mut().filter(|decoder| decoder.pulls > 0) else { return };
+        decoder.pulls = 0;
+        let request = decoder.request;
+        self.feed(Input::Stream { request, event });
+    }
+
+    /// A worker uses a piece.
+    pub fn use_piece(&mut self) {
+        let Some((worker, request)) = self.running() else { return };
+        let of = |known: &&mut Worker| known.id == worker;
+        if let Some(pieces) = self.workers.iter_mut().find(of).and_then(|worker| worker.stream(request))
+            && let Some(fewer) = pieces.checked_sub(1)
+        {
+            *pieces = fewer;
+            self.event(worker, Event::Wanted { id: request });
+        }
     }
 
     /// A worker answers the request for networks that it has not answered.
@@ -255,6 +361,10 @@ impl World {
                 self.workers.iter().find(|worker| !worker.loads.is_empty()).map(|worker| worker.id.kind)
             {
                 self.load(kind, 10.0, true);
+            } else if self.decoders.first().is_some_and(|decoder| !decoder.opened) {
+                self.decoder_goes_on();
+            } else if self.decoders.first().is_some_and(|decoder| decoder.pulls > 0) {
+                self.decoder_ends(StreamEvent::Ended { notes: Vec::new() });
             } else if let Some((worker, task)) = self.tasks(|_| true).first().copied() {
                 let id = task.request;
                 self.event(worker, if task.cancelled { Event::Cancelled { id } } else { finished(id) });

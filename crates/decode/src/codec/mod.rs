@@ -17,6 +17,7 @@ use symphonia::core::units::{Duration, Timestamp};
 use crate::Block;
 use crate::demux::{Coding, MAX_CHANNELS, Packet, Stream};
 use opus::Opus;
+pub(crate) use opus::RATE as OPUS_RATE;
 use pcm::PcmFormat;
 
 /// A packet cannot be decoded.

@@ -53,7 +53,7 @@ pub(crate) fn open(mut source: Source, notes: &mut Notes) -> Result<Box<dyn Demu
         return Err(DecodeError::damaged(format!("its header says {channels} channels")));
     }
     let length = source.length();
-    let start = if (HEADER..length.max(HEADER + 1)).contains(&offset) {
+    let start = if (HEADER..=length).contains(&offset) {
         offset
     } else {
         notes.add(Note::Header("has a start of the sound that is outside the file"));

@@ -295,6 +295,11 @@ impl Flac {
     }
 }
 
+/// Samples of one frame.
+pub(crate) fn length(frame: &[u8]) -> Option<u64> {
+    parse(frame).map(|head| u64::from(head.samples))
+}
+
 /// The next position from `from` on at which a frame or another file begins, or the end.
 fn next_start(window: &[u8], from: usize, ended: bool) -> Option<usize> {
     let mut at = from;

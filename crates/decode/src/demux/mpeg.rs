@@ -121,6 +121,11 @@ fn parse_adts(start: &[u8]) -> Option<Head> {
     })
 }
 
+/// Samples and rate in Hz of one frame of MPEG audio.
+pub(crate) fn length(frame: &[u8]) -> Option<(u64, u32)> {
+    parse_mpeg(frame.get(..4)?).map(|head| (u64::from(head.samples), head.rate))
+}
+
 /// The content of a Xing, Info or VBRI frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Claim {

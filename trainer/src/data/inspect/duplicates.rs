@@ -17,8 +17,8 @@ use crate::data::Dataset;
 use crate::files::{read_json, write_atomically};
 use crate::progress::progress_bar;
 
-/// Similarity above which two clips of audio are of the same recording. Lossy copies at any offset and level
-/// reach 0.75 to 1, different songs at most 0.45.
+/// Similarity above which two clips of audio with ten seconds in common are of the same recording. Lossy copies
+/// at any offset and level reach 0.75 to 1, different songs at most 0.45.
 const SAME: f32 = 0.65;
 /// The same for arrays, whose columns are 77 ms apart: copies that lie between them reach only 0.66 to 0.84,
 /// different clips at most 0.5.
@@ -113,9 +113,9 @@ fn alike(data: &Dataset, prints: &[Fingerprint], same: f32, cancelled: &AtomicBo
             // Clips that are shorter than the overlap are compared as a whole.
             let seconds = seconds.min(0.9 * first.seconds()).min(0.9 * second.seconds());
             let least = ((seconds * first.rate) as usize).max(1);
-            let found = similarity(first, second, least, planner);
+            let found = similarity(first, second, least, same, planner);
             bar.inc(1);
-            (found > same).then_some((a, b, found))
+            found.map(|found| (a, b, found))
         })
         .flatten()
         .collect();

@@ -174,16 +174,32 @@ fn products(a: &Fingerprint, b: &Fingerprint, planner: &mut RealFftPlanner<f32>)
     sums
 }
 
-/// The similarity of two recordings, −1…1: the mean agreement of their columns at the best offset at which
-/// at least `least` columns of both are audible.
+/// Seconds in common from which the lowest similarity is enough.
+const ENOUGH_SECONDS: f64 = 10.0;
+/// Seconds in common up to which similarity has to be near 1.
+const FEW_SECONDS: f64 = 5.0;
+/// The similarity that few seconds need: a chord and a beat are soon alike.
+const FEW_NEED: f32 = 0.97;
+
+/// The similarity that is needed for an overlap of so many audible seconds, if `same` is enough for a long
+/// one.
+fn needed(seconds: f64, same: f32) -> f32 {
+    let short = ((ENOUGH_SECONDS - seconds) / (ENOUGH_SECONDS - FEW_SECONDS)).clamp(0.0, 1.0);
+    same + (FEW_NEED - same) * short as f32
+}
+
+/// The similarity of two recordings, up to 1, if they are the same: the mean agreement of their columns at
+/// the offset that speaks most for it. `least` is the smallest overlap, in audible columns; `same` is the
+/// similarity that is enough for a long one.
 pub(super) fn similarity(
     a: &Fingerprint,
     b: &Fingerprint,
     least: usize,
+    same: f32,
     planner: &mut RealFftPlanner<f32>,
-) -> f32 {
+) -> Option<f32> {
     let sums = products(a, b, planner);
-    let mut best = 0.0_f32;
+    let mut best: Option<(f32, f32)> = None;
     // Column i + offset of the first is aligned with column i of the second.
     for (place, sum) in sums.iter().enumerate() {
         let offset = place as isize - b.columns as isize;
@@ -200,7 +216,11 @@ pub(super) fn similarity(
         let nothing = NOTHING * BANDS as f32 * heard as f32;
         let energy_a = (a.energy[to] - a.energy[from]).max(nothing);
         let energy_b = (b.energy[to_b] - b.energy[from_b]).max(nothing);
-        best = best.max(sum / (energy_a * energy_b).sqrt());
+        let found = sum / (energy_a * energy_b).sqrt();
+        let margin = found - needed(f64::from(heard) / a.rate.max(1e-9), same);
+        if margin > 0.0 && best.is_none_or(|(most, _)| margin > most) {
+            best = Some((margin, found));
+        }
     }
-    best
+    best.map(|(_, found)| found)
 }

@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 
 use super::{Level, Numbering};
+use crate::data::conditions::Condition;
 use crate::report::{ModelReport, Scores, cell, clean, count};
+use crate::store::UnderCondition;
 
 /// A name and a value as text.
 type Row = (&'static str, fn(&Scores) -> String);
@@ -44,5 +46,36 @@ pub(super) fn section(model: &ModelReport, numbering: &mut Numbering, level: Lev
             "The expected calibration error is the mean gap between confidence and accuracy. Log loss and Brier "
             "score measure the probabilities themselves. For these three, lower is better."
         }
+        @if !model.conditions.is_empty() { (conditions(model, numbering)) }
     }
+}
+
+/// Accuracy on clips as they are and under each condition.
+fn conditions(model: &ModelReport, numbering: &mut Numbering) -> Markup {
+    let row = |name: &str, scores: &Scores| {
+        html! {
+            tr {
+                th scope="row" { (clean(name)) }
+                td.n { (scores.n) }
+                td.n { (cell(scores.accuracy)) }
+                td.n { (cell(scores.interval[0])) "–" (cell(scores.interval[1])) }
+                td.n { (cell(scores.calibration_error)) }
+            }
+        }
+    };
+    let content = html! {
+        thead {
+            tr {
+                th { "Condition" } th.n { "Number" } th.n { "Accuracy, %" } th.n { "95\u{202f}% interval" }
+                th.n { "Calibration error, %" }
+            }
+        }
+        tbody {
+            (row("as it is", &model.track))
+            @for UnderCondition { condition, track, .. } in &model.conditions {
+                (row(Condition::describe_name(condition), track))
+            }
+        }
+    };
+    numbering.table(&html! { "Whole clips under conditions." }, &content)
 }
