@@ -3,9 +3,8 @@
 
 use std::cell::RefCell;
 
-use cratedigger_client::{Capture, LiveSource};
+use cratedigger_client::{Capture, CaptureError, LiveSource};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::app::Page;
@@ -41,14 +40,11 @@ pub fn start(page: Page, source: LiveSource) {
                 live.level.set(0.0);
                 live.source.set(Some(source));
             }
-            Err(error) => {
-                let late = error.dyn_ref::<js_sys::Error>().is_some_and(|e| e.name() == "TimeoutError");
-                page.state.notice.set(Some(match source {
-                    _ if late => Notice::NoAudioContext,
-                    LiveSource::Microphone => Notice::NoMicrophone,
-                    LiveSource::Tab => Notice::NoTabSound,
-                }));
-            }
+            Err(error) => page.state.notice.set(Some(match (error, source) {
+                (CaptureError::NoOutput, _) => Notice::NoOutput,
+                (CaptureError::Refused(_), LiveSource::Microphone) => Notice::NoMicrophone,
+                (CaptureError::Refused(_), LiveSource::Tab) => Notice::NoTabSound,
+            })),
         }
     });
 }

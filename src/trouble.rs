@@ -26,8 +26,8 @@ pub enum Notice {
     NotPlayed,
     /// The user or the browser refused the microphone.
     NoMicrophone,
-    /// The browser's audio context does not run, so no sound comes from the source.
-    NoAudioContext,
+    /// The browser does not process sound, as some do without an audio output.
+    NoOutput,
     /// The shared tab has no sound, or sharing was refused.
     NoTabSound,
     /// The browser refused the clipboard or the download.

@@ -100,8 +100,8 @@ super::texts! {
             de: "WebGPU funktioniert hier nicht; die CPU analysiert dieses Stück.",
         }
         no_file {
-            en: "That was not a file. Drop a song from your computer, or choose one.",
-            de: "Das war keine Datei. Zieh ein Stück von deinem Rechner hierher, oder wähl eins.",
+            en: "This page got no file, only text or a link. Choose the song with “Choose songs”.",
+            de: "Diese Seite hat keine Datei bekommen, nur Text oder einen Link. Nimm „Stücke wählen“.",
         }
         only_address {
             en: "Your browser gave only the address of the file, not the file itself. Use the button to choose it.",
@@ -125,11 +125,11 @@ super::texts! {
             de: "Das Mikrofon konnte nicht benutzt werden. Erlaub es dieser Seite im Browser und versuch es \
                  noch einmal.",
         }
-        no_audio_context {
-            en: "Your browser passes on no sound. Some browsers need an audio output for that: connect \
-                 loudspeakers or headphones, then try again.",
-            de: "Dein Browser gibt keinen Ton weiter. Manche Browser brauchen dafür eine Tonausgabe: Schließ \
-                 Lautsprecher oder Kopfhörer an und versuch es noch einmal.",
+        no_output {
+            en: "Your browser does not process sound, perhaps because there is no audio output. Connect \
+                 headphones or a loudspeaker, then try again.",
+            de: "Dein Browser verarbeitet keinen Ton, vielleicht, weil es keine Audioausgabe gibt. Schließ \
+                 Kopfhörer oder einen Lautsprecher an und versuch es noch einmal.",
         }
         no_tab_sound {
             en: "No sound was shared. Choose a tab and turn on sharing of its sound.",
@@ -220,7 +220,7 @@ impl Messages {
             Notice::NotPlayed => self.not_played,
             Notice::NoSongs => self.no_songs,
             Notice::NoMicrophone => self.no_microphone,
-            Notice::NoAudioContext => self.no_audio_context,
+            Notice::NoOutput => self.no_output,
             Notice::NoTabSound => self.no_tab_sound,
             Notice::NotKept => self.not_kept,
             Notice::Copied => self.copied,

@@ -126,7 +126,7 @@ test("a drop that holds only the address of a file says so", () =>
       data.setData("text/uri-list", "https://example.org/");
       document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
     });
-    await until("another sentence", async () => /not a file/.test(await part(page, "notice").innerText()));
+    await until("another sentence", async () => /no file/.test(await part(page, "notice").innerText()));
   }));
 
 /** Explains a segment, and returns the answer. */

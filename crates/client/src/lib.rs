@@ -49,7 +49,7 @@ mod update;
 mod worker;
 
 pub use client::{Client, page_folder};
-pub use live::{Capture, LiveSource};
+pub use live::{Capture, CaptureError, LiveSource};
 pub use policy::{DeviceState, Mode};
 pub use settings::{ModelChoice, Settings};
 pub use trouble::{Reason, SongNotice, Trouble};

@@ -1,8 +1,6 @@
 // Capture of live sound, and the WAV file of a recording. Nothing here speaks to a network.
 
 const SEGMENT_SECONDS = 3;
-// Time in which the first samples come, where the audio context runs at all.
-const PATIENCE_MS = 4000;
 const LONGEST_SECONDS = 600;
 
 function wav(blocks, rate, name) {
@@ -44,6 +42,27 @@ const display = () =>
     systemAudio: "include",
   });
 
+// Time in milliseconds in which the browser has to start processing sound. Firefox without an audio output
+// never starts, and settles no promise about it.
+const START = 5_000;
+
+// Waits until the context runs and has the worklet.
+async function started(context, tapUrl) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    const error = Object.assign(new Error("no sound is processed"), { name: "NoOutput" });
+    timer = setTimeout(() => reject(error), START);
+  });
+  const running = async () => {
+    await context.audioWorklet.addModule(tapUrl);
+    if (context.state !== "running") await context.resume();
+  };
+  await Promise.race([running(), late]).finally(() => clearTimeout(timer));
+}
+
+// Closes a context. Nothing waits for it, because a context that never ran may never close.
+const close = (context) => void context.close().catch(() => {});
+
 // Captures until `stop` is called. live.rs documents the arguments.
 export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const stream = await (tab ? display() : microphone());
@@ -55,12 +74,10 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   }
   const context = new AudioContext();
   try {
-    await context.audioWorklet.addModule(tapUrl);
-    // Without an audio output, this never settles in Firefox, and nothing below needs its end.
-    context.resume().catch(() => {});
+    await started(context, tapUrl);
   } catch (error) {
     release();
-    await context.close();
+    close(context);
     throw error;
   }
   const rate = context.sampleRate;
@@ -71,10 +88,7 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const tap = new AudioWorkletNode(context, "tap");
   const mute = new GainNode(context, { gain: 0 });
   source.connect(tap).connect(mute).connect(context.destination);
-  let heard;
-  const first = new Promise((resolve) => (heard = resolve));
   tap.port.onmessage = ({ data }) => {
-    heard(true);
     blocks.push(data);
     total += data.length;
     let peak = 0;
@@ -95,20 +109,12 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
     if (total / rate > LONGEST_SECONDS) onEnd();
   };
   track.onended = onEnd;
-  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
-  if (!(await Promise.race([first, late]))) {
-    tap.port.onmessage = null;
-    track.onended = null;
-    release();
-    context.close().catch(() => {});
-    throw new DOMException("the audio context does not run", "TimeoutError");
-  }
   return {
     async stop(name) {
       tap.port.onmessage = null;
       track.onended = null;
       release();
-      await context.close().catch(() => {});
+      close(context);
       return total ? wav(blocks, rate, name) : null;
     },
   };

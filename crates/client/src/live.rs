@@ -34,6 +34,23 @@ pub enum LiveSource {
     Tab,
 }
 
+/// Why a capture did not start.
+#[derive(Debug)]
+pub enum CaptureError {
+    /// The user or the browser refused, or the source has no sound; the browser's exception.
+    Refused(JsValue),
+    /// The browser does not process sound. Firefox does not on a machine without an audio output.
+    NoOutput,
+}
+
+impl From<JsValue> for CaptureError {
+    fn from(error: JsValue) -> Self {
+        // `capture` in live.js gives this name to its error.
+        let no_output = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "NoOutput");
+        if no_output { Self::NoOutput } else { Self::Refused(error) }
+    }
+}
+
 /// A running capture. It must be stopped with [`Capture::stop`], which releases the source.
 pub struct Capture {
     tap: Tap,
@@ -54,14 +71,14 @@ impl Capture {
     ///
     /// # Errors
     ///
-    /// The browser's exception, if the user or the browser refuses or the source has no sound.
+    /// See [`CaptureError`].
     pub async fn start(
         source: LiveSource,
         base: &str,
         mut on_piece: impl FnMut(Float32Array, u32) + 'static,
         on_level: impl FnMut(f32, f64) + 'static,
         on_end: impl FnMut() + 'static,
-    ) -> Result<Self, JsValue> {
+    ) -> Result<Self, CaptureError> {
         let on_piece = Closure::<dyn FnMut(Float32Array, f64)>::new(move |samples, rate: f64| {
             on_piece(samples, rate.round() as u32);
         });

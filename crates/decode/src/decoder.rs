@@ -361,9 +361,11 @@ impl Decoder {
         // Padding longer than the samples held back comes from a wrong header.
         if padding > 0 && padding <= hold as u64 && padding < self.decoded {
             let keep = self.held.frames().saturating_sub(padding as usize);
-            // Padding that is not held was passed over.
-            let missing = padding.saturating_sub(self.held.frames() as u64);
-            self.seconds -= missing as f64 / f64::from(self.passed_rate.max(1));
+            // Padding that is not held was passed over, if anything was.
+            if self.passed_rate > 0 {
+                let missing = padding.saturating_sub(self.held.frames() as u64);
+                self.seconds -= missing as f64 / f64::from(self.passed_rate);
+            }
             for channel in &mut self.held.channels {
                 channel.truncate(keep);
             }

@@ -66,6 +66,6 @@ pub use cratedigger_dsp::Mixer;
 pub use decoder::{Block, Decoder};
 pub use error::DecodeError;
 pub use mono::MonoReader;
-pub use names::{EXTENSIONS, is_clutter, is_sound_name, unread_format};
+pub use names::{EXTENSIONS, SYSTEM_FOLDERS, is_clutter, is_sound_name, unread_format};
 pub use note::{Note, Notes};
 pub use source::ReadSeek;

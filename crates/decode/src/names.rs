@@ -58,7 +58,7 @@ const UNREAD: [(&str, &str); 43] = [
 ];
 
 /// Folders that systems keep for themselves, in lower case: trash, thumbnails, resource forks, snapshots.
-const SYSTEM_FOLDERS: [&str; 11] = [
+pub const SYSTEM_FOLDERS: [&str; 11] = [
     "$recycle.bin",
     "recycler",
     "recycled",

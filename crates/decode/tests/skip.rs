@@ -37,11 +37,14 @@ fn the_rest_is_the_same_as_in_a_whole_decode() {
         for from in [0.5, 2.3, 4.1] {
             let (same_rate, rest, start) = mono(&file, extension, from);
             assert_eq!(same_rate, rate);
-            assert!(start <= from && from - start < 0.2, "{extension}: begins at {start} s, not at {from} s");
+            // The longest block of these files is half a second.
+            assert!(start <= from && from - start < 0.6, "{extension}: begins at {start} s, not at {from} s");
             let at = (start * f64::from(rate)).round() as usize;
             assert_eq!(rest.len(), whole.len() - at, "{extension} from {from} s");
             let worst = rest.iter().zip(&whole[at..]).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
-            assert!(worst < 1e-4, "{extension} from {from} s: {worst}");
+            // AAC's noise substitution draws from a random generator that skipping does not advance.
+            let tolerance = if extension == "aac" { 0.01 } else { 1e-4 };
+            assert!(worst < tolerance, "{extension} from {from} s: {worst}");
         }
         // Past the end there is nothing.
         let mut decoder = Decoder::open(Cursor::new(file), Some(extension)).unwrap();

@@ -202,10 +202,11 @@ fn heads_learn_while_the_body_is_frozen() {
     let part = [1, 20, 40];
     let device = Device::flex().autodiff();
     let parts = [common::noise([4, 1, 20, 40], 3, &device)];
-    for head in [MusicnnHead::Embedding, MusicnnHead::Pooled, MusicnnHead::Tags] {
+    use MusicnnHead::{Embedding, Pooled, PooledAndEmbedding, Tags};
+    for head in [Embedding, Pooled, PooledAndEmbedding, Tags] {
         let config = small(head);
         config.validate(&[part]).unwrap();
-        let classes = if head == MusicnnHead::Tags { 3 } else { 7 };
+        let classes = if head == Tags { 3 } else { 7 };
         let network = config.init(&[part], classes, &device);
         assert_eq!(network.pooled(&parts).dims(), [4, config.pooled_values()]);
         let learning = |what| {
@@ -215,7 +216,7 @@ fn heads_learn_while_the_body_is_frozen() {
         };
         let (all, frozen) = (learning(Freeze::None), learning(Freeze::AllButHead));
         // Scale and shift of the head's normalisation, weights and biases; tags have no normalisation.
-        assert_eq!(frozen, if head == MusicnnHead::Tags { 2 } else { 4 });
+        assert_eq!(frozen, if head == Tags { 2 } else { 4 });
         // The input's scale and shift; five banks, each with a convolution and a scale and shift.
         assert_eq!(all - learning(Freeze::Blocks(1)), 2 + 5 * 4);
         assert!(learning(Freeze::Blocks(4)) < learning(Freeze::Blocks(1)));
@@ -227,7 +228,15 @@ fn heads_learn_while_the_body_is_frozen() {
         let logits = values(network.forward(&parts));
         assert_eq!(logits.len(), 4 * classes);
         assert_eq!(logits, values(output.logits));
-        assert_eq!(values(network.embedding(&parts)), values(output.embedding));
+        let embedding = values(output.embedding);
+        assert_eq!(values(network.embedding(&parts)), embedding);
+        if head == PooledAndEmbedding {
+            let pooled = values(network.pooled(&parts));
+            let width = embedding.len() / 4;
+            let rows = pooled.chunks(pooled.len() / 4).zip(embedding.chunks(width));
+            let both: Vec<f32> = rows.flat_map(|(pooled, embedding)| [pooled, embedding].concat()).collect();
+            assert_eq!(values(network.head_input(&parts).unwrap()), both);
+        }
         assert_eq!(values(network.tags(&parts).unwrap()), values(output.tags.unwrap()));
         let from_front = network.pooled_of_front(network.front(&parts));
         assert_eq!(values(network.pooled(&parts)), values(from_front));

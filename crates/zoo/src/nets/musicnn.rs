@@ -50,6 +50,9 @@ pub enum MusicnnHead {
     Embedding,
     /// A linear layer on the maximum and the mean of every channel.
     Pooled,
+    /// A linear layer on the pooled values, followed by the embedding. The embedding separates genres better;
+    /// the pooled values separate music from other sounds better.
+    PooledAndEmbedding,
 }
 
 /// The configuration of a [`Musicnn`]. The defaults are the channels of MSD_musicnn that are not dead, and
@@ -252,8 +255,10 @@ impl MusicnnConfig {
                 MusicnnHead::Tags => None,
                 MusicnnHead::Embedding => Some(head(self.embedding)),
                 MusicnnHead::Pooled => Some(head(pooled)),
+                MusicnnHead::PooledAndEmbedding => Some(head(pooled + self.embedding)),
             },
-            on_pooled: self.head == MusicnnHead::Pooled,
+            on_pooled: matches!(self.head, MusicnnHead::Pooled | MusicnnHead::PooledAndEmbedding),
+            on_embedding: matches!(self.head, MusicnnHead::Embedding | MusicnnHead::PooledAndEmbedding),
         }
     }
 }
@@ -369,8 +374,10 @@ pub struct Musicnn {
     embedding_norm: BatchNorm,
     tags: Option<Linear>,
     head: Option<Head>,
-    /// Whether the input of the head is the pooled values instead of the embedding.
+    /// Whether the input of the head has the pooled values.
     on_pooled: bool,
+    /// Whether the input of the head has the embedding.
+    on_embedding: bool,
 }
 
 impl Musicnn {
@@ -384,10 +391,10 @@ impl Musicnn {
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let pooled = self.pooled(parts);
         match &self.head {
-            Some(head) if self.on_pooled => head.forward(pooled),
+            Some(head) if !self.on_embedding => head.forward(pooled),
             _ => {
-                let embedding = self.embedding_of(pooled);
-                self.classes_of(embedding)
+                let embedding = self.embedding_of(pooled.clone());
+                self.classes_of(pooled, embedding)
             }
         }
     }
@@ -401,9 +408,8 @@ impl Musicnn {
         let embedding = self.embedding_of(pooled.clone());
         let tags = self.tags.as_ref().map(|tags| tags.forward(embedding.clone()));
         let logits = match (&self.head, &tags) {
-            (Some(head), _) if self.on_pooled => head.forward(pooled),
             (None, Some(tags)) => tags.clone(),
-            _ => self.classes_of(embedding.clone()),
+            _ => self.classes_of(pooled, embedding.clone()),
         };
         MusicnnOutput { logits, embedding, tags }
     }
@@ -480,16 +486,28 @@ impl Musicnn {
     }
 
     /// # Shapes
-    /// `[batch, embedding]` → `[batch, classes]`
-    fn classes_of(&self, embedding: Tensor<2>) -> Tensor<2> {
+    /// `[batch, values]` and `[batch, embedding]` → `[batch, classes]`
+    fn classes_of(&self, pooled: Tensor<2>, embedding: Tensor<2>) -> Tensor<2> {
         match (&self.head, &self.tags) {
-            (Some(head), _) => head.forward(embedding),
+            (Some(head), _) => head.forward(self.selected(pooled, embedding)),
             (None, Some(tags)) => tags.forward(embedding),
             (None, None) => embedding, // rejected by `validate`
         }
     }
 
-    /// Input of the head: the pooled values or the embedding. `None` if the tags are the classes.
+    /// The input of the head from pooled values and embedding.
+    ///
+    /// # Shapes
+    /// `[batch, values]` and `[batch, embedding]` → `[batch, inputs]`
+    fn selected(&self, pooled: Tensor<2>, embedding: Tensor<2>) -> Tensor<2> {
+        match (self.on_pooled, self.on_embedding) {
+            (true, true) => Tensor::cat(vec![pooled, embedding], 1),
+            (true, false) => pooled,
+            _ => embedding,
+        }
+    }
+
+    /// Input of the head: the pooled values, the embedding, or both. `None` if the tags are the classes.
     ///
     /// # Shapes
     /// One part of `[batch, 1, bands, frames]` → `[batch, values]`
@@ -498,7 +516,12 @@ impl Musicnn {
     /// No part.
     pub fn head_input(&self, parts: &[Tensor<4>]) -> Option<Tensor<2>> {
         self.head.as_ref()?;
-        Some(if self.on_pooled { self.pooled(parts) } else { self.embedding(parts) })
+        let pooled = self.pooled(parts);
+        if !self.on_embedding {
+            return Some(pooled);
+        }
+        let embedding = self.embedding_of(pooled.clone());
+        Some(self.selected(pooled, embedding))
     }
 
     /// Replaces the head by a fitted one. The standardisation becomes the head's batch normalisation instead
