@@ -39,9 +39,13 @@ const walk = async (entry, found) => {
   else found.left += 1;
 };
 
-// Whether a drop or a paste holds the address of a local file. Some browsers give that instead of the file.
-export const hasAddress = (data) =>
-  [...(data?.types ?? [])].includes("text/uri-list") && /^file:/im.test(data.getData("text/uri-list"));
+// Whether a drop or a paste holds the address of a local file. Some browsers give that instead of the file;
+// WebKitGTK names the type and hides the address.
+export const hasAddress = (data) => {
+  if (![...(data?.types ?? [])].includes("text/uri-list")) return false;
+  const list = data.getData("text/uri-list");
+  return !list || /^file:/im.test(list);
+};
 
 // The files of a drop or a paste. A single file is taken whatever its type, so that the user learns
 // why it is not a song; a folder gives only files that look like sound. The entries must be read

@@ -35,6 +35,15 @@ export const SOON = 90_000;
 /** Timeout in milliseconds for operations that compile shaders on a software GPU. */
 export const WEBGPU_PATIENCE = 420_000;
 
+/** Starts Chromium with a profile in a folder. `options` are Playwright's. */
+export const launch = (profile, { args = [], ...options } = {}) =>
+  chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROME ?? "/usr/bin/chromium",
+    args: [...ARGUMENTS, ...args],
+    locale: "en-GB",
+    ...options,
+  });
+
 /**
  * Runs one test in its own browser. Fails if the console has an error that matches none of `errors`, if the
  * browser requests something from another host, or after `limit` milliseconds.
@@ -43,14 +52,7 @@ export async function drive(options, act) {
   const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
   const site = await serve();
   const { args = [], width = 1280, height = 900, permissions = [], errors: expected = [], limit = 900_000, ...context } = options;
-  const browser = await chromium.launchPersistentContext(path.join(folder, "profile"), {
-    executablePath: process.env.CHROME ?? "/usr/bin/chromium",
-    args: [...ARGUMENTS, ...args],
-    viewport: { width, height },
-    permissions,
-    locale: "en-GB",
-    ...context,
-  });
+  const browser = await launch(path.join(folder, "profile"), { args, viewport: { width, height }, permissions, ...context });
   browser.setDefaultTimeout(SOON);
   const page = browser.pages()[0] ?? (await browser.newPage());
   const errors = [];
@@ -59,7 +61,9 @@ export async function drive(options, act) {
   page.on("console", (message) => {
     if (message.type() === "error" && !own(message.text())) errors.push(message.text());
   });
-  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("pageerror", ({ message }) => {
+    if (!own(message)) errors.push(message);
+  });
   browser.on("request", (request) => {
     const url = request.url();
     if (!url.startsWith(site.url) && !/^(blob|data|about|chrome)/.test(url)) foreign.push(url);

@@ -1,4 +1,4 @@
-// The tests that run in other engines than Chromium: what a visitor does, from a song to its picture and back.
+// The tests that run in every engine: what a visitor does, from a song to its picture and back.
 //
 // A `Tab` is a page in a browser, the same for each driver: `folder` (for downloads and temporary files), `go`,
 // `reload`, `evaluate`, `click`, `press` (keys together), `choose` (files), `copy` (to the clipboard of the screen),
@@ -245,7 +245,7 @@ const COMMON = {
  * Declares the tests of an engine. `start` starts its browser once for all of them. All are skipped if a program in
  * `needs` is missing. `more` declares tests that only this engine has, with a function like node's `test`.
  */
-export function engine(name, start, needs, more) {
+export function engine(name, start, needs, more = () => {}) {
   const skip = without(...needs, "ffmpeg");
   const limit = { timeout: 10 * SOON };
   describe(name, () => {

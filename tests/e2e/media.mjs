@@ -27,13 +27,13 @@ export const without = (...names) => {
 };
 
 const CODECS = {
+  aiff: ["-c:a", "pcm_s16be"],
   flac: ["-c:a", "flac"],
+  m4a: ["-c:a", "aac", "-b:a", "160k"],
   mp3: ["-c:a", "libmp3lame", "-b:a", "192k"],
   ogg: ["-c:a", "libvorbis", "-q:a", "5"],
+  opus: ["-c:a", "libopus", "-b:a", "128k"],
 };
-
-/** Formats that ffmpeg encodes here, by extension. */
-export const FORMATS = Object.keys(CODECS);
 
 /** Encodes a WAV file; returns the encoded file. `folder` is for temporary files; `more` are options of ffmpeg. */
 export async function encode(folder, wav, extension, more = []) {

@@ -6,9 +6,9 @@ import { song } from "./song.mjs";
 import { NEEDS, start } from "./webkit.mjs";
 
 engine("WebKitGTK", start, NEEDS, (check) => {
-  // WebKitGTK gives the page the path of a pasted file as text, and no file.
+  // WebKitGTK gives the page the type of an address and no file.
   check("a file from the clipboard gives an error message", async (tab) => {
     await paste(tab, "pasted.wav", song(3, 4));
-    await until("the message", async () => /no file|only the address/.test((await text(tab, "notice")) ?? ""));
+    await until("the message", async () => /address of the file/.test((await text(tab, "notice")) ?? ""));
   });
 });
