@@ -177,11 +177,17 @@ async function long({ page, browser }, file, seconds, { whole = true } = {}) {
   if (whole) {
     await watch(async () => (await status()) !== "analysing");
     assert.equal(await status(), "done");
-    assert.equal(await part(page, "segment").count(), seconds / 3);
-    assert.equal(Number(await part(page, "track").getAttribute("aria-valuemax")), seconds);
+    const length = Number(await part(page, "track").getAttribute("aria-valuemax"));
+    // Each of a hundred parts of an MP3 file has the encoder's padding.
+    assert.ok(Math.abs(length - seconds) <= 0.003 * seconds, `${length} s, not ${seconds} s`);
+    assert.ok(Math.abs((await part(page, "segment").count()) - length / 3) <= 1);
     await until("the spectrogram", async () => (await colours(part(page, "spectrogram"))) > 16);
   } else {
     await watch(async () => (await part(page, "segment").count()) >= 100);
+    // What the whole hour does not show comes back where one zooms in: 78 columns instead of 26.
+    const zoomIn = part(page, "zoom-in");
+    while ((await zoomIn.getAttribute("aria-disabled")) !== "true") await zoomIn.click();
+    await until("a finer spectrogram", async () => (await steps(part(page, "spectrogram"))) > 30);
     const asked = Date.now();
     await part(page, "cancel").click();
     await until("the end", async () => (await status()) === "cancelled");
@@ -224,7 +230,6 @@ test("twenty minutes are analysed piece by piece, in little memory", () =>
     assert.match(early, /0:06 and 0:09/);
     const parts = (text) => text.replace(/[.:\d]+/g, "");
     assert.equal(parts(late), parts(early));
-    // Where one zooms in, the spectrogram is as fine as that of a short song.
     const zoomIn = part(page, "zoom-in");
     while ((await zoomIn.getAttribute("aria-disabled")) !== "true") await zoomIn.click();
     const zoomed = part(page, "spectrogram");
