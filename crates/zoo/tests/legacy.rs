@@ -38,7 +38,7 @@ fn a_manifest_and_weights_of_kind_cnn_load_and_give_the_same_logits() {
     let folder = Path::new(&root).join("../../models");
     let manifest = Manifest::parse(&std::fs::read(folder.join("full.json")).unwrap()).unwrap();
     // The small CNN had the input of the texture networks. Its weights are random here.
-    let mut new = manifest.models.iter().find(|m| m.name == "texture").unwrap().clone();
+    let mut new = manifest.models.iter().find(|m| m.name == "texture-16").unwrap().clone();
     new.architecture = serde_json::from_str(OLD_ARCHITECTURE).unwrap();
     let device = Device::flex();
     device.seed(1);

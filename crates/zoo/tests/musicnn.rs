@@ -249,7 +249,7 @@ fn members_with_different_sample_rates_predict_the_same_song() {
     let (manifest, _) = imported();
     let root = file("models");
     let mut both = Manifest::parse(&std::fs::read(root.join("full.json")).unwrap()).unwrap();
-    both.models.retain(|model| model.name == "texture");
+    both.models.retain(|model| model.name == "texture-16");
     both.non_music.clear();
     let theirs = std::fs::read(root.join(&both.models[0].weights)).unwrap();
     both.ensemble = Default::default();
