@@ -187,36 +187,6 @@ pub fn add_pink_noise<R: Rng + ?Sized>(signal: &mut [f32], snr_db: f64, rng: &mu
     Ok(())
 }
 
-/// Normalises the loudness of a recording, in place: the RMS over all parts of 32 ms whose level is within
-/// 40 dB of the loudest part becomes `target_db` relative to full scale. Silence stays silent. If the
-/// gain is not a finite number, the recording does not change.
-///
-/// # Errors
-/// A sample that is NaN or infinite.
-pub fn to_loudness(signal: &mut [f32], sample_rate: u32, target_db: f32) -> Result<(), DspError> {
-    check_finite(signal)?;
-    if let Some(rms) = loudness_rms(signal, sample_rate) {
-        let target = 10_f64.powf(f64::from(target_db) / 20.0);
-        let factor = (target / rms) as f32;
-        if factor.is_finite() {
-            signal.iter_mut().for_each(|s| *s *= factor);
-        }
-    }
-    Ok(())
-}
-
-/// RMS over the parts of 32 ms within 40 dB of the loudest part; `None` for silence.
-fn loudness_rms(signal: &[f32], sample_rate: u32) -> Option<f64> {
-    let length = (sample_rate as usize * 32 / 1000).max(1);
-    let powers: Vec<f64> = signal
-        .chunks(length)
-        .map(|part| part.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / part.len() as f64)
-        .collect();
-    let loudest = powers.iter().copied().fold(0.0, f64::max);
-    let loud: Vec<f64> = powers.into_iter().filter(|p| *p > loudest * 1e-4).collect();
-    (!loud.is_empty()).then(|| (loud.iter().sum::<f64>() / loud.len() as f64).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -312,20 +282,6 @@ mod tests {
         assert!((band(250.0, 500.0) - band(1000.0, 2000.0)).abs() < 1.0);
         let mut silence = vec![0.0; 100];
         add_pink_noise(&mut silence, 15.0, &mut generator(2)).unwrap();
-        assert!(silence.iter().all(|s| *s == 0.0));
-    }
-
-    #[test]
-    fn loudness_does_not_depend_on_level_or_pauses() {
-        // 31 whole parts, so that both signals have the same loud parts.
-        let mut loud = tone(500.0, 0.992);
-        let mut soft: Vec<f32> = loud.iter().map(|s| s * 0.01).chain(vec![0.0; 16_000]).collect();
-        to_loudness(&mut loud, RATE, -17.0).unwrap();
-        to_loudness(&mut soft, RATE, -17.0).unwrap();
-        assert!((20.0 * rms(&loud).log10() + 17.0).abs() < 0.01);
-        assert!(loud.iter().zip(&soft).all(|(a, b)| (a - b).abs() < 1e-4));
-        let mut silence = vec![0.0; 1000];
-        to_loudness(&mut silence, RATE, -17.0).unwrap();
         assert!(silence.iter().all(|s| *s == 0.0));
     }
 

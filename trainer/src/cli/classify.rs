@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context as _, Result, ensure};
 use cratedigger_protocol::{NonMusic, Section, SectionFormat, csv_guarded};
 use indicatif::ProgressBar;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::cancelled_by_ctrl_c;
 use super::output::line;
+use super::parallel::{answers, files_at_once};
 use super::table::table;
 use crate::eval::ModelBundle;
 use crate::eval::classify::{Classification, audio_files, built_in, classify, section_title};
@@ -84,10 +84,6 @@ impl From<Sections> for SectionFormat {
     }
 }
 
-/// Files per thread that are classified before their results are printed, which bounds memory and keeps the
-/// order.
-const FILES_A_THREAD: usize = 4;
-
 impl Command {
     /// Classifies files. Results are printed in the order of the files. Only files in progress are in memory
     /// (a table also keeps its rows until the end). The exit code is 1 if a file failed.
@@ -119,25 +115,11 @@ impl Command {
             None => Printer::new(format, &classes)?,
         };
         let (mut failures, mut done) = (0, 0);
-        for some in files.chunks(FILES_A_THREAD * rayon::current_num_threads().max(1)) {
+        for some in files.chunks(files_at_once()) {
             if cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let answers: Vec<Result<Classification>> = some
-                .par_iter()
-                .map_init(
-                    || bundle.analyser(),
-                    |analyser, path| {
-                        let answer = match analyser {
-                            Ok(analyser) => classify(analyser, path),
-                            Err(error) => Err(anyhow::anyhow!(causes(error))),
-                        };
-                        bar.inc(1);
-                        answer
-                    },
-                )
-                .collect();
-            for (path, answer) in some.iter().zip(answers) {
+            for (path, answer) in some.iter().zip(answers(&bundle, some, &bar, classify)) {
                 done += 1;
                 failures += usize::from(answer.is_err());
                 if let Err(error) = bar.suspend(|| printer.print(path, answer)) {

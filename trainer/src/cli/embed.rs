@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
-use rayon::prelude::*;
 
 use super::cancelled_by_ctrl_c;
+use super::parallel::{answers, files_at_once};
 use crate::eval::ModelBundle;
 use crate::eval::classify::{audio_files, built_in};
-use crate::eval::embed::{Embedding, Table, embed};
+use crate::eval::embed::{Table, embed};
 use crate::format::causes;
 use crate::progress::{note, progress_bar};
 
@@ -29,9 +29,6 @@ pub(super) struct Command {
     #[arg(long)]
     model: Option<PathBuf>,
 }
-
-/// Files per thread that are in memory at once.
-const FILES_A_THREAD: usize = 4;
 
 impl Command {
     /// Writes the embeddings of files, in their order. The exit code is 1 if a file failed, or if the command
@@ -52,25 +49,11 @@ impl Command {
         let mut table = Table::create(&self.out, width)?;
         let bar = progress_bar(files.len() as u64, "computing embeddings");
         let (mut failures, mut done) = (0, 0);
-        for some in files.chunks(FILES_A_THREAD * rayon::current_num_threads().max(1)) {
+        for some in files.chunks(files_at_once()) {
             if cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let answers: Vec<Result<Vec<Embedding>>> = some
-                .par_iter()
-                .map_init(
-                    || bundle.analyser(),
-                    |analyser, path| {
-                        let answer = match analyser {
-                            Ok(analyser) => embed(analyser, path),
-                            Err(error) => Err(anyhow::anyhow!(causes(error))),
-                        };
-                        bar.inc(1);
-                        answer
-                    },
-                )
-                .collect();
-            for (path, answer) in some.iter().zip(answers) {
+            for (path, answer) in some.iter().zip(answers(&bundle, some, &bar, embed)) {
                 done += 1;
                 match answer {
                     Ok(rows) => table.add(&rows)?,

@@ -11,6 +11,7 @@ mod features;
 mod import;
 mod inspect;
 mod output;
+mod parallel;
 mod runs;
 mod sections;
 mod split;
