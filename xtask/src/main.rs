@@ -9,6 +9,7 @@ mod bench;
 mod bench_web;
 mod browser;
 mod build;
+mod package;
 mod setup;
 mod shell;
 mod test;
@@ -65,6 +66,18 @@ enum Command {
     },
     /// Build a folder with the site and a program that serves it, for example for a USB stick
     Bundle {
+        /// Folder with the networks to ship, written by `cratedigger export` [default: models]
+        #[arg(long, value_name = "FOLDER")]
+        models: Option<PathBuf>,
+    },
+    /// Build the npm package in target/npm/ and pack it, with its sizes
+    Package {
+        /// Take the workers and the networks of the site in dist/ as it is, instead of building it
+        #[arg(long, conflicts_with = "models")]
+        built: bool,
+        /// Skip wasm-opt, which takes minutes
+        #[arg(long)]
+        fast: bool,
         /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
@@ -160,6 +173,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             build::site(&shell, models.as_deref())?;
             build::optimise(&shell)?;
             build::bundle(&shell)?;
+        }
+        Command::Package { built, fast, models } => {
+            let optimiser = (!fast).then_some(Tool::WasmOpt);
+            setup::ensure(&shell, Tool::BUILD.into_iter().chain(optimiser))?;
+            if !built {
+                build::site(&shell, models.as_deref())?;
+                if !fast {
+                    build::optimise(&shell)?;
+                }
+            }
+            package::package(&shell, !fast)?;
         }
         Command::Screenshots => browser::screenshots(&shell)?,
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
