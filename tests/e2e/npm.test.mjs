@@ -21,13 +21,18 @@ const LENGTH = 12;
 const run = (program, args, options = {}) =>
   promisify(execFile)(program, args, { cwd: EXAMPLES, maxBuffer: 2 ** 26, ...options });
 
-/** Runs a test in the example without a bundler. */
-const inPage = (options, act) =>
-  drive({ root: path.join(EXAMPLES, "plain"), ...options }, async (given) => {
+/** Runs a test in a page of a folder, which may use the unpacked package. */
+const inFolder = (folder, options, act) =>
+  drive({ root: path.join(EXAMPLES, folder), ...options }, async (given) => {
     given.site.folders.set("cratedigger", PACKAGE);
+    // The browser asks for it, and the examples have none.
+    given.site.overlay.set("favicon.ico", "");
     await given.page.goto(given.site.url);
     await act(given);
   });
+
+/** The same in the example without a bundler. */
+const inPage = (options, act) => inFolder("plain", options, act);
 
 /** Gives a song to an example; returns the shown genre and the probabilities with all digits. */
 async function shown(page, buffer) {
@@ -55,11 +60,9 @@ const BUILT = { plain: "plain", vite: "vite/dist", webpack: "webpack/dist", "rea
 for (const [name, folder] of Object.entries(BUILT)) {
   test(`the example ${name} answers like the native program, under a strict policy`, async () => {
     if (name !== "plain") await run("npm", ["run", "build", "--workspace", name]);
-    await drive({ root: path.join(EXAMPLES, folder) }, async ({ page, site, folder }) => {
-      if (name === "plain") site.folders.set("cratedigger", PACKAGE);
+    await inFolder(folder, {}, async ({ page, folder }) => {
       const buffer = song(3, LENGTH, { channels: 2, rate: 44100 });
       const native = await classify(folder, buffer, "full.json");
-      await page.goto(site.url);
       const { heading, probabilities } = await shown(page, buffer);
       sameProbabilities(probabilities, native.probabilities, name);
       assert.equal(heading, native.none ? "None of these" : native.genre);
