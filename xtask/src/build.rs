@@ -350,7 +350,7 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
 }
 
 /// Size in bytes after brotli at its highest level, which a host uses for files that it compresses once.
-fn compressed(contents: &[u8]) -> Result<usize> {
+pub fn compressed(contents: &[u8]) -> Result<usize> {
     let parameters = BrotliEncoderParams { quality: 11, lgwin: 22, ..BrotliEncoderParams::default() };
     let mut sent = Vec::new();
     brotli::BrotliCompress(&mut &contents[..], &mut sent, &parameters)?;
@@ -358,7 +358,7 @@ fn compressed(contents: &[u8]) -> Result<usize> {
 }
 
 /// A size in bytes as text, in B, kB or MB (powers of ten).
-fn bytes(n: usize) -> String {
+pub fn bytes(n: usize) -> String {
     match n as f64 {
         n if n < 1e3 => format!("{n} B"),
         n if n < 1e6 => format!("{:.1} kB", n / 1e3),

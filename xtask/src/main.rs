@@ -184,6 +184,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 }
             }
             package::package(&shell, !fast)?;
+            package::print_sizes(&shell)?;
         }
         Command::Screenshots => browser::screenshots(&shell)?,
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
