@@ -304,9 +304,13 @@ test("on WebGPU, the answer is the same", { timeout: WEBGPU_PATIENCE + SOON }, (
     }
   }));
 
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const tool = (name) => here(`node_modules/.bin/${name}`);
+
+test("the types allow the documented uses, and no others", () => run(tool("tsc"), ["--project", here("types")]));
+
 test("publint and arethetypeswrong have no complaints about the tarball", async () => {
   const tarball = process.env.CRATEDIGGER_TARBALL;
-  const tool = (name) => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
   const lint = await run(tool("publint"), [tarball, "--strict"]);
   assert.match(lint.stdout, /All good!/);
   await run(tool("attw"), [tarball, "--profile", "esm-only"]);
