@@ -1,9 +1,7 @@
-// The npm package in the examples, built from the packed tarball: in Chromium and in Node.js.
+// The npm package in the examples, built from the packed tarball, in Chromium.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -70,25 +68,17 @@ for (const [name, folder] of Object.entries(BUILT)) {
   });
 }
 
-test("the example node tags a folder like the native program", async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
-  try {
-    // Long enough for helpers on other cores.
-    const buffer = song(5, 90, { channels: 2, rate: 44100 });
-    await writeFile(path.join(folder, "a.wav"), buffer);
-    await writeFile(path.join(folder, "b.mp3"), "<!doctype html><title>No song</title>");
-    const { stdout, stderr } = await run("node", ["node/tag.mjs", folder]);
-    const [a, b, ...others] = JSON.parse(stdout);
-    assert.deepEqual([stderr, others], ["", []]);
+test("the page that `cratedigger export --for-web` writes uses the networks beside it", () =>
+  inFolder("../trainer/src/eval/web_page", {}, async ({ page, site, folder }) => {
+    site.folders.set("networks", dist("models"));
+    const buffer = song(4, LENGTH);
     const native = await classify(folder, buffer, "full.json");
-    sameProbabilities(a.probabilities, native.probabilities, "node");
-    assert.equal(a.genre, native.none ? null : native.genre);
-    assert.equal(b.error, "other-file");
-    assert.match(b.message, /web page/);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
+    const { heading, probabilities } = await shown(page, buffer);
+    sameProbabilities(probabilities, native.probabilities, "page");
+    assert.equal(heading, native.none ? "None of these" : native.genre);
+    assert.ok(site.requests.includes("networks/full.json"));
+    assert.ok(!site.requests.some((name) => name.startsWith("cratedigger/assets/models")), String(site.requests));
+  }));
 
 test("a file, a blob, its bytes, an AudioBuffer and samples have the same answer; several at once queue up", () =>
   inPage({}, async ({ page, folder }) => {

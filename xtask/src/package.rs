@@ -75,12 +75,12 @@ fn binding(shell: &Shell, folder: &Path, optimise: bool) -> Result<()> {
     Ok(fs::write(folder.join("node").join(script), for_node(&glue))?)
 }
 
-/// The bindings' JavaScript for Node.js, which has no web workers: a class of the package takes their place.
+/// The bindings' JavaScript for Node.js, with the package's own web workers and timers.
 fn for_node(glue: &str) -> String {
     let glue = glue
         .replace("'./snippets/", "'../binding/snippets/")
         .replace("\"./snippets/", "\"../binding/snippets/");
-    format!("import {{ Worker }} from \"./worker.js\";\n{glue}")
+    format!("import {{ Worker, setTimeout }} from \"./globals.js\";\n{glue}")
 }
 
 /// Copies the workers, the tap of live sound and the networks out of the site.
