@@ -227,7 +227,7 @@ const BUNDLE_README: &str = "Cratedigger: drop a song, see its genre, and why.\n
     The folder `site` also works on any static web host.\n";
 
 /// All files in a folder and its subfolders, sorted.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -353,7 +353,7 @@ fn compressed(contents: &[u8]) -> Result<usize> {
 }
 
 /// A size in bytes as text, in B, kB or MB (powers of ten).
-fn bytes(n: usize) -> String {
+pub fn bytes(n: usize) -> String {
     match n as f64 {
         n if n < 1e3 => format!("{n} B"),
         n if n < 1e6 => format!("{:.1} kB", n / 1e3),
