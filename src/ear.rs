@@ -24,15 +24,15 @@ pub fn start(page: Page, source: LiveSource) {
     }
     page.state.notice.set(None);
     page.state.playback.playing.set(false);
-    let mut base = String::new();
-    page.engine(|engine| base.push_str(engine.base()));
+    let mut tap = String::new();
+    page.engine(|engine| tap = engine.files().url("tap.js"));
     spawn_local(async move {
         let on_piece = move |samples, rate| page.engine(|engine| engine.listen(samples, rate));
         let on_level = move |level, seconds| {
             live.level.set(level);
             live.seconds.set(seconds);
         };
-        match Capture::start(source, &base, on_piece, on_level, move || stop(page)).await {
+        match Capture::start(source, &tap, on_piece, on_level, move || stop(page)).await {
             Ok(capture) => {
                 CAPTURE.set(Some(capture));
                 live.segments.set(Vec::new());

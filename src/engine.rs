@@ -8,7 +8,7 @@ pub use cratedigger_client::policy;
 pub use cratedigger_client::settings::RULES;
 use cratedigger_client::settings::{Choice, LocalStorage};
 use cratedigger_client::{
-    Client, ExplanationUpdate, Interval, ModelChoice, Prediction, Settings, SongUpdate, Update as Change,
+    Client, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate, Update as Change,
     page_folder,
 };
 use cratedigger_protocol::{DeviceKind, Event, ModelSet, Rule};
@@ -41,9 +41,9 @@ impl Engine {
         Rc::new(Self { state, client, last_added: Cell::new(0.0) })
     }
 
-    /// The folder of the page's files, as an absolute URL with a slash at its end.
-    pub fn base(&self) -> &str {
-        self.client.base()
+    /// The page's files.
+    pub fn files(&self) -> &Files {
+        self.client.files()
     }
 
     /// Adds songs to the queue, in this order; with `show`, the first of them is shown.
@@ -174,8 +174,11 @@ fn apply(state: State, update: Change) {
             state.models.metrics.set(metrics);
             state.models.typical.set(typical);
         }
+        // The state of the full set says it.
+        Change::Kept { .. } => {}
         Change::Live(prediction) => apply_to_live(state.live, prediction),
         Change::Explanation(update) => apply_explanation(state, update),
+        Change::Warning(text) => web_sys::console::warn_1(&text.into()),
     }
 }
 

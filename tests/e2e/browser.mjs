@@ -45,13 +45,13 @@ export const launch = (profile, { args = [], ...options } = {}) =>
   });
 
 /**
- * Runs one test in its own browser. Fails if the console has an error that matches none of `errors`, if the
+ * Runs one test in its own browser, with the built site or the files in the folder `root`. Fails if the console has an error that matches none of `errors`, if the
  * browser requests something from another host, or after `limit` milliseconds.
  */
 export async function drive(options, act) {
   const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
-  const site = await serve();
-  const { args = [], width = 1280, height = 900, permissions = [], errors: expected = [], limit = 900_000, ...context } = options;
+  const site = await serve(options.root);
+  const { root: _, args = [], width = 1280, height = 900, permissions = [], errors: expected = [], limit = 900_000, ...context } = options;
   const browser = await launch(path.join(folder, "profile"), { args, viewport: { width, height }, permissions, ...context });
   browser.setDefaultTimeout(SOON);
   const page = browser.pages()[0] ?? (await browser.newPage());

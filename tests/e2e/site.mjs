@@ -23,19 +23,19 @@ if (!root) throw new Error("CRATEDIGGER_DIST is not set: run these tests with `c
 export const dist = (name) => path.join(root, name);
 
 /**
- * Starts a server. Paths have no leading slash.
+ * Starts a server of a folder, by default the built site. Paths have no leading slash.
  * `overlay`: contents by path, which replace the site's files.
  * `folders`: other folders by path, such as `designs`.
  * `hold`: promises by path; the response waits for them.
  * `down`: closes every connection without a response.
  * `requests`: all requested paths; `bytes`: sizes of responses by path.
  */
-export async function serve() {
+export async function serve(base = root) {
   const site = { requests: [], bytes: new Map(), overlay: new Map(), folders: new Map(), hold: new Map(), down: false };
   const read = (name) => {
     const [first, ...rest] = path.normalize(`/${name}`).slice(1).split("/");
     const folder = site.folders.get(first);
-    return readFile(folder ? path.join(folder, ...rest) : dist(path.join(first, ...rest))).catch(() => null);
+    return readFile(folder ? path.join(folder, ...rest) : path.join(base, first, ...rest)).catch(() => null);
   };
   const server = http.createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://x");

@@ -1,6 +1,7 @@
 //! Runs the Node.js programs in tests/e2e, which drive the built site in Chromium, Firefox and WebKitGTK: the
 //! browser tests and the screenshots.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,23 +10,43 @@ use crate::shell::{Shell, run};
 
 /// The folder of the browser tests.
 const FOLDER: &str = "tests/e2e";
+/// The folder of the npm package's examples.
+const EXAMPLES: &str = "examples";
 /// The native programs that the tests start, by the environment variables that hold their paths.
 const PROGRAMS: [(&str, &str); 2] =
     [("CRATEDIGGER_BIN", "cratedigger"), ("CRATEDIGGER_DESIGNS", "examples/designs")];
 
-/// Installs the npm packages of the tests, if their lock file has changed since the last time.
+/// Installs the npm packages of the tests.
 fn install(shell: &Shell) -> Result<()> {
-    let lock = shell.read(&format!("{FOLDER}/package-lock.json"))?;
-    let done = shell.tools().join("e2e-lock.json");
-    let installed = shell.path(FOLDER).join("node_modules").is_dir();
+    install_locked(shell, FOLDER, "e2e-lock.json")
+}
+
+/// Installs the npm packages of a folder, if its lock file has changed since the last time.
+fn install_locked(shell: &Shell, folder: &str, done: &str) -> Result<()> {
+    let lock = shell.read(&format!("{folder}/package-lock.json"))?;
+    let done = shell.tools().join(done);
+    let installed = shell.path(folder).join("node_modules").is_dir();
     if installed && std::fs::read_to_string(&done).is_ok_and(|old| old == lock) {
         return Ok(());
     }
-    println!("setup: installing the browser tests' packages (npm)");
-    run(&mut shell.line("npm", ["ci", "--no-audit", "--no-fund", "--silent", "--prefix", FOLDER]))
+    println!("setup: installing the packages of {folder} (npm)");
+    run(&mut shell.line("npm", ["ci", "--no-audit", "--no-fund", "--silent", "--prefix", folder]))
         .context("the browser tests need Node.js and npm")?;
     std::fs::create_dir_all(shell.tools())?;
     Ok(std::fs::write(done, lock)?)
+}
+
+/// Installs the examples' packages, and the npm package from its tarball as a user would.
+fn install_examples(shell: &Shell, tarball: &Path) -> Result<()> {
+    install_locked(shell, EXAMPLES, "examples-lock.json")?;
+    // npm keeps a package of the same version.
+    let old = shell.path(EXAMPLES).join("node_modules/cratedigger");
+    if old.is_dir() {
+        std::fs::remove_dir_all(&old).with_context(|| format!("{} cannot be replaced", old.display()))?;
+    }
+    const INSTALL: [&str; 7] =
+        ["install", "--no-save", "--no-audit", "--no-fund", "--silent", "--prefix", EXAMPLES];
+    run(shell.line("npm", INSTALL).arg(tarball))
 }
 
 fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
@@ -43,10 +64,11 @@ fn node(shell: &Shell, arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// The command that runs the tests. They compare with the native programs, which must have been built;
-/// `all` includes the tests that take many minutes.
-pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
+/// The command that runs the tests. They compare with the native programs, which must have been built; `tarball` is
+/// the npm package; `all` includes the tests that take many minutes.
+pub fn tests(shell: &Shell, tarball: &Path, all: bool) -> Result<Command> {
     install(shell)?;
+    install_examples(shell, tarball)?;
     let mut files = Vec::new();
     // All files are listed by name, because Node.js versions search a folder in different ways.
     for entry in
@@ -66,6 +88,7 @@ pub fn tests(shell: &Shell, all: bool) -> Result<Command> {
         ensure!(program.is_file(), "{} was not built", program.display());
         command.env(name, program);
     }
+    command.env("CRATEDIGGER_TARBALL", tarball);
     if all {
         command.env("CRATEDIGGER_ALL", "1");
     }

@@ -245,38 +245,43 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Runs wasm-opt on every module in dist/. Results are cached, because a large module takes minutes and
 /// most builds change only some modules.
 pub fn optimise(shell: &Shell) -> Result<()> {
+    for module in files(&shell.dist())? {
+        if module.extension().is_some_and(|extension| extension == "wasm") {
+            optimise_module(shell, &module)?;
+        }
+    }
+    seal(shell)
+}
+
+/// Runs wasm-opt on one module; see [`optimise`].
+pub fn optimise_module(shell: &Shell, module: &Path) -> Result<()> {
     let cache = shell.tools().join("wasm-opt");
     fs::create_dir_all(&cache)?;
     let version = shell.output("wasm-opt", &["--version"]).unwrap_or_default();
-    for module in files(&shell.dist())? {
-        if module.extension().is_none_or(|extension| extension != "wasm") {
-            continue;
-        }
-        let before = fs::read(&module)?;
-        let mut hasher = DefaultHasher::new();
-        (&version, WASM_FEATURES, &before).hash(&mut hasher);
-        let result = cache.join(format!("{:016x}.wasm", hasher.finish()));
-        let name = module.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !result.is_file() {
-            println!("wasm-opt {name} ({})…", bytes(before.len()));
-            let start = Instant::now();
-            let part = cache.join("part.wasm");
-            run(shell
-                .line("wasm-opt", ["-Os", "--strip-debug", "--strip-producers"])
-                .args(WASM_FEATURES)
-                .arg(&module)
-                .arg("-o")
-                .arg(&part))?;
-            fs::rename(&part, &result)?;
-            println!(
-                "wasm-opt {name}: {} after {:.0?}",
-                bytes(fs::metadata(&result)?.len() as usize),
-                start.elapsed()
-            );
-        }
-        fs::copy(&result, &module)?;
+    let before = fs::read(module)?;
+    let mut hasher = DefaultHasher::new();
+    (&version, WASM_FEATURES, &before).hash(&mut hasher);
+    let result = cache.join(format!("{:016x}.wasm", hasher.finish()));
+    let name = module.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if !result.is_file() {
+        println!("wasm-opt {name} ({})…", bytes(before.len()));
+        let start = Instant::now();
+        let part = cache.join("part.wasm");
+        run(shell
+            .line("wasm-opt", ["-Os", "--strip-debug", "--strip-producers"])
+            .args(WASM_FEATURES)
+            .arg(module)
+            .arg("-o")
+            .arg(&part))?;
+        fs::rename(&part, &result)?;
+        println!(
+            "wasm-opt {name}: {} after {:.0?}",
+            bytes(fs::metadata(&result)?.len() as usize),
+            start.elapsed()
+        );
     }
-    seal(shell)
+    fs::copy(&result, module)?;
+    Ok(())
 }
 
 /// The part of the site that a file in dist/ belongs to.

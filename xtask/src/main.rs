@@ -9,6 +9,7 @@ mod bench;
 mod bench_web;
 mod browser;
 mod build;
+mod package;
 mod release;
 mod setup;
 mod shell;
@@ -70,6 +71,18 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
     },
+    /// Build the npm package in target/npm/ and pack it, with its sizes
+    Package {
+        /// Take the workers and the networks of the site in dist/ as it is, instead of building it
+        #[arg(long, conflicts_with = "models")]
+        built: bool,
+        /// Skip wasm-opt, which takes minutes
+        #[arg(long)]
+        fast: bool,
+        /// Folder with the networks to ship, written by `cratedigger export` [default: models]
+        #[arg(long, value_name = "FOLDER")]
+        models: Option<PathBuf>,
+    },
     /// Check versions and changelog, and gather all files of a release in target/release-files/
     Release {
         /// Publish nothing. There is no other mode: a person uploads the files and publishes the crates
@@ -78,7 +91,7 @@ enum Command {
         /// Take the site, the npm package and the program as they were built last, and do not compile the crates
         /// from their packages
         #[arg(long)]
-        as_built: bool,
+        built: bool,
     },
     /// Take screenshots of every view of the built site, in target/screenshots/
     Screenshots,
@@ -172,7 +185,18 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             build::optimise(&shell)?;
             build::bundle(&shell)?;
         }
-        Command::Release { dry_run: _, as_built } => release::dry_run(&shell, as_built)?,
+        Command::Package { built, fast, models } => {
+            let optimiser = (!fast).then_some(Tool::WasmOpt);
+            setup::ensure(&shell, Tool::BUILD.into_iter().chain(optimiser))?;
+            if !built {
+                build::site(&shell, models.as_deref())?;
+                if !fast {
+                    build::optimise(&shell)?;
+                }
+            }
+            package::package(&shell, !fast)?;
+        }
+        Command::Release { dry_run: _, built } => release::dry_run(&shell, built)?,
         Command::Screenshots => browser::screenshots(&shell)?,
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,

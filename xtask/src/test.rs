@@ -8,18 +8,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::setup::{self, Tool};
 use crate::shell::{self, Shell};
-use crate::{browser, build};
+use crate::{browser, build, package};
 
 /// The package that compiles only for WebAssembly.
 const WORKER: &str = "cratedigger-worker";
 /// All native commands name the same packages. Then cargo enables the same features of dependencies in all
 /// of them, and builds each dependency once.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", WORKER];
-/// The page and all workers together, for the same reason; the code of each analysing worker has its own
+/// The page, the npm package's bindings and all workers together, for the same reason; the code of each analysing worker has its own
 /// feature.
-const BROWSER: [&str; 8] = [
+const BROWSER: [&str; 10] = [
     "--package",
     "cratedigger-web",
+    "--package",
+    "cratedigger-npm",
     "--package",
     "cratedigger-decode-worker",
     "--package",
@@ -194,8 +196,14 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         build::site(shell, None)?;
         Ok(Count::default())
     });
-    if native && site {
-        report.stage("browser tests", |shell| test(&mut browser::tests(shell, all)?));
+    let mut tarball = None;
+    let packed = site
+        && report.stage("npm package", |shell| {
+            tarball = Some(package::package(shell, false)?);
+            Ok(Count::default())
+        });
+    if let Some(tarball) = tarball.filter(|_| native && packed) {
+        report.stage("browser tests", |shell| test(&mut browser::tests(shell, &tarball, all)?));
     } else {
         report.skip("browser tests", "because there is nothing to test");
     }

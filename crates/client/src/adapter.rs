@@ -4,6 +4,7 @@ use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::global;
 use crate::trouble::Reason;
 
 /// Asks whether there is a GPU adapter. Through reflection, because the bindings for WebGPU are
@@ -13,7 +14,10 @@ use crate::trouble::Reason;
 ///
 /// [`Reason::NoApi`] and [`Reason::NoAdapter`].
 pub(crate) async fn find() -> Result<(), Reason> {
-    let navigator = web_sys::window().ok_or(Reason::NoApi)?.navigator();
+    let navigator = global::get("navigator");
+    if !navigator.is_object() {
+        return Err(Reason::NoApi);
+    }
     let gpu = Reflect::get(&navigator, &"gpu".into()).map_err(|_| Reason::NoApi)?;
     if !gpu.is_object() {
         return Err(Reason::NoApi);

@@ -6,19 +6,28 @@ use std::rc::{Rc, Weak};
 
 use cratedigger_protocol::{DeviceKind, Request};
 use js_sys::Float32Array;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{File, Url};
 
 use crate::decode::{self, Channels, Undecoded};
 use crate::decoder::Decoder;
+use crate::files::Files;
 use crate::machine::{Audio, Effect, Input, Machine, PATIENCE, RequestId, WorkerId};
 use crate::policy::Mode;
 use crate::settings::{ModelChoice, Settings};
 use crate::trouble::Trouble;
 use crate::update::{Interval, SongId, Status, Update};
 use crate::worker::{Handle, Report, describe};
-use crate::{adapter, build_status};
+use crate::{adapter, build_status, global};
+
+/// The sound of a song, as a host has it.
+#[derive(Clone, Debug)]
+pub enum Sound {
+    /// A file, to be decoded.
+    File(File),
+    /// Samples, nominally in −1…1.
+    Samples(Audio<Channels>),
+}
 
 /// Analyses songs: owns the files and the workers, and reports every change to its observer.
 ///
@@ -27,7 +36,7 @@ use crate::{adapter, build_status};
 pub struct Client(pub(crate) Rc<Inner>);
 
 pub(crate) struct Inner {
-    base: String,
+    files: Files,
     observer: Box<dyn Fn(Update)>,
     machine: RefCell<Machine<Channels>>,
     /// Effects that are not performed yet. An effect may cause an input, and with it more effects,
@@ -35,7 +44,7 @@ pub(crate) struct Inner {
     effects: RefCell<VecDeque<Effect<Channels>>>,
     performing: Cell<bool>,
     /// A song's file is kept instead of its samples, which are larger and are transferred to a worker.
-    files: RefCell<BTreeMap<SongId, File>>,
+    sounds: RefCell<BTreeMap<SongId, Sound>>,
     /// Songs that the browser does not decode, and why.
     pub(crate) undecoded: RefCell<BTreeMap<SongId, Undecoded>>,
     /// The page's own decoders that run, by the requests that they work for.
@@ -53,17 +62,19 @@ impl Client {
     /// Starts the CPU worker. The GPU worker follows when the CPU is ready, if the settings and the
     /// browser allow it.
     ///
-    /// `base` is the absolute URL of the folder with the workers' files, `models` and `tap.js`, with a
-    /// slash at its end; see [`page_folder`]. `observer` is called on every change.
-    pub fn start(base: String, settings: Settings, observer: impl Fn(Update) + 'static) -> Self {
-        let machine = Machine::new(format!("{base}models/"), settings);
+    /// `files` may be the absolute URL of the folder with all of them, with a slash at its end; see
+    /// [`page_folder`]. `observer` is called on every change.
+    pub fn start(files: impl Into<Files>, settings: Settings, observer: impl Fn(Update) + 'static) -> Self {
+        let files = files.into();
+        let machine =
+            Machine::new(files.models_folder(), settings).with_model_files(files.moved_models());
         let client = Self(Rc::new(Inner {
-            base,
+            files,
             observer: Box::new(observer),
             machine: RefCell::new(machine),
             effects: RefCell::default(),
             performing: Cell::new(false),
-            files: RefCell::default(),
+            sounds: RefCell::default(),
             undecoded: RefCell::default(),
             decoders: RefCell::default(),
             cpu: RefCell::new(None),
@@ -73,20 +84,28 @@ impl Client {
         client
     }
 
-    /// The folder that was given to [`Client::start`].
-    pub fn base(&self) -> &str {
-        &self.0.base
+    /// The files that were given to [`Client::start`].
+    pub fn files(&self) -> &Files {
+        &self.0.files
     }
 
     /// Puts a song at the end of the queue. `song` must be new.
     pub fn open(&self, song: SongId, file: File) {
-        self.0.files.borrow_mut().entry(song).or_insert(file);
+        self.open_sound(song, Sound::File(file));
+    }
+
+    /// Puts a song at the end of the queue, which may be given as samples. `song` must be new.
+    pub fn open_sound(&self, song: SongId, sound: Sound) {
+        self.0.sounds.borrow_mut().entry(song).or_insert(sound);
         self.feed(Input::Open { song });
     }
 
-    /// A song's file, to be played.
+    /// A song's file, to be played; `None` also for a song that was given as samples.
     pub fn file(&self, song: SongId) -> Option<File> {
-        self.0.files.borrow().get(&song).cloned()
+        match self.0.sounds.borrow().get(&song)? {
+            Sound::File(file) => Some(file.clone()),
+            Sound::Samples(_) => None,
+        }
     }
 
     /// Where a song stands; `None` for an unknown song.
@@ -112,7 +131,7 @@ impl Client {
     /// Stops a song and forgets its file.
     pub fn remove(&self, song: SongId) {
         self.feed(Input::Remove { song });
-        self.0.files.borrow_mut().remove(&song);
+        self.0.sounds.borrow_mut().remove(&song);
         self.0.undecoded.borrow_mut().remove(&song);
     }
 
@@ -191,7 +210,7 @@ impl Client {
             }
             Effect::StartTimer { worker, request } => self.start_timer(worker, request),
             Effect::Notify(update) => (self.0.observer)(update),
-            Effect::Warn(text) => web_sys::console::warn_1(&text.into()),
+            Effect::Warn(text) => (self.0.observer)(Update::Warning(text)),
         }
     }
 
@@ -200,10 +219,12 @@ impl Client {
             return self.go_undecoded(request, song, range);
         }
         let client = self.clone();
-        let file = self.file(song);
+        let sound = self.0.sounds.borrow().get(&song).cloned();
         spawn_local(async move {
-            let audio = match file {
-                Some(file) => decode::decode(&file).await,
+            let audio = match sound {
+                Some(Sound::File(file)) => decode::decode(&file).await,
+                // A copy, because a worker will own the samples.
+                Some(Sound::Samples(audio)) => Ok(decode::copy(&audio)),
                 None => Err(decode::Failure::Trouble(Trouble::Unreadable)),
             };
             let result = match audio {
@@ -239,7 +260,7 @@ impl Client {
                 Report::Lost(detail) => Input::WorkerLost { worker, detail },
             });
         };
-        match Handle::start(worker.kind, &self.0.base, report) {
+        match Handle::start(worker.kind, &self.0.files, report) {
             Ok(handle) => {
                 let running = Running { generation: worker.generation, handle };
                 let old = self.slot(worker.kind).replace(Some(running));
@@ -273,17 +294,12 @@ impl Client {
 
     fn start_timer(&self, worker: WorkerId, request: RequestId) {
         let client = Rc::downgrade(&self.0);
-        let over = Closure::once_into_js(move || {
+        let milliseconds = i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX);
+        global::call_after(milliseconds, move || {
             if let Some(client) = Weak::upgrade(&client).map(Self) {
                 client.feed(Input::PatienceOver { worker, request });
             }
         });
-        let milliseconds = i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX);
-        if let Some(window) = web_sys::window() {
-            // Fails for code given as text only.
-            let _ = window
-                .set_timeout_with_callback_and_timeout_and_arguments_0(over.unchecked_ref(), milliseconds);
-        }
     }
 
     fn slot(&self, kind: DeviceKind) -> &RefCell<Option<Running>> {

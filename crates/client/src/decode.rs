@@ -8,7 +8,7 @@ use web_sys::{AudioBuffer, Blob, File, OfflineAudioContext};
 use crate::machine::Audio;
 use crate::trouble::Trouble;
 use crate::update::Interval;
-use crate::{route, sniff};
+use crate::{global, route, sniff};
 
 /// Sample rate for a file whose header names none, or one that the browser refuses.
 const FALLBACK_RATE: u32 = 44_100;
@@ -52,6 +52,10 @@ pub async fn decode(file: &File) -> Result<Audio<Channels>, Failure> {
     if file.size() < 1.0 {
         return Err(Failure::Trouble(Trouble::Empty));
     }
+    // Neither a worker nor Node.js has the browser's decoder.
+    if !global::get("OfflineAudioContext").is_function() {
+        return Err(refused);
+    }
     let head = file.slice_with_f64_and_f64(0.0, HEAD.min(file.size())).map_err(|_| refused)?;
     if route::is_too_large(&reader(&bytes_of(&head).await?), file.size()) {
         return Err(Failure::Undecoded(Undecoded::TooLong));
@@ -89,6 +93,12 @@ async fn bytes_of(blob: &Blob) -> Result<ArrayBuffer, Failure> {
         .await
         .and_then(JsCast::dyn_into)
         .map_err(|_| Failure::Trouble(Trouble::Unreadable))
+}
+
+/// A copy with buffers of its own.
+pub(crate) fn copy(audio: &Audio<Channels>) -> Audio<Channels> {
+    let channels = audio.channels.iter().map(|channel| channel.slice(0, channel.length())).collect();
+    Audio { sample_rate: audio.sample_rate, channels }
 }
 
 /// Cuts a part out of each channel.

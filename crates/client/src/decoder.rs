@@ -8,6 +8,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, File, MessageEvent};
 
+use crate::files::Files;
 use crate::worker::{Script, describe};
 
 /// A report from a decoder.
@@ -33,12 +34,12 @@ impl Decoder {
     ///
     /// The browser's exception, if it refuses blobs or workers.
     pub(crate) fn start(
-        base: &str,
+        files: &Files,
         file: &File,
         (start, end): (f64, Option<f64>),
         report: impl Fn(Report) + 'static,
     ) -> Result<Self, JsValue> {
-        let script = Script::start("worker-decode", base)?;
+        let script = Script::start("worker-decode", files)?;
         let report = Rc::new(report);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
             let report = Rc::clone(&report);

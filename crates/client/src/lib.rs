@@ -14,8 +14,8 @@
 //! - [`settings`]: typed settings with stable ids, and where they are stored
 //! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
 //!
-//! A host needs the site's `worker-cpu`, `worker-gpu` and `worker-decode` files, a `models` folder and `tap.js` in one
-//! folder, the *base*. A minimal host:
+//! A host needs the site's `worker-cpu`, `worker-gpu` and `worker-decode` files, a `models` folder and `tap.js`, in one
+//! folder or anywhere ([`Files`]). A minimal host:
 //!
 //! ```no_run
 //! use cratedigger_client::{Client, Settings, Update};
@@ -37,6 +37,8 @@ mod build_status;
 mod client;
 pub mod decode;
 mod decoder;
+mod files;
+mod global;
 pub mod live;
 pub mod machine;
 pub mod policy;
@@ -48,7 +50,8 @@ pub mod trouble;
 mod update;
 mod worker;
 
-pub use client::{Client, page_folder};
+pub use client::{Client, Sound, page_folder};
+pub use files::Files;
 pub use live::{Capture, CaptureError, LiveSource};
 pub use policy::{DeviceState, Mode};
 pub use settings::{ModelChoice, Settings};

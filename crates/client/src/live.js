@@ -63,10 +63,12 @@ async function started(context, tapUrl) {
 // Closes a context. Nothing waits for it, because a context that never ran may never close.
 const close = (context) => void context.close().catch(() => {});
 
-// Captures until `stop` is called. live.rs documents the arguments.
-export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
-  const stream = await (tab ? display() : microphone());
-  const release = () => stream.getTracks().forEach((track) => track.stop());
+// Captures until `stop` is called. live.rs documents the arguments; `source` is "microphone", "tab" or a stream
+// of the host's own, which goes on after the capture.
+export async function capture(source, tapUrl, onPiece, onLevel, onEnd) {
+  const own = typeof source !== "string";
+  const stream = own ? source : await (source === "tab" ? display() : microphone());
+  const release = () => own || stream.getTracks().forEach((track) => track.stop());
   const [track] = stream.getAudioTracks();
   if (!track) {
     release();
@@ -84,10 +86,10 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
   const blocks = [];
   let total = 0;
   let told = 0;
-  const source = context.createMediaStreamSource(new MediaStream([track]));
+  const input = context.createMediaStreamSource(new MediaStream([track]));
   const tap = new AudioWorkletNode(context, "tap");
   const mute = new GainNode(context, { gain: 0 });
-  source.connect(tap).connect(mute).connect(context.destination);
+  input.connect(tap).connect(mute).connect(context.destination);
   tap.port.onmessage = ({ data }) => {
     blocks.push(data);
     total += data.length;
@@ -108,12 +110,13 @@ export async function capture(tab, tapUrl, onPiece, onLevel, onEnd) {
     }
     if (total / rate > LONGEST_SECONDS) onEnd();
   };
-  track.onended = onEnd;
+  track.addEventListener("ended", onEnd);
   return {
     async stop(name) {
       tap.port.onmessage = null;
-      track.onended = null;
+      track.removeEventListener("ended", onEnd);
       release();
+      if (own) input.disconnect();
       close(context);
       return total ? wav(blocks, rate, name) : null;
     },

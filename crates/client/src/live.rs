@@ -4,7 +4,7 @@
 
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
-use web_sys::File;
+use web_sys::{File, MediaStream};
 
 #[wasm_bindgen(module = "/src/live.js")]
 extern "C" {
@@ -13,7 +13,7 @@ extern "C" {
 
     #[wasm_bindgen(js_name = capture, catch)]
     async fn js_capture(
-        tab: bool,
+        source: &JsValue,
         tap: &str,
         on_piece: &Closure<dyn FnMut(Float32Array, f64)>,
         on_level: &Closure<dyn FnMut(f32, f64)>,
@@ -63,8 +63,7 @@ pub struct Capture {
 impl Capture {
     /// Asks the user for the source and captures it for at most ten minutes. No sound leaves the page.
     ///
-    /// `base` is the absolute URL of the folder with `tap.js`, with a slash at its end. About once a
-    /// second, `on_piece` gets the last three seconds as one channel, and their sample rate in Hz; these
+    /// `tap` is the absolute URL of `tap.js`. About once a second, `on_piece` gets the last three seconds as one channel, and their sample rate in Hz; these
     /// are the arguments of [`Client::listen`](crate::Client::listen). `on_level` gets the peak level,
     /// 0…1, and the seconds captured so far, about 20 times a second. `on_end` is called when the source
     /// ends by itself or the time is over; the capture still has to be stopped.
@@ -74,7 +73,37 @@ impl Capture {
     /// See [`CaptureError`].
     pub async fn start(
         source: LiveSource,
-        base: &str,
+        tap: &str,
+        on_piece: impl FnMut(Float32Array, u32) + 'static,
+        on_level: impl FnMut(f32, f64) + 'static,
+        on_end: impl FnMut() + 'static,
+    ) -> Result<Self, CaptureError> {
+        let source = match source {
+            LiveSource::Microphone => "microphone",
+            LiveSource::Tab => "tab",
+        };
+        Self::of(&source.into(), tap, on_piece, on_level, on_end).await
+    }
+
+    /// Captures a stream of the host's own, which goes on when the capture is stopped. Otherwise like
+    /// [`Capture::start`].
+    ///
+    /// # Errors
+    ///
+    /// See [`CaptureError`].
+    pub async fn start_with(
+        stream: &MediaStream,
+        tap: &str,
+        on_piece: impl FnMut(Float32Array, u32) + 'static,
+        on_level: impl FnMut(f32, f64) + 'static,
+        on_end: impl FnMut() + 'static,
+    ) -> Result<Self, CaptureError> {
+        Self::of(stream, tap, on_piece, on_level, on_end).await
+    }
+
+    async fn of(
+        source: &JsValue,
+        tap: &str,
         mut on_piece: impl FnMut(Float32Array, u32) + 'static,
         on_level: impl FnMut(f32, f64) + 'static,
         on_end: impl FnMut() + 'static,
@@ -84,8 +113,7 @@ impl Capture {
         });
         let on_level = Closure::<dyn FnMut(f32, f64)>::new(on_level);
         let on_end = Closure::<dyn FnMut()>::new(on_end);
-        let tap = format!("{base}tap.js");
-        let tap = js_capture(source == LiveSource::Tab, &tap, &on_piece, &on_level, &on_end).await?;
+        let tap = js_capture(source, tap, &on_piece, &on_level, &on_end).await?;
         Ok(Self { tap: tap.unchecked_into(), _on_piece: on_piece, _on_level: on_level, _on_end: on_end })
     }
 

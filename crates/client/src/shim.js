@@ -1,5 +1,5 @@
-// Starts one worker's WebAssembly. The client declares `base` (the folder with the worker's files) and
-// `name` above this text and runs it from a blob: URL; worker.rs says why. A worker starts its helpers with
+// Starts one worker's WebAssembly. The client declares `script` and `binary` (the URLs of the worker's
+// two files) above this text and runs it from a blob: URL; worker.rs says why. A worker starts its helpers with
 // the same script; these get the compiled module as their first message.
 
 // A worker receives messages as soon as this script has run, and the module is compiled only after
@@ -17,8 +17,8 @@ const dead = (detail) =>
 self.addEventListener("unhandledrejection", (event) => dead(event.reason));
 
 try {
-  importScripts(`${base}${name}.js`);
-  const module = self.name === "helper" ? given : `${base}${name}_bg.wasm`;
+  importScripts(script);
+  const module = self.name === "helper" ? given : binary;
   wasm_bindgen({ module_or_path: module }).then(() => {
     self.removeEventListener("message", keep);
     for (const data of early) self.dispatchEvent(new MessageEvent("message", { data }));

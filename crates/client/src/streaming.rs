@@ -78,7 +78,7 @@ impl Client {
         let Some(file) = self.file(song) else {
             return Err(lost(Trouble::Unreadable, "the file is gone".into(), 0.0));
         };
-        let decoder = Decoder::start(self.base(), &file, range, report)
+        let decoder = Decoder::start(self.files(), &file, range, report)
             .map_err(|error| lost(Trouble::Decoder, describe(&error), 0.0))?;
         self.0.decoders.borrow_mut().insert(request, decoder);
         Ok(())

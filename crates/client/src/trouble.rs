@@ -40,6 +40,30 @@ pub enum Trouble {
     Mismatch,
 }
 
+impl Trouble {
+    /// Stable id, for programs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unreadable => "unreadable",
+            Self::NotAudio => "not-audio",
+            Self::TooLong => "too-long",
+            Self::OtherFile => "other-file",
+            Self::Unsupported => "unsupported",
+            Self::Protected => "protected",
+            Self::NoSound => "no-sound",
+            Self::Damaged => "damaged",
+            Self::Decoder => "decoder",
+            Self::TooShort => "too-short",
+            Self::Silent => "silent",
+            Self::BadSamples => "bad-samples",
+            Self::Models => "models",
+            Self::Device => "device",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
 impl From<FailureKind> for Trouble {
     fn from(kind: FailureKind) -> Self {
         match kind {
@@ -80,6 +104,18 @@ pub enum SongNotice {
     GpuUnusable,
 }
 
+impl SongNotice {
+    /// Stable id, for programs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::CpuRestarted => "cpu-restarted",
+            Self::GpuStopped => "gpu-stopped",
+            Self::GpuNotReady => "gpu-not-ready",
+            Self::GpuUnusable => "gpu-unusable",
+        }
+    }
+}
+
 /// Why a device is out of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -97,6 +133,21 @@ pub enum Reason {
     Protocol,
     /// The worker stopped.
     Stopped,
+}
+
+impl Reason {
+    /// Stable id, for programs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::NoApi => "no-api",
+            Self::NoAdapter => "no-adapter",
+            Self::Lacking => "lacking",
+            Self::Mismatch => "mismatch",
+            Self::Models => "models",
+            Self::Protocol => "protocol",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 impl From<FailureKind> for Reason {

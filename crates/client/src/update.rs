@@ -137,6 +137,8 @@ pub enum Update {
     Classes(Vec<String>),
     /// The networks that are loaded now.
     Models {
+        /// The device whose worker has loaded them.
+        device: DeviceKind,
         /// Which set they are.
         set: ModelSet,
         /// Each network.
@@ -146,10 +148,19 @@ pub enum Update {
         /// Typical character of the training clips, if the manifest has it.
         typical: Option<TypicalCharacter>,
     },
+    /// A device could not load other networks, and keeps those that it has.
+    Kept {
+        /// Which device.
+        device: DeviceKind,
+        /// The set that it could not load.
+        set: ModelSet,
+    },
     /// A piece of live sound was analysed; `None` if it is silent.
     Live(Option<Prediction>),
     /// About the explanation that was asked for last.
     Explanation(ExplanationUpdate),
+    /// What went wrong, for a developer. If it ends a song or a device, this comes before the update about it.
+    Warning(String),
 }
 
 /// Something about a song changed.

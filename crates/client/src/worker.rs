@@ -8,6 +8,8 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions};
 
+use crate::files::Files;
+
 /// A report from a worker.
 pub(crate) enum Report {
     /// A message with its payload, which is empty if there is none.
@@ -23,8 +25,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Starts the worker whose files are `name.js` and `name_bg.wasm`. `base` is the absolute URL of the
-    /// folder with these files.
+    /// Starts the worker whose files are `name.js` and `name_bg.wasm`.
     ///
     /// A worker that is loaded from a URL takes its content security policy from its own HTTP headers;
     /// the page's `<meta>` does not apply to it. A worker from a `blob:` URL inherits the page's policy.
@@ -34,11 +35,11 @@ impl Script {
     /// # Errors
     ///
     /// The browser's exception, if it refuses blobs or workers.
-    pub(crate) fn start(name: &str, base: &str) -> Result<Self, JsValue> {
+    pub(crate) fn start(name: &str, files: &Files) -> Result<Self, JsValue> {
         let source = format!(
-            "\"use strict\";\nconst base = {};\nconst name = {};\n{}",
-            JSON::stringify(&base.into())?,
-            JSON::stringify(&name.into())?,
+            "\"use strict\";\nconst script = {};\nconst binary = {};\n{}",
+            JSON::stringify(&files.url(&format!("{name}.js")).into())?,
+            JSON::stringify(&files.url(&format!("{name}_bg.wasm")).into())?,
             include_str!("shim.js")
         );
         let options = BlobPropertyBag::new();
@@ -83,14 +84,14 @@ impl Handle {
     /// The browser's exception, if it refuses blobs or workers.
     pub(crate) fn start(
         kind: DeviceKind,
-        base: &str,
+        files: &Files,
         report: impl Fn(Report) + 'static,
     ) -> Result<Self, JsValue> {
         let name = match kind {
             DeviceKind::Cpu => "worker-cpu",
             DeviceKind::WebGpu => "worker-gpu",
         };
-        let script = Script::start(name, base)?;
+        let script = Script::start(name, files)?;
         let report = Rc::new(report);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
             let report = Rc::clone(&report);

@@ -17,6 +17,8 @@ mod csv;
 pub mod decode;
 mod sections;
 
+use std::collections::BTreeMap;
+
 pub use character::{Character, Descriptor, Quantiles, TypicalCharacter};
 pub use csv::{csv_cell, csv_guarded, csv_unguarded};
 pub use sections::{Section, SectionFormat, SectionLabel, TooManyTracks};
@@ -108,6 +110,10 @@ pub enum Request {
     Load {
         /// Absolute URL of the folder with the manifest, with a slash at its end.
         models: String,
+        /// Absolute URLs of files that are not in that folder under their own names, by name: a bundler gives
+        /// files other names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        files: BTreeMap<String, String>,
         /// The set of networks.
         #[serde(default)]
         set: ModelSet,

@@ -20,6 +20,8 @@ mod wire;
 
 pub use device::Backend;
 
+use std::collections::BTreeMap;
+
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, Metric, ModelInfo, ModelSet, Rule};
 use cratedigger_zoo::{
     AnalyseError, Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry,
@@ -71,19 +73,40 @@ pub(crate) struct ActiveModels {
     pub(crate) fetched: Option<Fetched>,
 }
 
+/// Where the manifests and weights are; see [`cratedigger_protocol::Request::Load`].
+pub(crate) struct Places {
+    pub(crate) folder: String,
+    pub(crate) files: BTreeMap<String, String>,
+}
+
+impl Places {
+    fn of(&self, name: &str) -> String {
+        self.files.get(name).cloned().unwrap_or_else(|| format!("{}{name}", self.folder))
+    }
+
+    /// The URL of weights.
+    fn of_weights(&self, model: &ModelEntry) -> String {
+        let url = self.of(&model.weights);
+        if self.files.contains_key(&model.weights) {
+            return url;
+        }
+        // The hash makes the URL of a new release differ from that of a cached file.
+        let short = model.sha256.get(..16).unwrap_or_default();
+        format!("{url}?{short}")
+    }
+}
+
 /// Fetches, loads, checks and times networks; answers with [`Event::Ready`].
 pub(crate) async fn load(
-    base: &str,
+    places: &Places,
     set: ModelSet,
     rule: Option<Rule>,
     backend: Backend,
 ) -> Result<ActiveModels, Failure> {
-    let Fetch { manifest, json, more } = fetch_manifest(base, set, rule).await?;
+    let Fetch { manifest, json, more } = fetch_manifest(places, set, rule).await?;
     let mut weights = Vec::with_capacity(manifest.models.len());
     for model in &manifest.models {
-        // The hash makes the URL of a new release differ from that of a cached file.
-        let short = model.sha256.get(..16).unwrap_or_default();
-        weights.push(fetch(&format!("{base}{}?{short}", model.weights)).await?);
+        weights.push(fetch(&places.of_weights(model)).await?);
     }
     let (device, device_name) = backend.device().await?;
     let bytes = weights.iter().map(Uint8Array::to_vec).collect();
@@ -120,13 +143,13 @@ struct Fetch {
     more: bool,
 }
 
-async fn fetch_manifest(base: &str, set: ModelSet, rule: Option<Rule>) -> Result<Fetch, Failure> {
-    let json = fetch(&format!("{base}manifest.json")).await?;
+async fn fetch_manifest(places: &Places, set: ModelSet, rule: Option<Rule>) -> Result<Fetch, Failure> {
+    let json = fetch(&places.of("manifest.json")).await?;
     let first = parse(&json.to_vec(), rule)?;
     match (set, &first.full) {
         (ModelSet::Fast, full) => Ok(Fetch { more: full.is_some(), manifest: first, json }),
         (ModelSet::Full, Some(name)) => {
-            let json = fetch(&format!("{base}{name}")).await?;
+            let json = fetch(&places.of(name)).await?;
             let mut manifest = parse(&json.to_vec(), rule)?;
             if manifest.classes != first.classes {
                 return Err(Failure::new(FailureKind::Models, "the full set has other classes"));

@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
 use crate::stream::{Piece, Pieces};
-use crate::{ActiveModels, Backend, Failure, embed, explain, song, stream, wire};
+use crate::{ActiveModels, Backend, Failure, Places, embed, explain, song, stream, wire};
 
 /// The task of a job.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ pub(crate) fn listen(backend: Backend) {
 
 fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, channels: Vec<Float32Array>) {
     match request {
-        Request::Load { models, set, rule } => {
+        Request::Load { models, files, set, rule } => {
             let mut state = shared.borrow_mut();
             if std::mem::replace(&mut state.loading, true) {
                 let detail = "other networks are being loaded".to_owned();
@@ -94,7 +94,8 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             drop(state);
             let shared = Rc::clone(shared);
             spawn_local(async move {
-                let result = crate::load(&models, set, rule, backend).await;
+                let places = Places { folder: models, files };
+                let result = crate::load(&places, set, rule, backend).await;
                 shared.borrow_mut().loading = false;
                 match result {
                     Ok(models) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::eval::export::export;
+use crate::eval::web_page::{networks, write_page};
 use crate::format::percent;
 use crate::progress::note;
 
@@ -19,11 +20,18 @@ pub(super) struct Command {
     /// Manifest (.json) to write or extend, or its folder
     #[arg(long, default_value = "models")]
     to: PathBuf,
+    /// Folder for a page with the network, written to networks/ in it; the page uses the npm package cratedigger
+    #[arg(long, value_name = "FOLDER", conflicts_with = "to")]
+    for_web: Option<PathBuf>,
 }
 
 impl Command {
     pub(super) fn run(self) -> Result<()> {
-        let exported = export(&self.run, &self.to, self.data.as_deref())?;
+        let to = self.for_web.as_deref().map_or(self.to, networks);
+        let exported = export(&self.run, &to, self.data.as_deref())?;
+        if let Some(folder) = &self.for_web {
+            write_page(folder)?;
+        }
         let track = &exported.evaluation.track;
         note(format_args!(
             "{}: {} bytes, {} of {} clips ({})",

@@ -15,6 +15,7 @@ pub mod published;
 pub mod rejection;
 pub mod sections;
 mod stacking;
+pub mod web_page;
 
 pub use bundle::{ModelBundle, Precision};
 pub(crate) use evaluation::metrics_of;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::shell::{Shell, run};
-use crate::{build, setup};
+use crate::{build, package, setup};
 use archive::Archive;
 
 /// Licences and notices that every archive contains, by path in the repository and name in the archive.
@@ -32,6 +32,7 @@ const COMPONENTS: [Components; 2] = [
             ("cratedigger-web", "page"),
             ("cratedigger-worker", "worker"),
             ("cratedigger-decode-worker", "decode-worker"),
+            ("cratedigger-npm", "npm"),
         ],
     ),
 ];
@@ -40,18 +41,18 @@ const FEATURES: &str = "cratedigger-worker/cpu,cratedigger-worker/gpu";
 
 /// Checks versions and changelog, and gathers all files of a release in target/release-files/.
 ///
-/// `as_built` takes the site, the npm package and the program as they were built last, and does not compile the
+/// `built` takes the site, the npm package and the program as they were built last, and does not compile the
 /// crates from their packages.
 ///
 /// # Errors
 /// A check or a tool fails.
-pub fn dry_run(shell: &Shell, as_built: bool) -> Result<()> {
+pub fn dry_run(shell: &Shell, built: bool) -> Result<()> {
     setup::ensure(shell, setup::Tool::RELEASE)?;
     let packages = checks::packages(shell)?;
     let version = checks::versions(&packages)?;
     let notes = checks::notes(&shell.read("CHANGELOG.md")?, &version)?;
     println!("Version {version}; its changes are in CHANGELOG.md.");
-    crates(shell, as_built)?;
+    crates(shell, built)?;
 
     let folder = shell.target("release-files");
     if folder.exists() {
@@ -64,8 +65,9 @@ pub fn dry_run(shell: &Shell, as_built: bool) -> Result<()> {
     }
     third_party(shell, &folder.join(THIRD_PARTY))?;
     components(shell, &packages, &folder)?;
-    site(shell, &folder, &version, as_built)?;
-    program(shell, &folder, &version, as_built)?;
+    site(shell, &folder, &version, built)?;
+    npm(shell, &folder, &version, built)?;
+    program(shell, &folder, &version, built)?;
     archive::sums(&folder)?;
     print_files(&folder)?;
     println!("Nothing was published. The files are in {}.", folder.display());
@@ -73,8 +75,8 @@ pub fn dry_run(shell: &Shell, as_built: bool) -> Result<()> {
 }
 
 /// Packages all crates that can be published, and compiles them from their packages. Nothing is uploaded.
-fn crates(shell: &Shell, as_built: bool) -> Result<()> {
-    let more: &[&str] = if as_built { &["--no-verify", "--allow-dirty"] } else { &[] };
+fn crates(shell: &Shell, built: bool) -> Result<()> {
+    let more: &[&str] = if built { &["--no-verify", "--allow-dirty"] } else { &[] };
     run(shell.line("cargo", ["publish", "--dry-run", "--workspace", "--quiet"]).args(more))
 }
 
@@ -113,13 +115,13 @@ fn components(shell: &Shell, packages: &[Value], folder: &Path) -> Result<()> {
 }
 
 /// The site, for a web host.
-fn site(shell: &Shell, folder: &Path, version: &str, as_built: bool) -> Result<()> {
-    if !as_built {
+fn site(shell: &Shell, folder: &Path, version: &str, built: bool) -> Result<()> {
+    if !built {
         build::site(shell, None)?;
         build::optimise(shell)?;
     }
     let dist = shell.dist();
-    ensure!(dist.join("sw.js").is_file(), "there is no site in {}; leave out --as-built", dist.display());
+    ensure!(dist.join("sw.js").is_file(), "there is no site in {}; leave out --built", dist.display());
     let mut archive = Archive::new(&folder.join(format!("cratedigger-site-{version}.zip")))?;
     for file in build::files(&dist)? {
         archive.add(&file, &file.strip_prefix(&dist)?.to_string_lossy())?;
@@ -128,14 +130,24 @@ fn site(shell: &Shell, folder: &Path, version: &str, as_built: bool) -> Result<(
     archive.finish()
 }
 
+/// The npm package.
+fn npm(shell: &Shell, folder: &Path, version: &str, built: bool) -> Result<()> {
+    let name = format!("cratedigger-{version}.tgz");
+    let tarball = if built { shell.target("npm").join(&name) } else { package::package(shell, true)? };
+    ensure!(tarball.is_file(), "there is no {}; build it with `cargo xtask package`", tarball.display());
+    fs::copy(&tarball, folder.join(name))
+        .with_context(|| format!("{} cannot be copied", tarball.display()))?;
+    Ok(())
+}
+
 /// The program for this system, with the networks and one's own licences.
-fn program(shell: &Shell, folder: &Path, version: &str, as_built: bool) -> Result<()> {
-    if !as_built {
+fn program(shell: &Shell, folder: &Path, version: &str, built: bool) -> Result<()> {
+    if !built {
         run(&mut shell.line("cargo", ["build", "--release", "--locked", "--package", "cratedigger-trainer"]))?;
     }
     let name = Path::new("cratedigger").with_extension(std::env::consts::EXE_EXTENSION);
     let program = shell.target("release").join(&name);
-    ensure!(program.is_file(), "there is no {}; leave out --as-built", program.display());
+    ensure!(program.is_file(), "there is no {}; leave out --built", program.display());
     let system = checks::host(shell)?;
     let root = format!("cratedigger-{version}");
     let mut archive = Archive::new(&folder.join(format!("cratedigger-{version}-{system}.zip")))?;

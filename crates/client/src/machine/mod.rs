@@ -16,6 +16,7 @@ mod songs;
 mod stream;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Machine<S> {
     /// Absolute URL of the folder with the manifest, with a slash at its end.
     models_url: String,
+    /// Absolute URLs of the manifests and weights that are not in that folder, by name.
+    model_files: BTreeMap<String, String>,
     settings: Settings,
     cpu: Slot,
     gpu: Slot,
@@ -64,6 +67,7 @@ impl<S> Machine<S> {
     pub fn new(models_url: String, settings: Settings) -> Self {
         Self {
             models_url,
+            model_files: BTreeMap::new(),
             settings,
             cpu: Slot::default(),
             gpu: Slot::default(),
@@ -78,6 +82,13 @@ impl<S> Machine<S> {
             last_request: 0,
             effects: Vec::new(),
         }
+    }
+
+    /// The same machine with the absolute URLs of those manifests and weights that are not in the folder, by name.
+    #[must_use]
+    pub fn with_model_files(mut self, files: BTreeMap<String, String>) -> Self {
+        self.model_files = files;
+        self
     }
 
     /// Takes one input; returns what the shell has to do, in order.

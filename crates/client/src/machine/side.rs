@@ -4,7 +4,7 @@ use cratedigger_protocol::{DeviceKind, Event, Request};
 
 use super::Machine;
 use super::message::{Audio, Effect, RequestId};
-use crate::policy::{self, Step};
+use crate::policy::Step;
 use crate::update::{ExplanationUpdate, Interval, Prediction, SongId, Tiles, Update};
 
 /// The explanation under way.
@@ -35,7 +35,7 @@ impl<S> Machine<S> {
         if self.live.is_some() {
             return;
         }
-        match self.next_step() {
+        match self.next_step(self.settings.mode) {
             Step::Wait => {}
             Step::StartCpu => self.start_worker(DeviceKind::Cpu),
             Step::Use(kind) => {
@@ -73,7 +73,7 @@ impl<S> Machine<S> {
     }
 
     pub(super) fn send_explanation(&mut self, audio: Option<Audio<S>>) {
-        let step = self.next_step();
+        let step = self.next_step(self.settings.mode);
         let Some(explaining) = self.explaining.as_mut().filter(|explaining| explaining.sent.is_none()) else {
             return;
         };
@@ -122,10 +122,5 @@ impl<S> Machine<S> {
     fn end_explanation(&mut self, update: ExplanationUpdate) {
         self.explaining = None;
         self.notify(Update::Explanation(update));
-    }
-
-    /// What the policy says about sound that arrives now.
-    fn next_step(&self) -> Step {
-        policy::next_step(self.settings.mode, &self.cpu.state, &self.gpu.state)
     }
 }

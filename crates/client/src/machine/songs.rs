@@ -162,14 +162,16 @@ impl<S> Machine<S> {
 
     /// Sends the job to a worker, if it is decoded and a device is ready.
     pub(super) fn dispatch(&mut self) {
-        let Some(job) = self.job.as_mut() else { return };
+        let Some(job) = self.job.as_ref() else { return };
         if job.running.is_some() || !job.is_decoded() {
             return;
         }
         let (song, retried) = (job.song, job.cpu_deaths > 0);
         // A retried song was taken from another device and must not return to it.
         let mode = if retried { Mode::Cpu } else { self.settings.mode };
-        match policy::next_step(mode, &self.cpu.state, &self.gpu.state) {
+        let step = self.next_step(mode);
+        let Some(job) = self.job.as_mut() else { return };
+        match step {
             Step::Wait => self.set_status(song, Status::Analysing),
             Step::StartCpu => {
                 job.cpu_deaths += 1;

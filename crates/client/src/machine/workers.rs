@@ -4,7 +4,7 @@ use cratedigger_protocol::{DeviceKind, Event, FailureKind, ModelSet, Request};
 
 use super::message::{Effect, RequestId, WorkerId};
 use super::{Machine, side};
-use crate::policy::{self, DeviceState, Mode};
+use crate::policy::{self, DeviceState, Mode, Step};
 use crate::settings::ModelChoice;
 use crate::trouble::Reason;
 use crate::update::{FullSet, Update};
@@ -77,8 +77,8 @@ impl<S> Machine<S> {
     }
 
     fn send_load(&mut self, kind: DeviceKind, ModelChoice { set, rule }: ModelChoice) {
-        let models = self.models_url.clone();
-        self.send(kind, Request::Load { models, set, rule }, None);
+        let (models, files) = (self.models_url.clone(), self.model_files.clone());
+        self.send(kind, Request::Load { models, files, set, rule }, None);
     }
 
     pub(super) fn send(&mut self, kind: DeviceKind, request: Request, samples: Option<S>) {
@@ -107,6 +107,18 @@ impl<S> Machine<S> {
             }
             self.send_load(kind, wanted);
         }
+    }
+
+    /// The device for a song or a piece of live sound that is ready now. In automatic mode, a GPU that has not
+    /// loaded the chosen networks yet leaves the song to a CPU that has.
+    pub(super) fn next_step(&self, mode: Mode) -> Step {
+        let wanted = Some(self.settings.models);
+        let behind = mode == Mode::Auto && self.cpu.has == wanted && self.gpu.has != wanted;
+        let gpu = match &self.gpu.state {
+            DeviceState::Ready { .. } if behind => &DeviceState::Loading,
+            state => state,
+        };
+        policy::next_step(mode, &self.cpu.state, gpu)
     }
 
     /// Looks for a GPU, if its worker should be loaded now.
@@ -223,7 +235,7 @@ impl<S> Machine<S> {
         // A GPU worker that joins later starts with the small set, which is not news.
         if set == ModelSet::Full || self.settings.models.set == set || !self.models_known {
             self.models_known = true;
-            self.notify(Update::Models { set, models, metrics, typical });
+            self.notify(Update::Models { device: kind, set, models, metrics, typical });
         }
         self.dispatch();
         self.consider_gpu();
@@ -239,6 +251,7 @@ impl<S> Machine<S> {
         if set == ModelSet::Full && self.full == FullSet::Loading {
             self.set_full(FullSet::Failed);
         }
+        self.notify(Update::Kept { device: kind, set });
         self.consider_models();
     }
 

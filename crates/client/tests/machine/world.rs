@@ -172,7 +172,7 @@ impl World {
         let worker = worker.unwrap_or_else(|| panic!("{id:?} is not there for {request:?}"));
         let task = |request, work| Task { request, work, cancelled: false, pieces: None, ended: false };
         match request {
-            Request::Load { set, rule, models } => {
+            Request::Load { set, rule, models, .. } => {
                 assert_eq!(models, "https://example.org/models/");
                 assert!(worker.loads.is_empty(), "a worker loads one set at a time");
                 assert!(worker.loaded == 0 || !busy, "other networks in the middle of a song");

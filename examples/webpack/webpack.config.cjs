@@ -1,0 +1,10 @@
+const CopyPlugin = require("copy-webpack-plugin");
+
+module.exports = {
+  mode: "production",
+  entry: "./main.js",
+  output: { filename: "main.js", clean: true },
+  plugins: [new CopyPlugin({ patterns: ["public"] })],
+  // The networks and workers are large; most are fetched only when they are needed.
+  performance: { hints: false },
+};
