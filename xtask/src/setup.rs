@@ -62,9 +62,8 @@ impl Tool {
     pub const BUILD: [Self; 3] = [Self::Target, Self::Trunk, Self::WasmBindgen];
     /// The tools that only the tests need.
     pub const TEST: [Self; 3] = [Self::Browser, Self::Engines, Self::Deny];
-    /// The tools that make a release.
-    pub const RELEASE: [Self; 6] =
-        [Self::Target, Self::Trunk, Self::WasmBindgen, Self::WasmOpt, Self::About, Self::Cyclonedx];
+    /// The tools that describe a release. Building it also needs [`Tool::BUILD`] and wasm-opt.
+    pub const RELEASE: [Self; 2] = [Self::About, Self::Cyclonedx];
 }
 
 /// Installs those of `tools` that are missing, and downloads the sources of all dependencies, because trunk

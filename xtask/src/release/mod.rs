@@ -9,8 +9,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use crate::setup::{self, Tool};
 use crate::shell::{Shell, run};
-use crate::{build, package, setup};
+use crate::{build, package};
 use archive::Archive;
 
 /// Licences and notices that every archive contains, by path in the repository and name in the archive.
@@ -47,7 +48,10 @@ const FEATURES: &str = "cratedigger-worker/cpu,cratedigger-worker/gpu";
 /// # Errors
 /// A check or a tool fails.
 pub fn dry_run(shell: &Shell, built: bool) -> Result<()> {
-    setup::ensure(shell, setup::Tool::RELEASE)?;
+    setup::ensure(shell, Tool::RELEASE)?;
+    if !built {
+        setup::ensure(shell, Tool::BUILD.into_iter().chain([Tool::WasmOpt]))?;
+    }
     let packages = checks::packages(shell)?;
     let version = checks::versions(&packages)?;
     let notes = checks::notes(&shell.read("CHANGELOG.md")?, &version)?;
