@@ -246,7 +246,7 @@ impl Decoder {
             }
             self.bad += 1;
             // Expected for the first packets of a stream that was cut: they refer to data before the cut.
-            self.notes.add(Note::Damaged { packets: 1, first: self.seconds });
+            self.notes.add(Note::Damaged { packets: 1, first: self.position() });
             return;
         }
         if packet.frames > 0 && (packet.frames as usize) < self.scratch.frames() {
@@ -260,6 +260,11 @@ impl Decoder {
             self.clean();
             self.hold();
         }
+    }
+
+    /// Duration of the sound decoded so far, in seconds.
+    fn position(&self) -> f64 {
+        self.seconds + self.held.frames() as f64 / f64::from(self.held.sample_rate.max(1))
     }
 
     /// Counts the frames of a packet; returns how many of them are encoder delay.
@@ -294,7 +299,7 @@ impl Decoder {
             }
         }
         if samples > 0 {
-            self.notes.add(Note::NotFinite { samples, first: self.seconds });
+            self.notes.add(Note::NotFinite { samples, first: self.position() });
         }
     }
 

@@ -296,6 +296,26 @@ fn mp4_without_its_end_or_with_a_wrong_size() {
     assert!(error.contains("index"), "{error}");
 }
 
+/// Steps that triple from sample to sample overflow in Symphonia's decoder.
+#[test]
+fn adpcm_that_overflows_loses_one_block() {
+    let right = fixture("adpcm ms");
+    let align = usize::from(u16::from_le_bytes([right[32], right[33]]));
+    let data = right.windows(4).position(|id| id == b"data").unwrap() + 8;
+    let whole = decode(&right, "wav");
+    let mut file = right.clone();
+    // The second block: the largest step, then the samples that enlarge it most.
+    file[data + align + 1..data + align + 3].copy_from_slice(&i16::MAX.to_le_bytes());
+    file[data + align + 7..data + 2 * align].fill(0x88);
+    let damaged = decode(&file, "wav");
+    let (found, wanted) = (&damaged.only().1[0], &whole.only().1[0]);
+    let block = 2 + 2 * (align - 7);
+    assert_eq!(found[..block], wanted[..block]);
+    assert_eq!(found[block..], wanted[2 * block..]);
+    let first = block as f64 / f64::from(whole.only().0);
+    assert_eq!(damaged.notes, [Note::Damaged { packets: 1, first }]);
+}
+
 #[test]
 fn channels_that_cancel() {
     let one = signal(2.0, 44_100, 0);

@@ -109,8 +109,11 @@ impl Analyser {
     /// of the manifest.
     ///
     /// # Errors
-    /// The first network that cannot be loaded.
+    /// The first network that cannot be loaded, or weights for more or fewer networks.
     pub fn load(manifest: &Manifest, weights: Vec<Vec<u8>>, device: &Device) -> Result<Self, LoadError> {
+        if weights.len() != manifest.models.len() {
+            return Err(LoadError::Count { networks: manifest.models.len(), weights: weights.len() });
+        }
         let mut inputs: Vec<&ModelEntry> = Vec::new();
         let mut extractors = Vec::new();
         let mut members = Vec::new();

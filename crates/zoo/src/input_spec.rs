@@ -112,7 +112,7 @@ impl InputSpec {
     /// Shape of each part as the network gets it: the preparation may change the number of features.
     ///
     /// # Errors
-    /// The preparation does not fit the features.
+    /// The preparation does not fit the features, or one of its values is invalid.
     pub fn prepared_shapes(&self, preparation: &Preparation) -> Result<Vec<[usize; 3]>, PreparationError> {
         self.inputs
             .iter()
@@ -121,7 +121,7 @@ impl InputSpec {
                 Ok([
                     channels,
                     rows,
-                    if input.is_prepared() { preparation.outputs(columns)? } else { columns },
+                    if input.is_prepared() { preparation.validate(columns)? } else { columns },
                 ])
             })
             .collect()

@@ -221,6 +221,14 @@ pub enum LoadError {
     /// There is no network to load.
     #[error("the manifest lists no network")]
     Empty,
+    /// The number of weight files differs from the number of networks.
+    #[error("the manifest lists {networks} networks, but the weights of {weights} were given")]
+    Count {
+        /// Networks of the manifest.
+        networks: usize,
+        /// Weight files.
+        weights: usize,
+    },
     /// The weights were trained for another input spec or architecture.
     #[error(
         "{model}: the weights belong to the input spec and architecture with hash {expected}, but the manifest's have hash {found}; restore the manifest that came with the weights, or export them again"

@@ -66,6 +66,9 @@ fn damaged_or_foreign_weights_are_refused() {
         let error = Model::load(&entry, 10, bytes, &Device::flex()).err().expect("refused");
         assert!(matches!(error, LoadError::Weights { .. }), "{error}");
     }
+
+    let error = Analyser::load(&manifest, Vec::new(), &Device::flex()).err().expect("refused");
+    assert!(matches!(error, LoadError::Count { networks: 1, weights: 0 }), "{error}");
 }
 
 #[test]
