@@ -8,8 +8,9 @@ use cratedigger_protocol::{NonMusic, Section, Tag};
 
 use crate::{
     EnsembleRule, Excerpt, Extractor, Input, InputSpec, InputSpecError, LoadError, LogMel, LogMelPlan,
-    Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, Signals, SongAccumulator,
-    SongPrediction, SongStream, argmax, golden_signal, log_softmax, non_music, of_classes, probabilities,
+    Manifest, Model, ModelEntry, Observation, SILENCE, SectionModel, SegmentFeatures, Signals,
+    SongAccumulator, SongPrediction, SongStream, argmax, golden_signal, log_softmax, non_music, of_classes,
+    probabilities,
 };
 
 /// Why a prediction failed.
@@ -351,6 +352,50 @@ impl Analyser {
         let mut rows = values.chunks_exact(width.max(1));
         let row = |excerpt| if is_audible(excerpt, rate) { rows.next().map(<[f32]>::to_vec) } else { None };
         Ok(excerpts.iter().map(row).collect())
+    }
+
+    /// Number of values of [`SegmentFeatures`]; `None` if no network has an embedding.
+    pub fn features_width(&self) -> Option<usize> {
+        self.models().find_map(|model| model.entry().architecture.features_width())
+    }
+
+    /// The network with the embedding and the features.
+    pub fn ear(&self) -> Option<&Model> {
+        self.models().find(|model| model.entry().architecture.embedding_width().is_some())
+    }
+
+    /// The features of some segments of a song, by the first network that has an embedding; `None` for a
+    /// silent segment. Segments are as for [`Analyser::predict`].
+    ///
+    /// # Errors
+    /// As [`Analyser::embedding`].
+    pub async fn features(
+        &mut self,
+        signals: &Signals,
+        segments: &[Range<usize>],
+    ) -> Result<Vec<Option<SegmentFeatures>>, AnalyseError> {
+        let has = |member: &Member| member.model.entry().architecture.features_width().is_some();
+        let Some(index) = self.members.iter().position(has) else { return Err(AnalyseError::NoEmbedding) };
+        let rate = self.sample_rate();
+        let excerpts: Vec<_> = segments.iter().map(|segment| self.excerpt(signals, segment)).collect();
+        self.check_rates(&excerpts)?;
+        let audible: Vec<&Excerpt<'_>> =
+            excerpts.iter().filter(|excerpt| is_audible(excerpt, rate)).collect();
+        if audible.is_empty() {
+            return Ok(vec![None; segments.len()]);
+        }
+        let windows = self.windows(self.members[index].extractor, &audible)?;
+        let model = &self.members[index].model;
+        let (logits, values) = model.logits_and_features(windows).await?;
+        let outputs = model.outputs();
+        let width = values.len() / audible.len().max(1);
+        let mut rows = logits.chunks_exact(outputs.max(1)).zip(values.chunks_exact(width.max(1)));
+        let mut row = || {
+            let (logits, values) = rows.next()?;
+            let kinds = non_music([log_softmax(logits).as_slice()], self.classes.len());
+            Some(SegmentFeatures { values: values.to_vec(), music: !self.rule.rejects(&kinds) })
+        };
+        Ok(excerpts.iter().map(|e| if is_audible(e, rate) { row() } else { None }).collect())
     }
 
     /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of

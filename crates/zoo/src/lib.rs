@@ -4,11 +4,13 @@
 //! defines a network's input, an [`Architecture`] builds the network, a [`Manifest`] ties both to a file
 //! of weights by hashes, and an [`Analyser`] predicts songs with all networks. [`explain()`] finds the
 //! parts of the sound that speak for a class, [`character`] measures descriptors such as tempo, and
-//! [`condition`] detects recordings on which the networks are less accurate. The crate does not depend on
+//! [`condition`] detects recordings on which the networks are less accurate. [`alike`] finds similar songs by
+//! their embeddings, and `teach` fits classes of one's own. The crate does not depend on
 //! a back end: functions take bytes and a burn `Device`, which the binary chooses.
 
 #![forbid(unsafe_code)]
 
+pub mod alike;
 mod analyser;
 pub mod character;
 pub mod condition;
@@ -16,6 +18,7 @@ mod ensemble;
 mod excerpt;
 mod explain;
 mod extractor;
+mod features;
 mod golden;
 mod input_spec;
 mod inputs;
@@ -31,6 +34,9 @@ mod sections;
 mod signals;
 mod song;
 mod stream;
+#[cfg(feature = "fit")]
+pub mod teach;
+mod wilson;
 
 pub use analyser::{AnalyseError, Analyser, Prediction, Spectra};
 pub use cratedigger_protocol::Metric;
@@ -41,6 +47,7 @@ pub use ensemble::{
 pub use excerpt::{Excerpt, Track};
 pub use explain::{ExplainError, Explanation, explain};
 pub use extractor::{Extractor, LogMelPlan, prepare};
+pub use features::{SegmentFeatures, musical, song_embedding};
 pub use golden::{GOLDEN_TOLERANCE, golden_signal};
 pub use input_spec::{InputSpec, InputSpecError, MIN_SECONDS, SILENCE};
 pub use inputs::{ColourMap, Features, Input, LogMel, Normalise, PictureInput, Sequence, Stacked};
@@ -55,6 +62,7 @@ pub use sections::{Observation, SectionModel, Sound};
 pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
 pub use stream::{ReadySegment, SongStream};
+pub use wilson::wilson;
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "fit")]
+use crate::nets::MusicnnHead;
 use crate::nets::{
     Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
     InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, MusicnnOutput, Vgg19,
@@ -126,6 +128,28 @@ impl Architecture {
         }
     }
 
+    /// Number of values of [`Model::logits_and_features`] after the logits, if the design has them. The last
+    /// [`Architecture::embedding_width`] of them are the embedding.
+    pub fn features_width(&self) -> Option<usize> {
+        match self {
+            Self::Musicnn(config) => Some(config.pooled_values() + config.embedding),
+            _ => None,
+        }
+    }
+
+    /// The design with a head on all features, as [`Network::with_new_head`] makes it.
+    #[cfg(feature = "fit")]
+    pub(crate) fn with_new_head(&self) -> Self {
+        match self {
+            Self::Musicnn(config) => Self::Musicnn(MusicnnConfig {
+                head: MusicnnHead::PooledAndEmbedding,
+                dropout: 0.0,
+                ..config.clone()
+            }),
+            other => other.clone(),
+        }
+    }
+
     /// Number of values of the embedding, if the design has one.
     pub fn embedding_width(&self) -> Option<usize> {
         match self {
@@ -165,6 +189,18 @@ impl Network {
         match self {
             Self::Musicnn(network) => network.with_head(fitted).map(Self::Musicnn),
             _ => Err("only musicnn has a head that can be fitted separately".into()),
+        }
+    }
+
+    /// The same body with a new head on its features ([`Model::logits_and_features`]).
+    ///
+    /// # Errors
+    /// The design has no features, or another number of them.
+    #[cfg(feature = "fit")]
+    pub fn with_new_head(self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
+        match self {
+            Self::Musicnn(network) => network.with_new_head(fitted).map(Self::Musicnn),
+            _ => Err("only musicnn has features for a new head".into()),
         }
     }
 
@@ -381,6 +417,28 @@ impl Model {
             return Err(AnalyseError::NoEmbedding);
         };
         self.read(windows, width, |_, parts| network.embedding(parts)).await
+    }
+
+    /// For consecutive windows, the logits, and the values that a new head can be fitted on: pooled values,
+    /// then the embedding. `windows · outputs` and `windows · width` values, with the width of
+    /// [`Architecture::features_width`]. The features do not depend on the head.
+    ///
+    /// # Errors
+    /// The network has no embedding, or the device failed.
+    pub async fn logits_and_features(&self, windows: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), AnalyseError> {
+        let (Network::Musicnn(network), Some(width)) =
+            (&self.network, self.entry.architecture.features_width())
+        else {
+            return Err(AnalyseError::NoEmbedding);
+        };
+        let both = |_: &Network, parts: &[Tensor<4>]| {
+            let (logits, features) = network.logits_and_features(parts);
+            Tensor::cat(vec![logits, features], 1)
+        };
+        let values = self.read(windows, self.outputs + width, both).await?;
+        let rows = values.chunks_exact(self.outputs + width);
+        let (logits, features): (Vec<_>, Vec<_>) = rows.map(|row| row.split_at(self.outputs)).unzip();
+        Ok((logits.concat(), features.concat()))
     }
 
     /// Runs the network and reads `width` finite values for each window.

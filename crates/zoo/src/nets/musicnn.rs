@@ -524,6 +524,42 @@ impl Musicnn {
         Some(self.selected(pooled, embedding))
     }
 
+    /// Logits of the classes, and the pooled values followed by the embedding, from one pass. The values do
+    /// not depend on the head.
+    ///
+    /// # Shapes
+    /// One part of `[batch, 1, bands, frames]` → `[batch, classes]`, `[batch, pooled + embedding]`
+    ///
+    /// # Panics
+    /// No part.
+    pub fn logits_and_features(&self, parts: &[Tensor<4>]) -> (Tensor<2>, Tensor<2>) {
+        let pooled = self.pooled(parts);
+        let embedding = self.embedding_of(pooled.clone());
+        let logits = match (&self.head, &self.tags) {
+            (None, Some(tags)) => tags.forward(embedding.clone()),
+            _ => self.classes_of(pooled.clone(), embedding.clone()),
+        };
+        (logits, Tensor::cat(vec![pooled, embedding], 1))
+    }
+
+    /// The same body with a new head on the pooled values and the embedding, with one output for each bias of
+    /// the fit. The network's configuration then has [`MusicnnHead::PooledAndEmbedding`].
+    ///
+    /// # Errors
+    /// The fit has another number of inputs than there are values.
+    #[cfg(feature = "fit")]
+    pub fn with_new_head(mut self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
+        let [pooled, embedding] = self.dense.weight.dims();
+        let device = self.dense.weight.device();
+        self.head = Some(Head {
+            norm: BatchNormConfig::new(pooled + embedding).with_epsilon(EPSILON).init(&device),
+            dropout: DropoutConfig::new(0.0).init(),
+            linear: linear(pooled + embedding, fitted.biases.len(), Start::Glorot, &device),
+        });
+        (self.on_pooled, self.on_embedding) = (true, true);
+        self.with_head(fitted)
+    }
+
     /// Replaces the head by a fitted one. The standardisation becomes the head's batch normalisation instead
     /// of part of the linear weights, so that the weights keep a small range in half precision.
     ///
