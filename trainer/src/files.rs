@@ -1,10 +1,12 @@
-//! Reading and writing files: JSON with the file's name in errors, and atomic writes.
+//! Reading and writing files: JSON with the file's name in errors, atomic writes, hashes.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 /// Reads a JSON file.
 ///
@@ -23,6 +25,21 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_extension("part");
     write(&temporary, bytes)?;
     fs::rename(&temporary, path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// SHA-256 of a file, in hexadecimal, in constant memory.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash, mut block) = (fs::File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            size => hash.update(&block[..size]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Writes a file.

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use anyhow::{Result, ensure};
+pub use cratedigger_zoo::wilson;
 use cratedigger_zoo::{argmax, probabilities};
 use serde::{Deserialize, Serialize};
 
@@ -166,19 +167,6 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, ratio(squares, n - 1.0).sqrt())
 }
 
-/// The 95 % Wilson score interval of the fraction `correct / n`.
-pub fn wilson(correct: usize, n: usize) -> [f64; 2] {
-    if n == 0 {
-        return [0.0, 1.0];
-    }
-    let (n, z) = (n as f64, 1.959_963_985);
-    let p = correct as f64 / n;
-    let centre = p + z * z / (2.0 * n);
-    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
-}
-
 /// A quotient, 0 if the divisor is 0.
 fn ratio(part: f64, of: f64) -> f64 {
     if of > 0.0 { part / of } else { 0.0 }
@@ -306,18 +294,5 @@ impl Average {
             ratio(classes.iter().map(|class| weight(class) * figure(class)).sum(), total)
         };
         Self { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    /// Reference: R's prop.test(81, 263, correct = FALSE).
-    #[test]
-    fn the_interval_is_wilsons() {
-        let [low, high] = wilson(81, 263);
-        assert!((low - 0.255_3).abs() < 5e-5 && (high - 0.366_2).abs() < 5e-5, "{low} {high}");
-        assert_eq!(wilson(0, 0), [0.0, 1.0]);
     }
 }

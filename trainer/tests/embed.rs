@@ -18,6 +18,7 @@ type Row = (String, String, f64, f64, Vec<f32>);
 
 fn embed(paths: &[&Path], out: &Path) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cratedigger"));
+    command.env("XDG_CACHE_HOME", out.with_file_name("cache"));
     let output = command.arg("embed").args(paths).arg("--out").arg(out).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
@@ -38,7 +39,18 @@ fn expected(path: &Path) -> Vec<Row> {
             Some((name.clone(), "segment".into(), start, end - start, values?))
         })
         .collect();
-    let mean = (0..rows[0].4.len()).map(|i| rows.iter().map(|row| row.4[i]).sum::<f32>() / rows.len() as f32);
+    // The song is the mean of its music, or of everything if nothing is music.
+    let predictions = pollster::block_on(analyser.predict(&signals, &segments)).unwrap();
+    let is_music = predictions.iter().flatten().map(|p| !analyser.non_music(&p.non_music).unwrap().rejected);
+    let is_music: Vec<bool> = is_music.collect();
+    let music: Vec<&Row> = rows
+        .iter()
+        .zip(&is_music)
+        .filter(|(_, m)| **m || !is_music.contains(&true))
+        .map(|(row, _)| row)
+        .collect();
+    let mean =
+        (0..rows[0].4.len()).map(|i| music.iter().map(|row| row.4[i]).sum::<f32>() / music.len() as f32);
     [vec![(name.clone(), "song".into(), 0.0, seconds, mean.collect())], rows].concat()
 }
 

@@ -1,16 +1,19 @@
 //! `cratedigger embed`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
+use cratedigger_zoo::Analyser;
 
 use super::cancelled_by_ctrl_c;
 use super::parallel::{answers, files_at_once};
+use crate::data::examples::default_cache;
 use crate::eval::ModelBundle;
 use crate::eval::classify::{audio_files, built_in};
 use crate::eval::embed::{Table, embed};
+use crate::eval::song_features::Cache;
 use crate::format::causes;
 use crate::progress::{note, progress_bar};
 
@@ -47,13 +50,15 @@ impl Command {
             note(&unread);
         }
         let mut table = Table::create(&self.out, width)?;
+        let cache = default_cache().map(|folder| Cache::of(&bundle, &folder)).transpose()?;
+        let act = |analyser: &mut Analyser, path: &Path| embed(analyser, path, cache.as_ref());
         let bar = progress_bar(files.len() as u64, "computing embeddings");
         let (mut failures, mut done) = (0, 0);
         for some in files.chunks(files_at_once()) {
             if cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            for (path, answer) in some.iter().zip(answers(&bundle, some, &bar, embed)) {
+            for (path, answer) in some.iter().zip(answers(&bundle, some, &bar, act)) {
                 done += 1;
                 match answer {
                     Ok(rows) => table.add(&rows)?,

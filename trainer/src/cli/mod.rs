@@ -1,5 +1,6 @@
 //! The command line: arguments and output to the terminal.
 
+mod alike;
 mod classify;
 mod combine;
 mod compare;
@@ -16,6 +17,8 @@ mod runs;
 mod sections;
 mod split;
 mod table;
+mod tag;
+mod teach;
 mod train;
 
 use std::path::Path;
@@ -69,6 +72,12 @@ enum Command {
     Classify(classify::Command),
     /// Write a table of embeddings of audio files: one row for each song and each of its segments
     Embed(embed::Command),
+    /// Teach classes of your own from a few songs of each, as networks for `classify --model`
+    Teach(teach::Command),
+    /// Find the songs that sound most like one, and write a playlist
+    Alike(alike::Command),
+    /// Plan genres and other tags for audio files, write them, and restore the old files
+    Tag(tag::Command),
 }
 
 /// Runs a command. The exit code is 1 if a command finished with failures, for example a file that could not
@@ -82,6 +91,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Features(command) => return command.run(),
         Command::Classify(command) => return command.run(),
         Command::Embed(command) => return command.run(),
+        Command::Teach(command) => return command.run(),
+        Command::Tag(command) => return command.run(),
         Command::Split(command) => command.run()?,
         Command::Train(command) => command.run()?,
         Command::Crossval(command) => command.run()?,
@@ -92,6 +103,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Combine(command) => command.run()?,
         Command::Sections(command) => command.run()?,
         Command::Import(command) => command.run()?,
+        Command::Alike(command) => command.run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ pub mod preprocess;
 pub mod small_classes;
 mod spectrogram;
 pub mod split;
+pub mod tags;
 pub mod walk;
 
 use std::path::Path;

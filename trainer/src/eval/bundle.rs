@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use burn::module::{Module as _, ModuleMapper, Param};
-use burn::tensor::{FloatDType, Tensor};
-use cratedigger_zoo::nets::parameter_count;
+use burn::module::Module as _;
+use cratedigger_zoo::nets::{HalfPrecision, parameter_count};
 use cratedigger_zoo::{
     Analyser, EnsembleRule, Extractor, Golden, Manifest, Model, ModelEntry, Network, Preparation, Training,
     golden_signal, sha256_hex,
@@ -176,15 +175,5 @@ impl ModelBundle {
     /// The weights do not match the manifest.
     pub fn analyser(&self) -> Result<Analyser> {
         Ok(Analyser::load(&self.manifest, self.weights.clone(), &cpu())?)
-    }
-}
-
-/// Casts matrices and kernels to half precision. Vectors keep single precision: they are small, and the
-/// variances of batch normalisation would underflow.
-struct HalfPrecision;
-
-impl ModuleMapper for HalfPrecision {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if D > 1 { param.map(|tensor| tensor.cast(FloatDType::F16)) } else { param }
     }
 }

@@ -270,20 +270,23 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
 /// # Errors
 /// The program was built from a damaged `models/` folder.
 pub fn built_in() -> Result<ModelBundle> {
+    let mut manifest = Manifest::parse(built_in_file("manifest.json")?)?;
+    if let Some(full) = &manifest.full {
+        manifest = Manifest::parse(built_in_file(full)?)?;
+    }
+    let weights =
+        manifest.models.iter().map(|m| Ok(built_in_file(&m.weights)?.to_vec())).collect::<Result<_>>()?;
+    Ok(ModelBundle { manifest, weights })
+}
+
+/// A file of `models/`, which is compiled into the program.
+///
+/// # Errors
+/// There is no such file.
+pub(super) fn built_in_file(name: &str) -> Result<&'static [u8]> {
     // build.rs sets the variable.
     static MODELS: include_dir::Dir<'_> = include_dir::include_dir!("$CRATEDIGGER_MODELS");
-    let file = |name: &str| {
-        MODELS
-            .get_file(name)
-            .map(include_dir::File::contents)
-            .with_context(|| format!("{name} is not built in"))
-    };
-    let mut manifest = Manifest::parse(file("manifest.json")?)?;
-    if let Some(full) = &manifest.full {
-        manifest = Manifest::parse(file(full)?)?;
-    }
-    let weights = manifest.models.iter().map(|m| Ok(file(&m.weights)?.to_vec())).collect::<Result<_>>()?;
-    Ok(ModelBundle { manifest, weights })
+    MODELS.get_file(name).map(include_dir::File::contents).with_context(|| format!("{name} is not built in"))
 }
 
 /// The given files, pipes or `-`, and the audio files in the given folders sorted by name; and the number of

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{Analyser, MIN_SECONDS};
+use cratedigger_zoo::{Analyser, song_embedding};
 use npyz::WriterBuilder as _;
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType};
@@ -14,10 +14,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
-use crate::data::signals;
-
-/// Segments per batch, which bounds the memory for a long file.
-const BATCH: usize = 16;
+use super::song_features::{Cache, song_features};
 
 /// One row of a table: the embedding of a song, or of one of its segments.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,14 +38,13 @@ impl Embedding {
 }
 
 /// Embeddings of a file: of the song, then of each segment that is not silent. That of the song is the mean
-/// over these segments.
+/// over its segments of music ([`song_embedding`]).
 ///
 /// # Errors
 /// No network has an embedding; the file cannot be decoded, is too short or silent; or a network fails.
-pub fn embed(analyser: &mut Analyser, path: &Path) -> Result<Vec<Embedding>> {
-    let rate = analyser.sample_rate();
-    let (signals, seconds) = signals(path, analyser.sample_rates())?;
-    ensure!(seconds >= MIN_SECONDS, "it is {seconds:.2} s long; the minimum is {MIN_SECONDS} s");
+pub fn embed(analyser: &mut Analyser, path: &Path, cache: Option<&Cache>) -> Result<Vec<Embedding>> {
+    let width = analyser.embedding_width().context("no network of this model has an embedding")?;
+    let song = song_features(analyser, path, cache)?;
     let row = |song, start, duration, values| Embedding {
         path: path.display().to_string(),
         song,
@@ -56,21 +52,12 @@ pub fn embed(analyser: &mut Analyser, path: &Path) -> Result<Vec<Embedding>> {
         duration,
         values,
     };
-    let mut rows = Vec::new();
-    let mut mean: Vec<f32> = Vec::new();
-    for batch in analyser.segments(signals.at(rate).len()).chunks(BATCH) {
-        let answers = pollster::block_on(analyser.embedding(&signals, batch))?;
-        for (segment, values) in batch.iter().zip(answers) {
-            let Some(values) = values else { continue };
-            mean.resize(values.len(), 0.0);
-            mean.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
-            let [start, end] = [segment.start, segment.end].map(|sample| sample as f64 / f64::from(rate));
-            rows.push(row(false, start, end - start, values));
-        }
+    let mean = song_embedding(&song.segments, width).context("the file is silent")?;
+    let mut rows = vec![row(true, 0.0, song.seconds, mean)];
+    for ([start, duration], segment) in song.times.iter().zip(song.segments) {
+        let embedding = segment.values.len().checked_sub(width).and_then(|from| segment.values.get(from..));
+        rows.push(row(false, *start, *duration, embedding.unwrap_or_default().to_vec()));
     }
-    ensure!(!rows.is_empty(), "the file is silent");
-    mean.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
-    rows.insert(0, row(true, 0.0, seconds, mean));
     Ok(rows)
 }
 

@@ -1,9 +1,11 @@
 //! Evaluation: networks and their weights as bundles, metrics on a split, ensembles, export, import of
 //! published networks.
 
+pub mod alike;
 mod bundle;
 pub mod calibrate;
 pub mod classify;
+pub mod collection;
 pub mod combine;
 pub mod crossval;
 pub mod embed;
@@ -14,7 +16,10 @@ pub mod pool;
 pub mod published;
 pub mod rejection;
 pub mod sections;
+pub mod song_features;
 mod stacking;
+pub mod tagging;
+pub mod teach;
 pub mod web_page;
 
 pub use bundle::{ModelBundle, Precision};

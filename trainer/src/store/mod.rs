@@ -213,6 +213,8 @@ pub fn knows(training: &Training, clip: &Clip) -> Result<bool> {
     let of_its_part = match Protocol::of_name(&training.protocol) {
         // Published weights, trained on other data.
         _ if training.protocol == IMPORTED => false,
+        // Songs of the user's own, which are listed.
+        _ if training.protocol == cratedigger_zoo::teach::PROTOCOL => false,
         Some(Protocol::FaultFiltered) => matches!(clip.part, Some(Part::Train | Part::Valid)),
         Some(_) => false,
         None => bail!("unknown protocol {:?}", training.protocol),
