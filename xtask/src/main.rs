@@ -1,4 +1,4 @@
-//! `cargo xtask`: set up, build, serve, test and benchmark the project.
+//! `cargo xtask`: set up, build, serve, test, benchmark and release the project.
 //!
 //! This is a Rust program instead of shell scripts, so that it runs on every system that builds the project.
 
@@ -10,6 +10,7 @@ mod bench_web;
 mod browser;
 mod build;
 mod package;
+mod release;
 mod setup;
 mod shell;
 mod test;
@@ -24,7 +25,7 @@ use xtask::site::Site;
 use crate::setup::Tool;
 use crate::shell::Shell;
 
-/// Set up, build, serve, test and benchmark Cratedigger
+/// Set up, build, serve, test, benchmark and release Cratedigger
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -34,9 +35,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and the browsers for the tests
+    /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and what the tests need
     Setup {
-        /// Do not install Chromium, Firefox, WebKitGTK and ffmpeg, which only the tests need
+        /// Do not install Chromium, Firefox, WebKitGTK, ffmpeg and cargo-deny, which only the tests need
         #[arg(long)]
         no_browser: bool,
     },
@@ -81,6 +82,16 @@ enum Command {
         /// Folder with the networks to ship, written by `cratedigger export` [default: models]
         #[arg(long, value_name = "FOLDER")]
         models: Option<PathBuf>,
+    },
+    /// Check versions and changelog, and gather all files of a release in target/release-files/
+    Release {
+        /// Publish nothing. There is no other mode: a person uploads the files and publishes the crates
+        #[arg(long, required = true)]
+        dry_run: bool,
+        /// Take the site, the npm package and the program as they were built last, and do not compile the crates
+        /// from their packages
+        #[arg(long)]
+        built: bool,
     },
     /// Take screenshots of every view of the built site, in target/screenshots/
     Screenshots,
@@ -145,10 +156,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let shell = Shell::new()?;
     match arguments.command {
         Command::Setup { no_browser } => {
-            let browsers: &[Tool] = if no_browser { &[] } else { &[Tool::Browser, Tool::Engines] };
+            let tests: &[Tool] = if no_browser { &[] } else { &Tool::TEST };
             setup::ensure(
                 &shell,
-                Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(browsers.iter().copied()),
+                Tool::BUILD.into_iter().chain([Tool::Lints, Tool::WasmOpt]).chain(tests.iter().copied()),
             )?;
             println!("All tools are installed.");
         }
@@ -186,6 +197,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             package::package(&shell, !fast)?;
             package::print_sizes(&shell)?;
         }
+        Command::Release { dry_run: _, built } => release::dry_run(&shell, built)?,
         Command::Screenshots => browser::screenshots(&shell)?,
         Command::Bench { what: Bench::Features } => bench::features(&shell)?,
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,

@@ -12,6 +12,9 @@ const TRUNK: &str = "0.21.14";
 /// The npm package with wasm-opt. Versions in distributions are older and lack WebAssembly features that Rust
 /// uses.
 const BINARYEN: &str = "132.0.0";
+const DENY: &str = "0.20.2";
+const ABOUT: &str = "0.9.3";
+const CYCLONEDX: &str = "0.5.9";
 /// The packages of Debian with the other browsers, the screen and clipboard that they need, and the encoder of
 /// the tests' songs.
 const ENGINES: [&str; 9] = [
@@ -42,6 +45,12 @@ pub enum Tool {
     WasmBindgen,
     /// Reduces the size of WebAssembly modules.
     WasmOpt,
+    /// Checks the licences, versions and sources of dependencies.
+    Deny,
+    /// Gathers the licences of dependencies. Only for a release.
+    About,
+    /// Lists the components of a package. Only for a release.
+    Cyclonedx,
     /// Chromium and its driver.
     Browser,
     /// Firefox, WebKitGTK and ffmpeg. The tests that need them are skipped without them.
@@ -51,6 +60,10 @@ pub enum Tool {
 impl Tool {
     /// The tools that build the site.
     pub const BUILD: [Self; 3] = [Self::Target, Self::Trunk, Self::WasmBindgen];
+    /// The tools that only the tests need.
+    pub const TEST: [Self; 3] = [Self::Browser, Self::Engines, Self::Deny];
+    /// The tools that describe a release. Building it also needs [`Tool::BUILD`] and wasm-opt.
+    pub const RELEASE: [Self; 2] = [Self::About, Self::Cyclonedx];
 }
 
 /// Installs those of `tools` that are missing, and downloads the sources of all dependencies, because trunk
@@ -74,6 +87,15 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
                 cargo_install(shell, "wasm-bindgen-cli", "wasm-bindgen", version, &features, "1")?;
             }
             Tool::WasmOpt => wasm_opt(shell)?,
+            Tool::Deny => cargo_install(shell, "cargo-deny", "cargo-deny", DENY, &["--locked"], "0")?,
+            Tool::About => {
+                let features = ["--locked", "--features", "cli"];
+                cargo_install(shell, "cargo-about", "cargo-about", ABOUT, &features, "1")?;
+            }
+            Tool::Cyclonedx => {
+                let program = "cargo-cyclonedx";
+                cargo_install(shell, program, program, CYCLONEDX, &["--locked"], "1")?;
+            }
             Tool::Browser => browser(shell)?,
             Tool::Engines => engines(shell),
         }
@@ -138,7 +160,10 @@ fn cargo_install(
     more: &[&str],
     level: &str,
 ) -> Result<()> {
-    let found = shell.output(program, &["--version"]);
+    // A subcommand of cargo expects its own name first.
+    let version_of = program.strip_prefix("cargo-").filter(|name| *name == "cyclonedx");
+    let arguments: Vec<&str> = version_of.into_iter().chain(["--version"]).collect();
+    let found = shell.output(program, &arguments);
     if found.is_some_and(|words| words.split_whitespace().any(|word| word == version)) {
         return Ok(());
     }

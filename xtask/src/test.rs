@@ -31,6 +31,18 @@ const BROWSER: [&str; 10] = [
 ];
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
+/// The rules are in deny.toml, which also says why security advisories are not among the checks.
+const DEPENDENCIES: [&str; 8] = [
+    "--offline",
+    "--workspace",
+    "--all-features",
+    "check",
+    "--hide-inclusion-graph",
+    "bans",
+    "licenses",
+    "sources",
+];
+
 /// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
@@ -126,7 +138,7 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         let more: &[Tool] = if quick {
             &[]
         } else {
-            &[Tool::Target, Tool::Browser, Tool::Engines, Tool::Trunk, Tool::WasmBindgen]
+            &[Tool::Target, Tool::Browser, Tool::Engines, Tool::Trunk, Tool::WasmBindgen, Tool::Deny]
         };
         setup::ensure(shell, [Tool::Lints].iter().chain(more).copied())?;
         Ok(Count::default())
@@ -140,6 +152,12 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     report.check("clippy, native", &[&["clippy"], &NATIVE, &["--all-targets"], &DENY]);
     if !quick {
         report.check("clippy, wasm", &[&["clippy"], &BROWSER, &WASM, &DENY]);
+    }
+    if !quick {
+        report.stage("dependencies", |shell| {
+            shell::run(&mut shell.line("cargo-deny", DEPENDENCIES))?;
+            Ok(Count::default())
+        });
     }
     report.stage("rustdoc", |shell| {
         let doc = |line: &[&[&str]]| {

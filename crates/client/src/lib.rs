@@ -59,3 +59,8 @@ pub use trouble::{Reason, SongNotice, Trouble};
 pub use update::{
     ExplanationUpdate, FullSet, Interval, Prediction, SongId, SongUpdate, Status, Tiles, Update,
 };
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

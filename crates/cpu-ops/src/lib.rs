@@ -21,3 +21,8 @@ pub mod training;
 mod vector;
 
 pub use conv::{Epilogue, Error, Kernel, Window, conv_columns, conv_max_over_bands};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -69,3 +69,8 @@ pub use mono::MonoReader;
 pub use names::{EXTENSIONS, SYSTEM_FOLDERS, is_clutter, is_sound_name, unread_format};
 pub use note::{Note, Notes};
 pub use source::ReadSeek;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

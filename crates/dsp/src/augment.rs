@@ -27,6 +27,14 @@ pub const MAX_STRETCH: f64 = 8.0;
 pub const MAX_SEMITONES: f64 = 36.0;
 
 /// A random number generator that depends only on its seed: ChaCha with 8 rounds.
+///
+/// ```
+/// use cratedigger_dsp::augment::generator;
+/// use rand::Rng;
+///
+/// assert_eq!(generator(7).next_u64(), generator(7).next_u64());
+/// assert_ne!(generator(7).next_u64(), generator(8).next_u64());
+/// ```
 pub fn generator(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
@@ -51,6 +59,15 @@ fn check_signal(signal: &[f32]) -> Result<(), DspError> {
 /// Changes the level of a recording in place: multiplies every sample by 10^(db / 20), without
 /// clipping.
 ///
+/// ```
+/// use cratedigger_dsp::augment::gain;
+///
+/// let mut signal = [0.5, -0.25];
+/// gain(&mut signal, 20.0)?; // times 10
+/// assert_eq!(signal, [5.0, -2.5]);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// A gain that is NaN or beyond ±[`MAX_DB`], or a sample that is NaN or infinite.
 pub fn gain(signal: &mut [f32], db: f32) -> Result<(), DspError> {
@@ -63,6 +80,17 @@ pub fn gain(signal: &mut [f32], db: f32) -> Result<(), DspError> {
 
 /// Adds white Gaussian noise in place, `snr_db` dB below the mean power of the signal:
 /// snr_db = 10 · log₁₀(Σ signal² / Σ noise²) in expectation. Silence stays silent.
+///
+/// ```
+/// use cratedigger_dsp::augment::{add_noise, generator};
+///
+/// let mut signal = vec![0.5_f32; 22_050];
+/// add_noise(&mut signal, 20.0, &mut generator(1))?;
+/// let noise = signal.iter().map(|s| (s - 0.5).powi(2)).sum::<f32>() / signal.len() as f32;
+/// let snr_db = 10.0 * (0.25 / noise).log10();
+/// assert!((snr_db - 20.0).abs() < 0.2);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// A ratio that is NaN or beyond ±[`MAX_DB`], or a sample that is NaN or infinite.
@@ -94,6 +122,17 @@ pub enum Vacancy {
 
 /// Shifts a recording in time, in place: later by `samples` samples, or earlier if negative. The length
 /// does not change.
+///
+/// ```
+/// use cratedigger_dsp::augment::{Vacancy, time_shift};
+///
+/// let mut signal = [1.0, 2.0, 3.0];
+/// time_shift(&mut signal, 1, Vacancy::Wrap)?;
+/// assert_eq!(signal, [3.0, 1.0, 2.0]);
+/// time_shift(&mut signal, -1, Vacancy::Zeros)?;
+/// assert_eq!(signal, [1.0, 2.0, 0.0]);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// A sample that is NaN or infinite.
@@ -128,6 +167,17 @@ pub fn time_shift(signal: &mut [f32], samples: isize, vacancy: Vacancy) -> Resul
 /// frames of the input, and its phases advance as between these two. Source:
 /// `librosa.phase_vocoder`, after D. P. W. Ellis, "A phase vocoder in Matlab" (2002). Frames
 /// have 2048 samples, 512 apart.
+///
+/// ```
+/// use cratedigger_dsp::augment::time_stretch;
+///
+/// let tone: Vec<f32> = (0..22_050).map(|i| (0.1254 * i as f32).sin()).collect(); // 440 Hz
+/// let fast = time_stretch(&tone, 2.0)?;
+/// assert_eq!(fast.len(), 11_025);
+/// let crossings = fast.windows(2).filter(|pair| (pair[0] < 0.0) != (pair[1] < 0.0)).count();
+/// assert!(crossings.abs_diff(440) < 10); // still 440 Hz, for half a second
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// No samples, a sample that is NaN or infinite, or a rate outside
@@ -239,6 +289,17 @@ impl<'a> Columns<'a> {
 /// nearest convergent of the ratio's continued fraction with terms up to 4096, which deviates by less
 /// than half a cent (hundredth of a semitone).
 ///
+/// ```
+/// use cratedigger_dsp::augment::pitch_shift;
+///
+/// let tone: Vec<f32> = (0..22_050).map(|i| (0.1254 * i as f32).sin()).collect(); // 440 Hz
+/// let octave = pitch_shift(&tone, 12.0)?;
+/// assert_eq!(octave.len(), tone.len());
+/// let crossings = octave.windows(2).filter(|pair| (pair[0] < 0.0) != (pair[1] < 0.0)).count();
+/// assert!(crossings.abs_diff(2 * 880) < 20); // 880 Hz
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// No samples, a sample that is NaN or infinite, or a shift that is NaN or beyond
 /// ±[`MAX_SEMITONES`].
@@ -340,6 +401,19 @@ impl SpecAugment {
     /// to its largest number (at most the size of the spectrogram), its position uniform among those
     /// where it fits.
     ///
+    /// ```
+    /// use cratedigger_dsp::Spectrogram;
+    /// use cratedigger_dsp::augment::{Fill, SpecAugment, generator};
+    ///
+    /// let mut spectrogram = Spectrogram { bands: 64, frames: 100, data: vec![1.0; 6400] };
+    /// let policy = SpecAugment { max_bands: 8, max_frames: 10, fill: Fill::Value(0.0), ..SpecAugment::default() };
+    /// let masks = policy.apply(&mut spectrogram, &mut generator(1))?;
+    /// for band in masks.bands.into_iter().flatten() {
+    ///     assert!(spectrogram.data[band * 100..(band + 1) * 100].iter().all(|value| *value == 0.0));
+    /// }
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// An empty spectrogram, data that do not fit its shape, a value or fill that is NaN or infinite, or
     /// more than [`MAX_MASKS`] masks of a kind.
@@ -353,6 +427,18 @@ impl SpecAugment {
     }
 
     /// [`SpecAugment::apply`] on the values of a spectrogram of `bands` rows of `frames` values.
+    ///
+    /// ```
+    /// use cratedigger_dsp::augment::{Fill, SpecAugment, generator};
+    ///
+    /// let mut data = vec![1.0; 64 * 100];
+    /// let policy = SpecAugment { max_bands: 8, max_frames: 10, fill: Fill::Value(0.0), ..SpecAugment::default() };
+    /// let masks = policy.apply_to(&mut data, 64, 100, &mut generator(1))?;
+    /// for frame in masks.frames.into_iter().flatten() {
+    ///     assert!(data.iter().skip(frame).step_by(100).all(|value| *value == 0.0));
+    /// }
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`SpecAugment::apply`].
@@ -410,6 +496,13 @@ impl SpecAugment {
 /// λ·first + (1 − λ)·second for each value of recordings, spectrograms or labels (one probability for
 /// each class).
 ///
+/// ```
+/// use cratedigger_dsp::augment::mix;
+///
+/// assert_eq!(mix(&[1.0, 0.0], &[0.0, 1.0], 0.75)?, [0.75, 0.25]);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// Inputs of different lengths, a value that is NaN or infinite, or a λ outside 0…1.
 pub fn mix(first: &[f32], second: &[f32], lambda: f32) -> Result<Vec<f32>, DspError> {
@@ -425,6 +518,14 @@ pub fn mix(first: &[f32], second: &[f32], lambda: f32) -> Result<Vec<f32>, DspEr
 /// Mixes two inputs with a λ drawn from Beta(α, α). Returns the mixture and λ, which [`mix`] needs to
 /// mix the labels in the same way. Source: Zhang et al., "mixup:
 /// Beyond Empirical Risk Minimization" (2018), where α is 0.1…0.4.
+///
+/// ```
+/// use cratedigger_dsp::augment::{generator, mixup};
+///
+/// let (mixture, lambda) = mixup(&[1.0, 0.0], &[0.0, 1.0], 0.2, &mut generator(1))?;
+/// assert_eq!(mixture, [lambda, 1.0 - lambda]);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// An α outside 0.01…100; otherwise as [`mix`].

@@ -13,6 +13,14 @@ pub struct Dct {
 impl Dct {
     /// Plans the first `n_mfcc` coefficients of `n_mels` values.
     ///
+    /// ```
+    /// use cratedigger_dsp::Dct;
+    ///
+    /// assert_eq!(Dct::new(128, 20)?.coefficients(), 20);
+    /// assert!(Dct::new(20, 128).is_err());
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// No coefficients, or more than there are values.
     pub fn new(n_mels: usize, n_mfcc: usize) -> Result<Self, DspError> {
@@ -36,11 +44,29 @@ impl Dct {
     }
 
     /// Number of coefficients.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Dct;
+    ///
+    /// assert_eq!(Dct::new(40, 13)?.coefficients(), 13);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn coefficients(&self) -> usize {
         self.rows.len() / self.n_mels
     }
 
     /// Transforms one frame.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Dct;
+    ///
+    /// let dct = Dct::new(4, 2)?;
+    /// let mut coefficients = [0.0; 2];
+    /// dct.apply(&[3.0; 4], &mut coefficients)?;
+    /// // A constant has only the first coefficient: its value times the root of the number of values.
+    /// assert!((coefficients[0] - 6.0).abs() < 1e-6 && coefficients[1].abs() < 1e-6);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A buffer of the wrong length.
@@ -57,6 +83,15 @@ impl Dct {
 /// The local slope (order 1) or curvature (order 2) of every row, from a line or a parabola fitted to
 /// `width` frames: `librosa.feature.delta(data, width=…, order=…)`, a Savitzky–Golay filter. Frames
 /// near the ends use the first or the last complete window.
+///
+/// ```
+/// use cratedigger_dsp::{Spectrogram, delta};
+///
+/// let ramp = Spectrogram { bands: 1, frames: 20, data: (0..20).map(|i| 2.0 * i as f32).collect() };
+/// let slope = delta(&ramp, 9, 1)?;
+/// assert!(slope.data.iter().all(|value| (value - 2.0).abs() < 1e-5));
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// A `width` that is even, below 3 or longer than there are frames; an order other than 1 or 2.

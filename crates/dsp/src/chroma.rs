@@ -38,6 +38,14 @@ pub struct ChromaBank {
 impl ChromaBank {
     /// Filters for a spectrum of `1 + n_fft / 2` bins and a tuning in semitones above 440 Hz.
     ///
+    /// ```
+    /// use cratedigger_dsp::ChromaBank;
+    ///
+    /// let bank = ChromaBank::new(22_050.0, 2048, 0.0)?;
+    /// assert_eq!(bank.bins(), 1025);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// An `n_fft` that [`crate::Stft`] refuses, a sample rate that is not positive, or a tuning
     /// that is not finite.
@@ -87,11 +95,28 @@ impl ChromaBank {
     }
 
     /// Number of bins of the spectra that the filters expect.
+    ///
+    /// ```
+    /// use cratedigger_dsp::ChromaBank;
+    ///
+    /// assert_eq!(ChromaBank::new(22_050.0, 4096, 0.0)?.bins(), 2049);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bins(&self) -> usize {
         self.bins
     }
 
     /// The weight of a bin for a pitch class; 0 outside.
+    ///
+    /// ```
+    /// use cratedigger_dsp::ChromaBank;
+    ///
+    /// let bank = ChromaBank::new(22_050.0, 2048, 0.0)?;
+    /// // Bin 41 is at 441 Hz, an A: class 9, counted from C.
+    /// assert!(bank.weight(9, 41) > 10.0 * bank.weight(0, 41));
+    /// assert_eq!(bank.weight(12, 41), 0.0);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn weight(&self, class: usize, bin: usize) -> f32 {
         let weights = self.weights.get(bin / LANES).and_then(|block| block.get(class));
         weights.map_or(0.0, |weights| weights.as_array()[bin % LANES])
@@ -100,6 +125,17 @@ impl ChromaBank {
     /// Sums a power spectrum into pitch classes and divides by the largest of them
     /// (`librosa.feature.chroma_stft`). Silence stays 0. Missing bins and bins
     /// beyond the filters are ignored.
+    ///
+    /// ```
+    /// use cratedigger_dsp::ChromaBank;
+    ///
+    /// let mut power = [0.0; 1025];
+    /// power[41] = 1.0; // 441 Hz
+    /// let chroma = ChromaBank::new(22_050.0, 2048, 0.0)?.apply(&power);
+    /// assert_eq!(chroma[9], 1.0); // A
+    /// assert!(chroma[3] < 0.01); // D♯
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn apply(&self, power: &[f32]) -> [f32; CHROMA] {
         let mut sums = [f32x4::ZERO; CHROMA];
         let (blocks, rest) = power.as_chunks::<LANES>();
@@ -124,6 +160,14 @@ impl ChromaBank {
 /// major thirds, two for each (`librosa.feature.tonnetz(chroma=…)`).
 ///
 /// Source: C. Harte et al., *Detecting harmonic change in musical audio* (2006).
+///
+/// ```
+/// use cratedigger_dsp::{CHROMA, tonnetz};
+///
+/// let mut chroma = [0.0; CHROMA];
+/// chroma[0] = 1.0; // C alone lies at the angle 0 of every circle
+/// assert_eq!(tonnetz(&chroma), [0.0, 1.0, 0.0, 1.0, 0.0, 0.5]);
+/// ```
 pub fn tonnetz(chroma: &[f32; CHROMA]) -> [f32; TONNETZ] {
     /// Rotation per semitone in units of π, and radius, of each circle.
     const CIRCLES: [(f64, f64); 3] = [(7.0 / 6.0, 1.0), (3.0 / 2.0, 1.0), (2.0 / 3.0, 0.5)];
@@ -158,12 +202,30 @@ pub struct Tuning {
 
 impl Tuning {
     /// Removes all peaks.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Tuning;
+    ///
+    /// let mut tuning = Tuning::default();
+    /// tuning.add(&[0.0, 0.0, 1.0, 0.0, 0.0], 100.0); // a peak at 200 Hz
+    /// assert_ne!(tuning.estimate(), 0.0);
+    /// tuning.clear();
+    /// assert_eq!(tuning.estimate(), 0.0);
+    /// ```
     pub fn clear(&mut self) {
         self.peaks.clear();
     }
 
     /// Adds the peaks of one power spectrum whose bins are `bin_hz` apart. (librosa's `chroma_stft`
     /// passes powers to `estimate_tuning`, not magnitudes.)
+    ///
+    /// ```
+    /// use cratedigger_dsp::Tuning;
+    ///
+    /// let mut tuning = Tuning::default();
+    /// tuning.add(&[0.0, 0.0, 1.0, 0.0, 0.0], 220.0); // a peak at 440 Hz
+    /// assert_eq!(tuning.estimate(), 0.0);
+    /// ```
     pub fn add(&mut self, power: &[f32], bin_hz: f64) {
         const THRESHOLD: f32 = 0.1;
         let max = crate::largest(power);
@@ -191,6 +253,19 @@ impl Tuning {
     }
 
     /// The tuning of all peaks so far in semitones, −0.5…0.49; 0 without peaks.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{Stft, Tuning};
+    ///
+    /// let tone: Vec<f32> = (0..8192).map(|i| (0.126_83 * i as f32).sin()).collect(); // 445.1 Hz
+    /// let mut stft = Stft::new(4096)?;
+    /// let mut power = vec![0.0; stft.bins()];
+    /// stft.power(&tone, 4096, &mut power)?;
+    /// let mut tuning = Tuning::default();
+    /// tuning.add(&power, 22_050.0 / 4096.0);
+    /// assert!((tuning.estimate() - 0.2).abs() < 0.05); // 20 cents above 440 Hz
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn estimate(&mut self) -> f64 {
         const STEPS: usize = 100;
         let n = self.peaks.len();
@@ -237,6 +312,15 @@ pub struct LogFrequencyBank {
 impl LogFrequencyBank {
     /// Plans `n_bins` frequencies from `fmin` upwards.
     ///
+    /// ```
+    /// use cratedigger_dsp::LogFrequencyBank;
+    ///
+    /// // Seven octaves of semitones from A0.
+    /// let bank = LogFrequencyBank::new(22_050.0, 2048, 27.5, 12, 84)?;
+    /// assert_eq!(bank.bands(), 84);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// No bins, an `n_fft` that [`crate::Stft`] refuses, or frequencies that do not lie within
     /// 0 < f ≤ sample rate / 2.
@@ -276,11 +360,28 @@ impl LogFrequencyBank {
     }
 
     /// Number of frequencies.
+    ///
+    /// ```
+    /// use cratedigger_dsp::LogFrequencyBank;
+    ///
+    /// assert_eq!(LogFrequencyBank::new(22_050.0, 2048, 55.0, 24, 48)?.bands(), 48);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bands(&self) -> usize {
         self.places.len()
     }
 
     /// Interpolates a power spectrum of `1 + n_fft / 2` bins.
+    ///
+    /// ```
+    /// use cratedigger_dsp::LogFrequencyBank;
+    ///
+    /// let bank = LogFrequencyBank::new(8000.0, 8, 1000.0, 2, 3)?; // bins are 1 kHz apart
+    /// let mut out = [0.0; 3];
+    /// bank.apply(&[0.0, 1.0, 2.0, 3.0, 4.0], &mut out)?; // 1 per kHz
+    /// assert!((out[0] - 1.0).abs() < 1e-6 && (out[1] - 2_f32.sqrt()).abs() < 1e-6 && (out[2] - 2.0).abs() < 1e-6);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A buffer of the wrong length.

@@ -21,6 +21,15 @@ fn refuse<T>(name: &'static str, value: f64, reason: &'static str) -> Result<T, 
 
 /// Amplifies a recording by `db` and clips it at full scale, in place.
 ///
+/// ```
+/// use cratedigger_dsp::degrade::clip;
+///
+/// let mut signal = [0.05, 0.5, -0.5];
+/// clip(&mut signal, 20.0)?;
+/// assert_eq!(signal, [0.5, 1.0, -1.0]);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// A gain that is NaN or beyond ±[`crate::augment::MAX_DB`], or a sample that is NaN or infinite.
 pub fn clip(signal: &mut [f32], db: f32) -> Result<(), DspError> {
@@ -32,6 +41,15 @@ pub fn clip(signal: &mut [f32], db: f32) -> Result<(), DspError> {
 /// Limits a recording to the band from `low_hz` to `high_hz`, in place, with Butterworth filters of fourth
 /// order (24 dB per octave). A lower limit of 0 Hz, or an upper limit of at least half the sample rate,
 /// disables that filter.
+///
+/// ```
+/// use cratedigger_dsp::degrade::band_limit;
+///
+/// let mut signal = vec![1.0_f32; 16_000]; // 0 Hz
+/// band_limit(&mut signal, 16_000, 300.0, 3400.0)?;
+/// assert!(signal[8000].abs() < 1e-6);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// Limits that leave no band, or a sample that is NaN or infinite.
@@ -70,6 +88,17 @@ pub fn band_limit(signal: &mut [f32], sample_rate: u32, low_hz: f64, high_hz: f6
 /// `rt60_secs` (Moorer 1979, "About this reverberation business"). `direct_to_reverberant_db` is the
 /// ratio of their energies.
 ///
+/// ```
+/// use cratedigger_dsp::augment::generator;
+/// use cratedigger_dsp::degrade::room;
+///
+/// let response = room(16_000, 0.5, 0.0, &mut generator(1))?;
+/// assert_eq!(response.len(), 8001);
+/// let reverberation: f32 = response[1..].iter().map(|sample| sample * sample).sum();
+/// assert!((reverberation - 1.0).abs() < 1e-3); // as much energy as the direct sound
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// A time that is not positive or above [`MAX_RT60_SECS`], or a ratio that is NaN or beyond ±120 dB.
 pub fn room<R: Rng + ?Sized>(
@@ -106,6 +135,15 @@ pub fn room<R: Rng + ?Sized>(
 }
 
 /// Convolves a recording with an impulse response. The result has the length and the RMS of the recording.
+///
+/// ```
+/// use cratedigger_dsp::degrade::convolve;
+///
+/// let echo = convolve(&[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 1.0])?;
+/// let level = 0.5_f32.sqrt(); // the RMS stays
+/// assert!(echo.iter().zip([level, 0.0, level, 0.0]).all(|(a, b)| (a - b).abs() < 1e-6));
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// An empty response, or a value that is NaN or infinite.
@@ -148,6 +186,13 @@ pub fn convolve(signal: &[f32], response: &[f32]) -> Result<Vec<f32>, DspError> 
 
 /// Plays a recording faster (`factor` above 1) or slower (below 1). The pitch changes by the same factor.
 ///
+/// ```
+/// use cratedigger_dsp::degrade::speed;
+///
+/// assert_eq!(speed(&vec![0.1; 16_000], 16_000, 1.25)?.len(), 12_800);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// A factor beyond 0.5…2, or a sample that is NaN or infinite.
 pub fn speed(signal: &[f32], sample_rate: u32, factor: f64) -> Result<Vec<f32>, DspError> {
@@ -159,6 +204,18 @@ pub fn speed(signal: &[f32], sample_rate: u32, factor: f64) -> Result<Vec<f32>, 
 
 /// Adds pink noise in place, `snr_db` below the mean power of the signal. Rooms and microphones have
 /// more noise in low bands than in high ones. Silence stays silent.
+///
+/// ```
+/// use cratedigger_dsp::augment::generator;
+/// use cratedigger_dsp::degrade::add_pink_noise;
+///
+/// let mut signal = vec![0.5_f32; 16_000];
+/// add_pink_noise(&mut signal, 20.0, &mut generator(1))?;
+/// let noise = signal.iter().map(|s| (s - 0.5).powi(2)).sum::<f32>() / signal.len() as f32;
+/// let snr_db = 10.0 * (0.25 / noise).log10();
+/// assert!((snr_db - 20.0).abs() < 0.01);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// A ratio that is NaN or beyond ±120 dB, or a sample that is NaN or infinite.

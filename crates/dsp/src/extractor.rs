@@ -38,6 +38,15 @@ impl Default for FeatureParams {
 
 impl FeatureParams {
     /// The parameters of the stacked input (see [`Window::stacked`]): the default with 40 MFCCs.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let second: Vec<f32> = (0..22_050).map(|i| (0.0626 * i as f32).sin()).collect();
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::stacked())?;
+    /// assert_eq!(extractor.window(&second)?.stacked(44)?.bands, 187);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn stacked() -> Self {
         Self { n_mfcc: 40, ..Self::default() }
     }
@@ -54,16 +63,37 @@ pub struct Frames<'a> {
 
 impl<'a> Frames<'a> {
     /// Number of frames.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Frames;
+    ///
+    /// assert_eq!(Frames { bands: 2, data: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0] }.frames(), 3);
+    /// ```
     pub fn frames(&self) -> usize {
         self.data.len() / self.bands.max(1)
     }
 
     /// The values of each frame.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Frames;
+    ///
+    /// let frames = Frames { bands: 2, data: &[1.0, 2.0, 3.0, 4.0] };
+    /// let sums: Vec<f32> = frames.iter().map(|frame| frame.iter().sum()).collect();
+    /// assert_eq!(sums, [3.0, 7.0]);
+    /// ```
     pub fn iter(&self) -> std::slice::ChunksExact<'a, f32> {
         self.data.chunks_exact(self.bands.max(1))
     }
 
     /// Transposed to a matrix with a row for each band, as librosa returns it.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Frames;
+    ///
+    /// let frames = Frames { bands: 2, data: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
+    /// assert_eq!(frames.to_spectrogram().data, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    /// ```
     pub fn to_spectrogram(&self) -> Spectrogram {
         let (bands, frames) = (self.bands, self.frames());
         let mut data = Vec::with_capacity(bands * frames);
@@ -169,6 +199,15 @@ impl Caches {
 impl FeatureExtractor {
     /// Plans transforms and filters.
     ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let params = FeatureParams { sample_rate: 16_000, n_mels: 64, ..FeatureParams::default() };
+    /// let mut extractor = FeatureExtractor::new(&params)?;
+    /// assert_eq!(extractor.window(&[0.1; 16_000])?.mel().bands, 64);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// Invalid parameters; see [`MelBank::new`], [`Dct::new`] and
     /// [`TempoEstimator::new`].
@@ -193,11 +232,28 @@ impl FeatureExtractor {
     }
 
     /// The parameters.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// assert_eq!(extractor.params().sample_rate, 22_050);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn params(&self) -> &FeatureParams {
         &self.params
     }
 
     /// Transforms a window; its features are methods of the result.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// assert_eq!(extractor.window(&[0.1; 22_050])?.frames(), 44);
+    /// assert!(extractor.window(&[f32::NAN]).is_err());
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// No samples, or one that is NaN, infinite or beyond [`crate::LOUDEST`].

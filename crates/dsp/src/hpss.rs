@@ -22,6 +22,13 @@ impl Hpss {
     /// Plans transforms of `n_fft` samples, `hop_length` samples apart. librosa's defaults are
     /// 2048 and 512.
     ///
+    /// ```
+    /// use cratedigger_dsp::Hpss;
+    ///
+    /// assert!(Hpss::new(2048, 512).is_ok());
+    /// assert!(Hpss::new(2047, 512).is_err());
+    /// ```
+    ///
     /// # Errors
     /// `n_fft` odd or below 2, `hop_length` 0.
     pub fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
@@ -31,6 +38,18 @@ impl Hpss {
 
     /// The harmonic and the percussive part, each as long as the signal. Their sum is the signal,
     /// except in gaps between frames if the hop is longer than a frame.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Hpss;
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect();
+    /// let mut hpss = Hpss::new(2048, 512)?;
+    /// let (harmonic, percussive) = hpss.separate(&tone)?;
+    /// let energy = |part: &[f32]| part.iter().map(|sample| sample * sample).sum::<f32>();
+    /// assert!(energy(percussive) < 0.01 * energy(harmonic));
+    /// assert!(harmonic.iter().zip(percussive).zip(&tone).all(|((h, p), all)| (h + p - all).abs() < 1e-5));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`].

@@ -79,6 +79,11 @@ pub use spectral::{CONTRAST_BANDS, ROLL_PERCENT, SpectralContrast, SpectralShape
 pub use stft::{Istft, Stft, hann};
 pub use windows::WindowStream;
 
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// Why an input of this crate is rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DspError {

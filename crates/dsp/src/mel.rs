@@ -90,11 +90,19 @@ fn log_step() -> f64 {
 }
 
 /// Frequency in Hz to mels on Slaney's scale ([`MelScale::Slaney`]): `librosa.hz_to_mel`.
+///
+/// ```
+/// assert!((cratedigger_dsp::hz_to_mel(1000.0) - 15.0).abs() < 1e-9);
+/// ```
 pub fn hz_to_mel(hz: f64) -> f64 {
     if hz < BREAK_HZ { hz / HZ_PER_MEL } else { BREAK_HZ / HZ_PER_MEL + (hz / BREAK_HZ).ln() / log_step() }
 }
 
 /// Mels on Slaney's scale to a frequency in Hz: `librosa.mel_to_hz`.
+///
+/// ```
+/// assert!((cratedigger_dsp::mel_to_hz(15.0) - 1000.0).abs() < 1e-9);
+/// ```
 pub fn mel_to_hz(mel: f64) -> f64 {
     let break_mel = BREAK_HZ / HZ_PER_MEL;
     if mel < break_mel { mel * HZ_PER_MEL } else { BREAK_HZ * (log_step() * (mel - break_mel)).exp() }
@@ -106,6 +114,13 @@ const MAX_MELS: usize = 1 << 16;
 impl MelBank {
     /// The filters of `librosa.filters.mel(sr=…, n_fft=…, n_mels=…, fmin=…, fmax=…)` with its
     /// defaults `htk=False, norm="slaney"`; see [`MelBank::new`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::MelBank;
+    ///
+    /// assert_eq!(MelBank::slaney(22_050.0, 2048, 128, 0.0, 11_025.0)?.bands(), 128);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`MelBank::new`].
@@ -121,6 +136,15 @@ impl MelBank {
 
     /// Triangles at equal distances on the mel scale, from `fmin` to `fmax` in Hz:
     /// `librosa.filters.mel`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{MelBank, MelNorm, MelScale};
+    ///
+    /// // As in HTK and in torchaudio's defaults.
+    /// let bank = MelBank::new(16_000.0, 512, 40, 0.0, 8000.0, MelScale::Htk, MelNorm::Peak)?;
+    /// assert!(bank.weights(20).1.iter().all(|weight| *weight <= 1.0));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// No bands or more than 65536, an `n_fft` that [`Stft`] refuses, or band edges that are not
@@ -179,12 +203,28 @@ impl MelBank {
     }
 
     /// Number of bands.
+    ///
+    /// ```
+    /// use cratedigger_dsp::MelBank;
+    ///
+    /// assert_eq!(MelBank::slaney(16_000.0, 512, 40, 0.0, 8000.0)?.bands(), 40);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bands(&self) -> usize {
         self.filters.len()
     }
 
     /// First bin of a band's filter and its weights from there on; empty if the band is narrower than a
     /// bin or does not exist.
+    ///
+    /// ```
+    /// use cratedigger_dsp::MelBank;
+    ///
+    /// let bank = MelBank::slaney(22_050.0, 2048, 128, 0.0, 11_025.0)?;
+    /// let (first, weights) = bank.weights(0);
+    /// assert_eq!((first, weights.len()), (1, 4)); // from 10.8 Hz to 43.1 Hz
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn weights(&self, band: usize) -> (usize, Vec<f32>) {
         self.filters.get(band).map_or((0, Vec::new()), |filter| {
             let all = filter.weights.iter().flat_map(|vector| vector.to_array());
@@ -193,6 +233,17 @@ impl MelBank {
     }
 
     /// Sums a power spectrum (`1 + n_fft / 2` bins) into bands.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{MelBank, MelNorm, MelScale};
+    ///
+    /// let mut bank = MelBank::new(16_000.0, 512, 4, 0.0, 8000.0, MelScale::Htk, MelNorm::Peak)?;
+    /// let mut bands = [0.0; 4];
+    /// bank.apply(&[1.0; 257], &mut bands)?;
+    /// let sum: f32 = bank.weights(2).1.iter().sum();
+    /// assert!((bands[2] - sum).abs() < 1e-4);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A buffer of the wrong length.
@@ -243,6 +294,17 @@ pub struct MelSpectrogram {
 impl MelSpectrogram {
     /// Plans the FFT and the filters.
     ///
+    /// ```
+    /// use cratedigger_dsp::{MelParams, MelSpectrogram};
+    ///
+    /// let params = MelParams {
+    ///     sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128, fmin: 0.0, fmax: 11_025.0,
+    /// };
+    /// assert_eq!(MelSpectrogram::new(&params)?.bands(), 128);
+    /// assert!(MelSpectrogram::new(&MelParams { fmax: 12_000.0, ..params }).is_err());
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// Invalid parameters; see [`Stft::new`] and [`MelBank::slaney`].
     pub fn new(params: &MelParams) -> Result<Self, DspError> {
@@ -260,12 +322,35 @@ impl MelSpectrogram {
     }
 
     /// Number of bands.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{MelParams, MelSpectrogram};
+    ///
+    /// let params = MelParams {
+    ///     sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128, fmin: 0.0, fmax: 11_025.0,
+    /// };
+    /// assert_eq!(MelSpectrogram::new(&params)?.bands(), 128);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bands(&self) -> usize {
         self.bank.bands()
     }
 
     /// Mel power of the one frame centred at sample `centre` (see [`Stft::power`]); writes
     /// [`MelSpectrogram::bands`] values.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{MelParams, MelSpectrogram};
+    ///
+    /// let params = MelParams {
+    ///     sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128, fmin: 0.0, fmax: 11_025.0,
+    /// };
+    /// let mut mel = MelSpectrogram::new(&params)?;
+    /// let mut frame = vec![0.0; mel.bands()];
+    /// mel.frame(&[0.5; 22_050], 11_025, &mut frame)?;
+    /// assert!(frame[0] > frame[64]); // 0 Hz is loudest
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// `out` of the wrong length.
@@ -279,6 +364,17 @@ impl MelSpectrogram {
 
     /// The whole mel power spectrogram, `1 + n / hop_length` frames:
     /// `librosa.feature.melspectrogram(y=signal, …)`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{MelParams, MelSpectrogram};
+    ///
+    /// let params = MelParams {
+    ///     sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128, fmin: 0.0, fmax: 11_025.0,
+    /// };
+    /// let mel = MelSpectrogram::new(&params)?.spectrogram(&[0.5; 22_050])?;
+    /// assert_eq!((mel.bands, mel.frames), (128, 44));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A sample that is NaN, infinite or beyond [`crate::LOUDEST`], or no samples at all.
@@ -316,6 +412,14 @@ const AMIN: f32 = 1e-10;
 ///
 /// The loudest value becomes 0 dB and no value is below `−top_db`. If all are below `amin` (silence),
 /// all become 0 dB, as in librosa.
+///
+/// ```
+/// use cratedigger_dsp::power_to_db;
+///
+/// let mut power = [4.0, 0.4, 1e-12];
+/// power_to_db(&mut power, 80.0);
+/// assert!(power.iter().zip([0.0, -10.0, -80.0]).all(|(db, expected)| (db - expected).abs() < 1e-4));
+/// ```
 pub fn power_to_db(power: &mut [f32], top_db: f32) {
     let max = crate::largest(power);
     decibels(power, max, max, top_db);
@@ -324,6 +428,14 @@ pub fn power_to_db(power: &mut [f32], top_db: f32) {
 /// Power to decibels above a reference power, in place:
 /// `librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)`. No value is more than
 /// `top_db` below the loudest.
+///
+/// ```
+/// use cratedigger_dsp::power_to_db_ref;
+///
+/// let mut power = [10.0, 1.0, 1e-12];
+/// power_to_db_ref(&mut power, 1.0, 80.0);
+/// assert!(power.iter().zip([10.0, 0.0, -70.0]).all(|(db, expected)| (db - expected).abs() < 1e-4));
+/// ```
 pub fn power_to_db_ref(power: &mut [f32], reference: f32, top_db: f32) {
     let max = crate::largest(power);
     decibels(power, reference.abs(), max, top_db);

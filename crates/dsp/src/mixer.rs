@@ -39,12 +39,26 @@ pub struct Mixer {
 
 impl Mixer {
     /// A mixer for one recording.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Mixer;
+    ///
+    /// assert_eq!(Mixer::new().cancelled(), None);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Takes channels of equal length and appends the finished part of the mix to `out`. A change of the
     /// number of channels finishes the mix of the earlier channels.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Mixer;
+    ///
+    /// let (mut mixer, mut mono) = (Mixer::new(), Vec::new());
+    /// mixer.push(&[vec![1.0; 5000], vec![0.5; 5000]], &mut mono);
+    /// assert_eq!(mono, vec![0.75; 4096]); // whole blocks of 4096 frames
+    /// ```
     pub fn push(&mut self, channels: &[Vec<f32>], out: &mut Vec<f32>) {
         if self.pending.len() != channels.len() {
             self.finish(out);
@@ -73,6 +87,15 @@ impl Mixer {
     }
 
     /// Ends the recording: appends the mix of the last frames.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Mixer;
+    ///
+    /// let (mut mixer, mut mono) = (Mixer::new(), Vec::new());
+    /// mixer.push(&[vec![1.0; 5000], vec![0.5; 5000]], &mut mono);
+    /// mixer.finish(&mut mono);
+    /// assert_eq!(mono, vec![0.75; 5000]);
+    /// ```
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         let frames = self.pending.iter().map(Vec::len).min().unwrap_or(0);
         if frames > 0 {
@@ -83,6 +106,15 @@ impl Mixer {
 
     /// The first frame at which the channels cancel, and the number of frames at which they do; `None` if
     /// they never cancel.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Mixer;
+    ///
+    /// let (mut mixer, mut mono) = (Mixer::new(), Vec::new());
+    /// mixer.push(&[vec![0.5; 8192], vec![-0.5; 8192]], &mut mono);
+    /// assert_eq!(mixer.cancelled(), Some((0, 8192)));
+    /// assert_eq!(mono, vec![0.5; 8192]); // the first channel alone
+    /// ```
     pub fn cancelled(&self) -> Option<(u64, u64)> {
         self.first.map(|first| (first, self.cancelled))
     }

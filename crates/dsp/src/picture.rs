@@ -35,6 +35,13 @@ pub enum Colours {
 
 impl Colours {
     /// Red, green and blue of one of the 256 levels, the quietest first.
+    ///
+    /// ```
+    /// use cratedigger_dsp::picture::Colours;
+    ///
+    /// assert_eq!(Colours::Grey.rgb(100), [100; 3]);
+    /// assert_eq!(Colours::Viridis.rgb(0), [68, 1, 84]);
+    /// ```
     pub fn rgb(self, level: u8) -> [u8; CHANNELS] {
         let gradient = match self {
             Self::Viridis => colorous::VIRIDIS,
@@ -191,6 +198,13 @@ fn blend(from: u8, to: u8, factor: f32) -> u8 {
 impl Picture {
     /// A picture with these levels; see [`Picture::rgb`].
     ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// assert!(Picture::new(2, 1, vec![0, 0, 0, 255, 255, 255]).is_ok());
+    /// assert!(Picture::new(2, 2, vec![0; 6]).is_err());
+    /// ```
+    ///
     /// # Errors
     /// A side of 0 pixels or more than [`MAX_SIDE`], more than [`MAX_PIXELS`] pixels, or not three
     /// levels for each pixel.
@@ -202,6 +216,16 @@ impl Picture {
 
     /// The picture of a spectrogram in dB: coloured, resized and enhanced, with time from left to
     /// right and the lowest band at the bottom.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Spectrogram;
+    /// use cratedigger_dsp::picture::{Picture, PictureParams};
+    ///
+    /// let spectrogram = Spectrogram { bands: 2, frames: 2, data: vec![-80.0, 0.0, -40.0, -40.0] };
+    /// let picture = Picture::render(&spectrogram, &PictureParams::default())?;
+    /// assert_eq!((picture.width, picture.height), (128, 128));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Picture::colour`], [`Picture::resize`] and [`Picture::enhance`].
@@ -215,6 +239,17 @@ impl Picture {
     /// One pixel for each value of a spectrogram in dB, with the lowest band at the bottom:
     /// `cmap((dB + top_db) / top_db)` of matplotlib, with 256 levels of equal width from
     /// `−top_db` to 0 dB. Values outside this range get the first or the last colour.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Spectrogram;
+    /// use cratedigger_dsp::picture::{Colours, Picture};
+    ///
+    /// let spectrogram = Spectrogram { bands: 2, frames: 2, data: vec![-80.0, 0.0, -40.0, -40.0] };
+    /// let picture = Picture::colour(&spectrogram, Colours::Grey, 80.0)?;
+    /// // The lowest band is at the bottom.
+    /// assert_eq!(picture.rgb, [[128; 3], [128; 3], [0; 3], [255; 3]].concat());
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// An empty or very large spectrogram, data that do not fit its shape, a value that is NaN or
@@ -237,6 +272,15 @@ impl Picture {
     }
 
     /// Resizes a picture: `Image.resize((width, height), filter)`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::picture::{Picture, ResizeFilter};
+    ///
+    /// let picture = Picture::new(2, 2, vec![100; 12])?;
+    /// let large = picture.resize(4, 3, ResizeFilter::Bicubic)?;
+    /// assert_eq!(large, Picture::new(4, 3, vec![100; 36])?);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A size that [`Picture::new`] rejects, also for the intermediate picture, which has the new width
@@ -264,6 +308,15 @@ impl Picture {
     /// Crops a rectangle and resizes it to the size of the whole picture, as in the augmentation of
     /// photographs: `image.crop(box).resize(image.size)`.
     ///
+    /// ```
+    /// use cratedigger_dsp::picture::{CropBox, Picture, ResizeFilter};
+    ///
+    /// let picture = Picture::new(2, 1, vec![10, 10, 10, 200, 200, 200])?;
+    /// let right = CropBox { left: 1, top: 0, width: 1, height: 1 };
+    /// assert_eq!(picture.crop(&right, ResizeFilter::Nearest)?.rgb, [200; 6]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A rectangle that is empty or extends beyond the picture.
     pub fn crop(&self, part: &CropBox, filter: ResizeFilter) -> Result<Self, DspError> {
@@ -283,6 +336,15 @@ impl Picture {
     }
 
     /// Applies every step that is not `None`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::picture::{Enhancement, Picture};
+    ///
+    /// let picture = Picture::new(2, 2, vec![100; 12])?;
+    /// let brighter = Enhancement { brightness: Some(1.5), ..Enhancement::default() };
+    /// assert_eq!(picture.enhance(&brighter)?.rgb, [150; 12]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// As the steps themselves.
@@ -311,6 +373,15 @@ impl Picture {
     /// Bruhn, Weickert, "Theoretical foundations of Gaussian convolution by extended box filtering" (2011),
     /// equations 7, 11 and 14.
     ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// let edge = Picture::new(3, 1, [[0; 3], [0; 3], [240; 3]].concat())?;
+    /// let smooth = edge.gaussian_blur(1.0)?;
+    /// assert!(smooth.rgb[3] > 0 && smooth.rgb[6] < 240);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A radius outside 0…[`MAX_RADIUS`].
     pub fn gaussian_blur(&self, radius: f32) -> Result<Self, DspError> {
@@ -336,6 +407,14 @@ impl Picture {
     /// `ImageEnhance.Contrast(image).enhance(factor)`. Grey is ITU-R 601's luma, 0.299·R +
     /// 0.587·G + 0.114·B, and its mean is rounded to a whole level.
     ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// let picture = Picture::new(2, 1, [[100; 3], [140; 3]].concat())?; // mean 120
+    /// assert_eq!(picture.contrast(2.0)?.rgb, [[80; 3], [160; 3]].concat());
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A factor outside 0…1000.
     pub fn contrast(&self, factor: f32) -> Result<Self, DspError> {
@@ -352,6 +431,13 @@ impl Picture {
 
     /// Multiplies every level: `ImageEnhance.Brightness(image).enhance(factor)`.
     ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// assert_eq!(Picture::new(1, 1, vec![10, 20, 200])?.brightness(2.0)?.rgb, [20, 40, 255]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A factor outside 0…1000.
     pub fn brightness(&self, factor: f32) -> Result<Self, DspError> {
@@ -363,6 +449,14 @@ impl Picture {
     /// 1): `ImageEnhance.Sharpness(image).enhance(factor)`. The smoothing filter is Pillow's
     /// `ImageFilter.SMOOTH`, `[1 1 1; 1 5 1; 1 1 1] / 13`, which does not change the outermost
     /// pixels.
+    ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// let plain = Picture::new(3, 3, vec![100; 27])?;
+    /// assert_eq!(plain.sharpness(2.0)?, plain);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A factor outside 0…1000.
@@ -392,6 +486,16 @@ impl Picture {
     /// Adds white Gaussian noise to every level of every channel; sums are rounded and clamped to
     /// 0…255.
     ///
+    /// ```
+    /// use cratedigger_dsp::augment::generator;
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// let picture = Picture::new(8, 8, vec![100; 192])?;
+    /// assert_eq!(picture.add_noise(0.0, &mut generator(1))?, picture);
+    /// assert_ne!(picture.add_noise(5.0, &mut generator(1))?, picture);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A `deviation` (the standard deviation in levels) outside 0…255.
     pub fn add_noise<R: Rng + ?Sized>(&self, deviation: f32, rng: &mut R) -> Result<Self, DspError> {
@@ -405,6 +509,14 @@ impl Picture {
 
     /// The input of a network: `3 · height · width` values in 0…1, channel after channel (red, green,
     /// blue), each row after row from the top. Levels are divided by 255.
+    ///
+    /// ```
+    /// use cratedigger_dsp::picture::Picture;
+    ///
+    /// let picture = Picture::new(2, 1, vec![255, 0, 51, 0, 255, 102])?;
+    /// assert_eq!(picture.to_input()?, [1.0, 0.0, 0.0, 1.0, 0.2, 0.4]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Picture::new`].

@@ -15,6 +15,14 @@ pub const MAX_RATE: u32 = 768_000;
 
 /// The mean of all channels, sample by sample, as `librosa.to_mono`.
 ///
+/// ```
+/// use cratedigger_dsp::downmix;
+///
+/// assert_eq!(downmix(&[&[1.0, 0.0], &[0.0, -1.0]])?, [0.5, -0.5]);
+/// assert!(downmix(&[]).is_err());
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
+///
 /// # Errors
 /// No channels, channels of unequal length, or a sample that is NaN or infinite.
 pub fn downmix(channels: &[&[f32]]) -> Result<Vec<f32>, DspError> {
@@ -64,6 +72,13 @@ pub struct Resampler {
 impl Resampler {
     /// Plans a conversion from `from_hz` to `to_hz`.
     ///
+    /// ```
+    /// use cratedigger_dsp::Resampler;
+    ///
+    /// assert!(Resampler::new(44_100, 22_050).is_ok());
+    /// assert!(Resampler::new(44_100, 10).is_err());
+    /// ```
+    ///
     /// # Errors
     /// A rate outside [`MIN_RATE`]…[`MAX_RATE`].
     pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, DspError> {
@@ -108,11 +123,33 @@ impl Resampler {
     }
 
     /// Number of output samples for `n` input samples: ⌈n · to / from⌉.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Resampler;
+    ///
+    /// assert_eq!(Resampler::new(48_000, 22_050)?.output_length(48_000), 22_050);
+    /// assert_eq!(Resampler::new(44_100, 22_050)?.output_length(3), 2);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn output_length(&self, n: u64) -> u64 {
         (n * self.to).div_ceil(self.from)
     }
 
     /// Takes more input and appends the finished samples to `out`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{Resampler, resample};
+    ///
+    /// let signal: Vec<f32> = (0..44_100).map(|i| (0.01 * i as f32).sin()).collect();
+    /// let mut resampler = Resampler::new(44_100, 22_050)?;
+    /// let mut out = Vec::new();
+    /// for block in signal.chunks(1000) {
+    ///     resampler.push(block, &mut out)?;
+    /// }
+    /// resampler.finish(&mut out)?;
+    /// assert_eq!(out, resample(&signal, 44_100, 22_050)?);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A sample that is NaN or infinite (the whole push is ignored then).
@@ -123,6 +160,18 @@ impl Resampler {
     }
 
     /// Ends the stream: appends the samples that are still in the filter.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Resampler;
+    ///
+    /// let mut resampler = Resampler::new(44_100, 22_050)?;
+    /// let mut out = Vec::new();
+    /// resampler.push(&[0.1; 44_100], &mut out)?;
+    /// assert!(out.len() < 22_050); // the filter still holds some
+    /// resampler.finish(&mut out)?;
+    /// assert_eq!(out.len(), 22_050);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// Unreachable with valid parameters.
@@ -174,6 +223,15 @@ impl Resampler {
 }
 
 /// Resamples a whole signal; see [`Resampler`].
+///
+/// ```
+/// use cratedigger_dsp::resample;
+///
+/// let half = resample(&vec![0.5; 44_100], 44_100, 22_050)?;
+/// assert_eq!(half.len(), 22_050);
+/// assert!((half[10_000] - 0.5).abs() < 1e-4);
+/// # Ok::<(), cratedigger_dsp::DspError>(())
+/// ```
 ///
 /// # Errors
 /// As [`Resampler::new`] and [`Resampler::push`].

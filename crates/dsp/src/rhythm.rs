@@ -81,6 +81,13 @@ impl TempoEstimator {
     /// Plans for onset envelopes of `sample_rate / hop_length` values per second, with an autocorrelation
     /// over 8 s.
     ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// assert!(TempoEstimator::new(22_050.0, 512).is_ok());
+    /// assert!(TempoEstimator::new(22_050.0, 0).is_err());
+    /// ```
+    ///
     /// # Errors
     /// A hop of 0, or so long that 8 s contain fewer than four frames.
     pub fn new(sample_rate: f64, hop_length: usize) -> Result<Self, DspError> {
@@ -114,11 +121,26 @@ impl TempoEstimator {
     }
 
     /// Lags of the tempogram, in frames: 0 to this, exclusive.
+    ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// assert_eq!(TempoEstimator::new(22_050.0, 512)?.lags(), 344); // of 23 ms, in 8 s
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn lags(&self) -> usize {
         self.window.len()
     }
 
     /// Beats per minute of a lag; infinite for 0 (`librosa.tempo_frequencies`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// let estimator = TempoEstimator::new(12_800.0, 512)?; // 25 frames a second
+    /// assert_eq!(estimator.bpm(10), 150.0);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bpm(&self, lag: usize) -> f64 {
         self.bpm_of_one / lag as f64
     }
@@ -172,6 +194,17 @@ impl TempoEstimator {
     /// `librosa.feature.tempogram(onset_envelope=…, win_length=`[`TempoEstimator::lags`]`)`. Rows
     /// are lags, columns are frames.
     ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// let mut estimator = TempoEstimator::new(12_800.0, 512)?; // 25 frames a second
+    /// let onsets: Vec<f32> = (0..500).map(|frame| if frame % 12 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let tempogram = estimator.tempogram(&onsets)?;
+    /// let at = |lag: usize| tempogram.data[lag * tempogram.frames + 250];
+    /// assert!((at(0) - 1.0).abs() < 1e-5 && at(12) > 0.9 && at(6) < 0.1);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].
     pub fn tempogram(&mut self, onsets: &[f32]) -> Result<Spectrogram, DspError> {
@@ -195,6 +228,15 @@ impl TempoEstimator {
     /// around 120 (`librosa.feature.tempo(onset_envelope=…)`). 0 without onsets.
     ///
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
+    ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// let mut estimator = TempoEstimator::new(12_800.0, 512)?; // 25 frames a second
+    /// let onsets: Vec<f32> = (0..500).map(|frame| if frame % 12 == 0 { 1.0 } else { 0.0 }).collect();
+    /// assert_eq!(estimator.tempo(&onsets)?, 125.0); // 60 s / (12 frames of 40 ms)
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].
@@ -234,6 +276,16 @@ impl TempoEstimator {
     /// onsets or tempo.
     ///
     /// Source: D. P. W. Ellis, *Beat tracking by dynamic programming* (2007).
+    ///
+    /// ```
+    /// use cratedigger_dsp::TempoEstimator;
+    ///
+    /// let estimator = TempoEstimator::new(12_800.0, 512)?; // 25 frames a second
+    /// let onsets: Vec<f32> = (0..500).map(|frame| if frame % 12 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let beats = estimator.beats(&onsets, 125.0)?;
+    /// assert!(beats.len() > 30 && beats[..30].iter().all(|frame| frame % 12 == 0));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// An onset strength that is NaN, infinite or beyond [`crate::LOUDEST`].

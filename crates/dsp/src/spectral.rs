@@ -25,6 +25,13 @@ pub struct SpectralShape {
 impl SpectralShape {
     /// The shape of a spectrum of magnitudes (not powers) whose bins are `bin_hz` apart, the first
     /// at 0 Hz.
+    ///
+    /// ```
+    /// use cratedigger_dsp::SpectralShape;
+    ///
+    /// let shape = SpectralShape::of(&[0.0, 1.0, 0.0, 1.0], 100.0);
+    /// assert_eq!(shape, SpectralShape { centroid: 200.0, bandwidth: 100.0, rolloff: 300.0 });
+    /// ```
     pub fn of(magnitudes: &[f32], bin_hz: f64) -> Self {
         let (blocks, rest) = magnitudes.as_chunks::<LANES>();
         let step = f32x4::splat(LANES as f32);
@@ -93,6 +100,13 @@ fn rolloff_bin(magnitudes: &[f32], threshold: f64) -> usize {
 /// Flatness of a power spectrum, near 1 for noise and near 0 for a tone: its geometric mean divided by
 /// its arithmetic mean, with every power at least 1e-10 (`librosa.feature.spectral_flatness`).
 /// 1 for an empty spectrum.
+///
+/// ```
+/// use cratedigger_dsp::spectral_flatness;
+///
+/// assert!((spectral_flatness(&[2.0; 100]) - 1.0).abs() < 1e-6);
+/// assert!((spectral_flatness(&[1.0, 4.0]) - 0.8).abs() < 1e-6); // √(1 · 4) / 2.5
+/// ```
 pub fn spectral_flatness(power: &[f32]) -> f32 {
     const AMIN: f32 = 1e-10;
     if power.is_empty() {
@@ -132,6 +146,13 @@ pub struct SpectralContrast {
 
 impl SpectralContrast {
     /// Plans the bands.
+    ///
+    /// ```
+    /// use cratedigger_dsp::SpectralContrast;
+    ///
+    /// assert!(SpectralContrast::new(22_050.0, 2048).is_ok());
+    /// assert!(SpectralContrast::new(8000.0, 2048).is_err());
+    /// ```
     ///
     /// # Errors
     /// A Nyquist frequency not above 6400 Hz, where the highest band begins, or an `n_fft` so small
@@ -182,6 +203,16 @@ impl SpectralContrast {
     }
 
     /// The mean of the smallest and of the largest magnitudes of each band of a power spectrum.
+    ///
+    /// ```
+    /// use cratedigger_dsp::SpectralContrast;
+    ///
+    /// let mut power = [1.0; 1025];
+    /// power[41] = 100.0; // 441 Hz, in the band from 400 to 800 Hz
+    /// let (valleys, peaks) = SpectralContrast::new(22_050.0, 2048)?.valleys_and_peaks(&power);
+    /// assert_eq!((valleys[2], peaks[2]), (1.0, 10.0)); // magnitudes
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn valleys_and_peaks(&mut self, power: &[f32]) -> ([f32; CONTRAST_BANDS], [f32; CONTRAST_BANDS]) {
         let (mut valleys, mut peaks) = ([0.0; CONTRAST_BANDS], [0.0; CONTRAST_BANDS]);
         for (index, (first, end, taken)) in self.bands.into_iter().enumerate() {

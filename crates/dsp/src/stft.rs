@@ -12,6 +12,10 @@ use crate::{DspError, check_length};
 
 /// A periodic Hann window of `n` values, `0.5 − 0.5·cos(2πk/n)`, as
 /// `scipy.signal.get_window("hann", n)`.
+///
+/// ```
+/// assert_eq!(cratedigger_dsp::hann(4), [0.0, 0.5, 1.0, 0.5]);
+/// ```
 pub fn hann(n: usize) -> Vec<f32> {
     (0..n)
         .map(|k| {
@@ -49,6 +53,13 @@ pub struct Stft {
 impl Stft {
     /// Plans frames of `n_fft` samples under a periodic Hann window of the same length.
     ///
+    /// ```
+    /// use cratedigger_dsp::Stft;
+    ///
+    /// assert!(Stft::new(2048).is_ok());
+    /// assert!(Stft::new(2047).is_err());
+    /// ```
+    ///
     /// # Errors
     /// `n_fft` below 2, above 2²⁰ or odd.
     pub fn new(n_fft: usize) -> Result<Self, DspError> {
@@ -65,11 +76,21 @@ impl Stft {
     }
 
     /// Samples per frame.
+    ///
+    /// ```
+    /// assert_eq!(cratedigger_dsp::Stft::new(2048)?.n_fft(), 2048);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn n_fft(&self) -> usize {
         self.n_fft
     }
 
     /// Values of a spectrum: `1 + n_fft / 2`, from 0 Hz to the Nyquist frequency.
+    ///
+    /// ```
+    /// assert_eq!(cratedigger_dsp::Stft::new(2048)?.bins(), 1025);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn bins(&self) -> usize {
         self.n_fft / 2 + 1
     }
@@ -79,6 +100,18 @@ impl Stft {
     /// values.
     ///
     /// The samples must be finite; [`crate::downmix`] and [`crate::Resampler`] ensure this.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{Complex32, Stft};
+    ///
+    /// let mut stft = Stft::new(8)?;
+    /// let mut spectrum = [Complex32::default(); 5];
+    /// stft.spectrum(&[1.0; 16], 8, &mut spectrum)?;
+    /// // A constant under a Hann window: half the number of samples at 0 Hz, and half of that, negative, beside it.
+    /// assert!((spectrum[0].re - 4.0).abs() < 1e-6 && (spectrum[1].norm() - 2.0).abs() < 1e-6);
+    /// assert!(spectrum[2].norm() < 1e-6);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// `out` of the wrong length.
@@ -92,6 +125,16 @@ impl Stft {
 
     /// Power spectrum |X|² of a frame; otherwise as [`Stft::spectrum`]: column `t` of
     /// `np.abs(librosa.stft(y, n_fft=…, hop_length=h))**2`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Stft;
+    ///
+    /// let mut stft = Stft::new(8)?;
+    /// let mut power = [0.0; 5];
+    /// stft.power(&[1.0; 16], 8, &mut power)?;
+    /// assert!((power[0] - 16.0).abs() < 1e-5 && (power[1] - 4.0).abs() < 1e-5 && power[2] < 1e-5);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// `out` of the wrong length.
@@ -217,6 +260,13 @@ pub struct Istft {
 impl Istft {
     /// Plans frames of `n_fft` samples that are `hop_length` samples apart.
     ///
+    /// ```
+    /// use cratedigger_dsp::Istft;
+    ///
+    /// assert!(Istft::new(2048, 512).is_ok());
+    /// assert!(Istft::new(2048, 0).is_err());
+    /// ```
+    ///
     /// # Errors
     /// `n_fft` below 2 or odd, `hop_length` 0.
     pub fn new(n_fft: usize, hop_length: usize) -> Result<Self, DspError> {
@@ -234,6 +284,15 @@ impl Istft {
     }
 
     /// Begins a signal of `samples` samples: fills `out` with as many zeros.
+    ///
+    /// ```
+    /// use cratedigger_dsp::Istft;
+    ///
+    /// let mut out = vec![1.0; 3];
+    /// Istft::new(2048, 512)?.begin(1000, &mut out);
+    /// assert_eq!(out, [0.0; 1000]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn begin(&mut self, samples: usize, out: &mut Vec<f32>) {
         for values in [&mut self.weight, out] {
             values.clear();
@@ -242,6 +301,22 @@ impl Istft {
     }
 
     /// Adds frame number `frame`. The spectrum is overwritten: the FFT uses it as scratch space.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{Complex32, Istft, Stft};
+    ///
+    /// let signal: Vec<f32> = (0..1000).map(|i| (0.1 * i as f32).sin()).collect();
+    /// let (mut stft, mut istft) = (Stft::new(256)?, Istft::new(256, 64)?);
+    /// let (mut spectrum, mut out) = (vec![Complex32::default(); stft.bins()], Vec::new());
+    /// istft.begin(signal.len(), &mut out);
+    /// for frame in 0..=signal.len() / 64 {
+    ///     stft.spectrum(&signal, frame * 64, &mut spectrum)?;
+    ///     istft.add(frame, &mut spectrum, &mut out)?;
+    /// }
+    /// istft.finish(&mut out)?;
+    /// assert!(out.iter().zip(&signal).all(|(a, b)| (a - b).abs() < 1e-5));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A spectrum of the wrong length, or an `out` of another length than at [`Istft::begin`].
@@ -282,6 +357,19 @@ impl Istft {
     }
 
     /// Ends the signal: divides by the sum of the squared windows.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{Complex32, Istft};
+    ///
+    /// let (mut istft, mut out) = (Istft::new(4, 2)?, Vec::new());
+    /// istft.begin(4, &mut out);
+    /// let mut spectrum = [4.0, 0.0, 0.0].map(|re| Complex32::new(re, 0.0)); // the constant 1
+    /// istft.add(1, &mut spectrum, &mut out)?;
+    /// assert_eq!(out, [0.0, 0.5, 1.0, 0.5]); // windowed
+    /// istft.finish(&mut out)?;
+    /// assert_eq!(out, [0.0, 2.0, 1.0, 2.0]); // divided by the squared window
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// An `out` of another length than at [`Istft::begin`].

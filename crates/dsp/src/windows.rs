@@ -16,6 +16,13 @@ pub struct WindowStream {
 impl WindowStream {
     /// Windows of `window` samples, starting every `hop` samples.
     ///
+    /// ```
+    /// use cratedigger_dsp::WindowStream;
+    ///
+    /// assert!(WindowStream::new(66_150, 33_075).is_ok());
+    /// assert!(WindowStream::new(66_150, 0).is_err());
+    /// ```
+    ///
     /// # Errors
     /// `window` or `hop` is 0.
     pub fn new(window: usize, hop: usize) -> Result<Self, DspError> {
@@ -32,6 +39,21 @@ impl WindowStream {
     }
 
     /// Takes more samples and passes every complete window with its index to `each`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{DspError, WindowStream};
+    ///
+    /// let mut stream = WindowStream::new(3, 2)?;
+    /// let mut windows = Vec::new();
+    /// for block in [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]] {
+    ///     stream.push(&block, |index, window| {
+    ///         windows.push((index, window.to_vec()));
+    ///         Ok::<(), DspError>(())
+    ///     })?;
+    /// }
+    /// assert_eq!(windows, [(0, vec![1.0, 2.0, 3.0]), (1, vec![3.0, 4.0, 5.0])]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// The error of `each`. Its window and the later windows of this push are skipped.
@@ -61,11 +83,29 @@ impl WindowStream {
     }
 
     /// Number of windows finished.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{DspError, WindowStream};
+    ///
+    /// let mut stream = WindowStream::new(2, 2)?;
+    /// stream.push(&[0.0; 5], |_, _| Ok::<(), DspError>(()))?;
+    /// assert_eq!(stream.emitted(), 2);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn emitted(&self) -> usize {
         self.emitted
     }
 
     /// The samples of the last, incomplete window.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{DspError, WindowStream};
+    ///
+    /// let mut stream = WindowStream::new(2, 2)?;
+    /// stream.push(&[1.0, 2.0, 3.0], |_, _| Ok::<(), DspError>(()))?;
+    /// assert_eq!(stream.rest(), [3.0]);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn rest(&self) -> &[f32] {
         &self.pending
     }

@@ -56,6 +56,11 @@ pub use signals::{Signals, place_at};
 pub use song::{SongAccumulator, SongPrediction, spread_order};
 pub use stream::{ReadySegment, SongStream};
 
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The genres of GTZAN in alphabetical order, the order of classes of every network.
 pub const GTZAN_GENRES: [&str; 10] =
     ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];

@@ -270,7 +270,8 @@ pub fn classify(analyser: &mut Analyser, path: &Path) -> Result<Classification> 
 /// # Errors
 /// The program was built from a damaged `models/` folder.
 pub fn built_in() -> Result<ModelBundle> {
-    static MODELS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../models");
+    // build.rs sets the variable.
+    static MODELS: include_dir::Dir<'_> = include_dir::include_dir!("$CRATEDIGGER_MODELS");
     let file = |name: &str| {
         MODELS
             .get_file(name)

@@ -79,6 +79,18 @@ impl Window<'_> {
     /// the window of chroma, RMS, centroid, bandwidth, rolloff, zero crossing rate, the harmonic
     /// and the percussive signal and 20 MFCCs, and the tempo.
     ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams, TABLE_COLUMNS};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let row = window.table_row()?;
+    /// let centroid = TABLE_COLUMNS.iter().position(|name| *name == "spectral_centroid_mean").unwrap_or_default();
+    /// assert!((row[centroid] - 440.0).abs() < 50.0);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// A plan with fewer than 20 MFCCs.
     pub fn table_row(&mut self) -> Result<[f64; TABLE_COLUMNS.len()], DspError> {
@@ -112,6 +124,16 @@ impl Window<'_> {
     /// (130 for 3 s). Each part is standardised to mean 0 and variance 1 over the window, because
     /// decibels, cepstra and pitch classes have no common scale. Missing frames become 0, the mean of
     /// each part; surplus frames are cut.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..66_150).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz, 3 s
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::stacked())?;
+    /// let stacked = extractor.window(&tone)?.stacked(130)?;
+    /// assert_eq!((stacked.bands, stacked.frames), (128 + 40 + 12 + 7, 130));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A plan without 128 mel bands and 40 MFCCs (see

@@ -16,12 +16,35 @@ pub struct Window<'a> {
 
 impl Window<'_> {
     /// Frames: `1 + n / hop_length`.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let window = extractor.window(&tone)?;
+    /// assert_eq!(window.frames(), 1 + 22_050 / 512);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn frames(&self) -> usize {
         self.plan.spectra.frames()
     }
 
     /// The power spectrum of one frame, a column of the linear spectrogram: `1 + n_fft / 2` values. Frames
     /// past the end return the last frame.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let window = extractor.window(&tone)?;
+    /// let power = window.power(20);
+    /// assert_eq!(power.len(), 1025);
+    /// let loudest = (0..power.len()).max_by(|a, b| power[*a].total_cmp(&power[*b]));
+    /// assert_eq!(loudest, Some(41)); // 41 · 22050 Hz / 2048 = 441 Hz
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn power(&self, frame: usize) -> &[f32] {
         let spectra = &self.plan.spectra;
         &spectra.power_frame(frame.min(spectra.frames() - 1))[..spectra.bins()]
@@ -32,6 +55,17 @@ impl Window<'_> {
     }
 
     /// The mel power spectrogram (`librosa.feature.melspectrogram`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let mel = window.mel();
+    /// assert_eq!((mel.bands, mel.frames()), (128, 44));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn mel(&mut self) -> Frames<'_> {
         let plan = &mut *self.plan;
         let (bands, mel) = (plan.bank.bands(), &mut plan.cache.mel);
@@ -46,6 +80,18 @@ impl Window<'_> {
 
     /// The mel spectrogram in decibels above a power of 1, clipped 80 dB below the loudest value
     /// (`librosa.power_to_db` of it).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let loudest = window.mel_db().data.iter().copied().fold(f32::MIN, f32::max);
+    /// let quietest = window.mel_db().data.iter().copied().fold(f32::MAX, f32::min);
+    /// assert!(loudest - quietest <= 80.001);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn mel_db(&mut self) -> Frames<'_> {
         self.mel();
         let Caches { mel, mel_db, .. } = &mut self.plan.cache;
@@ -57,6 +103,17 @@ impl Window<'_> {
     }
 
     /// Mel-frequency cepstral coefficients (`librosa.feature.mfcc`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let mfcc = window.mfcc()?;
+    /// assert_eq!((mfcc.bands, mfcc.frames()), (20, 44));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// Unreachable for a valid window.
@@ -75,6 +132,16 @@ impl Window<'_> {
     }
 
     /// Root mean square of each frame's samples (`librosa.feature.rms`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!((window.rms()[20] - 0.5_f32.sqrt()).abs() < 1e-2);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn rms(&mut self) -> &[f32] {
         let FeatureParams { n_fft, hop_length, .. } = self.plan.params;
         let out = &mut self.plan.cache.rms;
@@ -85,6 +152,16 @@ impl Window<'_> {
     }
 
     /// Fraction of neighbouring samples that differ in sign (`librosa.feature.zero_crossing_rate`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!((window.zero_crossing_rate()[20] - 2.0 * 440.0 / 22_050.0).abs() < 1e-3);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn zero_crossing_rate(&mut self) -> &[f32] {
         let FeatureParams { n_fft, hop_length, .. } = self.plan.params;
         let out = &mut self.plan.cache.crossings;
@@ -113,24 +190,64 @@ impl Window<'_> {
     }
 
     /// Mean frequency in Hz of each frame; see [`SpectralShape::centroid`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!((window.spectral_centroid()[20] - 440.0).abs() < 5.0);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn spectral_centroid(&mut self) -> &[f32] {
         self.shape();
         &self.plan.cache.centroid
     }
 
     /// Spread in Hz of each frame; see [`SpectralShape::bandwidth`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!(window.spectral_bandwidth()[20] < 100.0);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn spectral_bandwidth(&mut self) -> &[f32] {
         self.shape();
         &self.plan.cache.bandwidth
     }
 
     /// Rolloff frequency in Hz of each frame; see [`SpectralShape::rolloff`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!((window.spectral_rolloff()[20] - 440.0).abs() < 2.0 * 22_050.0 / 2048.0); // two bins
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn spectral_rolloff(&mut self) -> &[f32] {
         self.shape();
         &self.plan.cache.rolloff
     }
 
     /// Flatness of each frame, from 0 (tone) to 1 (noise); see [`spectral_flatness`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!(window.spectral_flatness()[20] < 1e-3); // a tone
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn spectral_flatness(&mut self) -> &[f32] {
         let spectra = &self.plan.spectra;
         let out = &mut self.plan.cache.flatness;
@@ -143,6 +260,18 @@ impl Window<'_> {
 
     /// Spectral contrast in decibels; see [`SpectralContrast`](crate::SpectralContrast). As in librosa, peaks
     /// and valleys are each clipped 80 dB below their maximum in the window.
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let contrast = window.spectral_contrast()?;
+    /// let frame = contrast.iter().nth(20).unwrap_or_default();
+    /// assert!(frame[2] > 20.0); // the octave from 400 to 800 Hz has a peak
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// A sample rate or an `n_fft` that is too low for it.
@@ -165,6 +294,16 @@ impl Window<'_> {
     }
 
     /// Tuning of the recording in semitones above 440 Hz, −0.5…0.49; see [`Tuning`](crate::Tuning).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert!(window.tuning().abs() < 0.03);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn tuning(&mut self) -> f64 {
         let bin_hz = self.bin_hz();
         let plan = &mut *self.plan;
@@ -179,6 +318,18 @@ impl Window<'_> {
 
     /// The twelve pitch classes from C to B, scaled to a maximum of 1 in each frame, tuned to the recording
     /// (`librosa.feature.chroma_stft`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let chroma = window.chroma();
+    /// let frame = chroma.iter().nth(20).unwrap_or_default();
+    /// assert_eq!(frame[9], 1.0); // A
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn chroma(&mut self) -> Frames<'_> {
         let tuning = self.tuning();
         let plan = &mut *self.plan;
@@ -197,6 +348,16 @@ impl Window<'_> {
 
     /// Tonal centroids: `librosa.feature.tonnetz(chroma=…)` of [`Window::chroma`]. (Without `chroma`,
     /// librosa uses a constant-Q chroma.)
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// assert_eq!(window.tonnetz().bands, 6);
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn tonnetz(&mut self) -> Frames<'_> {
         self.chroma();
         let Caches { chroma, tonnetz: out, .. } = &mut self.plan.cache;
@@ -209,6 +370,19 @@ impl Window<'_> {
 
     /// Increase of level from frame to frame, in decibels
     /// (`librosa.onset.onset_strength`, with `aggregate`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams, Aggregate};
+    ///
+    /// // A click every half second: 120 beats per minute.
+    /// let clicks: Vec<f32> = (0..220_500).map(|i| if i % 11_025 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&clicks)?;
+    /// let onsets = window.onset_strength(Aggregate::Mean);
+    /// let strongest = (0..50).max_by(|a, b| onsets[*a].total_cmp(&onsets[*b])).unwrap_or_default();
+    /// assert!(strongest.abs_diff(21) <= 2 || strongest.abs_diff(43) <= 2); // at 0.5 s or 1 s
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     pub fn onset_strength(&mut self, aggregate: Aggregate) -> &[f32] {
         self.mel_db();
         let plan = &mut *self.plan;
@@ -224,6 +398,18 @@ impl Window<'_> {
     /// Tempo in beats per minute, from onsets aggregated by their median, as in
     /// `librosa.beat.beat_track`; 0 without onsets.
     ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// // A click every half second: 120 beats per minute.
+    /// let clicks: Vec<f32> = (0..220_500).map(|i| if i % 11_025 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&clicks)?;
+    /// let tempo = window.tempo()?;
+    /// assert!((tempo - 120.0).abs() < 4.0); // in steps of one frame of 23 ms
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// Unreachable for a valid window.
     pub fn tempo(&mut self) -> Result<f64, DspError> {
@@ -232,6 +418,18 @@ impl Window<'_> {
     }
 
     /// Tempo in beats per minute and the frames of the beats (`librosa.beat.beat_track`).
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// // A click every half second: 120 beats per minute.
+    /// let clicks: Vec<f32> = (0..220_500).map(|i| if i % 11_025 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&clicks)?;
+    /// let (tempo, beats) = window.beats()?;
+    /// assert!(beats.windows(2).all(|pair| (21..=22).contains(&(pair[1] - pair[0]))));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// Unreachable for a valid window.
@@ -243,6 +441,19 @@ impl Window<'_> {
     /// The autocorrelation of onset strength over time; see
     /// [`TempoEstimator::tempogram`](crate::TempoEstimator::tempogram).
     ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// // A click every half second: 120 beats per minute.
+    /// let clicks: Vec<f32> = (0..220_500).map(|i| if i % 11_025 == 0 { 1.0 } else { 0.0 }).collect();
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&clicks)?;
+    /// let tempogram = window.tempogram()?;
+    /// assert_eq!(tempogram.frames, 431);
+    /// assert!((tempogram.data[200] - 1.0).abs() < 1e-3); // lag 0
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
+    ///
     /// # Errors
     /// Unreachable for a valid window.
     pub fn tempogram(&mut self) -> Result<Spectrogram, DspError> {
@@ -251,6 +462,18 @@ impl Window<'_> {
     }
 
     /// The harmonic and the percussive signal; see [`crate::Hpss`].
+    ///
+    /// ```
+    /// use cratedigger_dsp::{FeatureExtractor, FeatureParams};
+    ///
+    /// let tone: Vec<f32> = (0..22_050).map(|i| (0.125_38 * i as f32).sin()).collect(); // 440 Hz
+    /// let mut extractor = FeatureExtractor::new(&FeatureParams::default())?;
+    /// let mut window = extractor.window(&tone)?;
+    /// let (harmonic, percussive) = window.harmonic_percussive()?;
+    /// let energy = |part: &[f32]| part.iter().map(|sample| sample * sample).sum::<f32>();
+    /// assert!(energy(percussive) < 0.01 * energy(harmonic));
+    /// # Ok::<(), cratedigger_dsp::DspError>(())
+    /// ```
     ///
     /// # Errors
     /// Unreachable for a valid window.
