@@ -8,8 +8,8 @@ pub use cratedigger_client::policy;
 pub use cratedigger_client::settings::RULES;
 use cratedigger_client::settings::{Choice, LocalStorage};
 use cratedigger_client::{
-    Client, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate, Update as Change,
-    page_folder,
+    Client, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate,
+    Update as Change, page_folder,
 };
 use cratedigger_protocol::{DeviceKind, Event, ModelSet, Rule};
 use js_sys::Float32Array;

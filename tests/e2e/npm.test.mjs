@@ -1,9 +1,7 @@
-// The npm package in the examples, built from the packed tarball: in Chromium and in Node.js.
+// The npm package in the examples, built from the packed tarball, in Chromium.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -21,13 +19,18 @@ const LENGTH = 12;
 const run = (program, args, options = {}) =>
   promisify(execFile)(program, args, { cwd: EXAMPLES, maxBuffer: 2 ** 26, ...options });
 
-/** Runs a test in the example without a bundler. */
-const inPage = (options, act) =>
-  drive({ root: path.join(EXAMPLES, "plain"), ...options }, async (given) => {
+/** Runs a test in a page of a folder, which may use the unpacked package. */
+const inFolder = (folder, options, act) =>
+  drive({ root: path.join(EXAMPLES, folder), ...options }, async (given) => {
     given.site.folders.set("cratedigger", PACKAGE);
+    // The browser asks for it, and the examples have none.
+    given.site.overlay.set("favicon.ico", "");
     await given.page.goto(given.site.url);
     await act(given);
   });
+
+/** The same in the example without a bundler. */
+const inPage = (options, act) => inFolder("plain", options, act);
 
 /** Gives a song to an example; returns the shown genre and the probabilities with all digits. */
 async function shown(page, buffer) {
@@ -55,11 +58,9 @@ const BUILT = { plain: "plain", vite: "vite/dist", webpack: "webpack/dist", "rea
 for (const [name, folder] of Object.entries(BUILT)) {
   test(`the example ${name} answers like the native program, under a strict policy`, async () => {
     if (name !== "plain") await run("npm", ["run", "build", "--workspace", name]);
-    await drive({ root: path.join(EXAMPLES, folder) }, async ({ page, site, folder }) => {
-      if (name === "plain") site.folders.set("cratedigger", PACKAGE);
+    await inFolder(folder, {}, async ({ page, folder }) => {
       const buffer = song(3, LENGTH, { channels: 2, rate: 44100 });
       const native = await classify(folder, buffer, "full.json");
-      await page.goto(site.url);
       const { heading, probabilities } = await shown(page, buffer);
       sameProbabilities(probabilities, native.probabilities, name);
       assert.equal(heading, native.none ? "None of these" : native.genre);
@@ -67,25 +68,17 @@ for (const [name, folder] of Object.entries(BUILT)) {
   });
 }
 
-test("the example node tags a folder like the native program", async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), "cratedigger-"));
-  try {
-    // Long enough for helpers on other cores.
-    const buffer = song(5, 90, { channels: 2, rate: 44100 });
-    await writeFile(path.join(folder, "a.wav"), buffer);
-    await writeFile(path.join(folder, "b.mp3"), "<!doctype html><title>No song</title>");
-    const { stdout, stderr } = await run("node", ["node/tag.mjs", folder]);
-    const [a, b, ...others] = JSON.parse(stdout);
-    assert.deepEqual([stderr, others], ["", []]);
+test("the page that `cratedigger export --for-web` writes uses the networks beside it", () =>
+  inFolder("../trainer/src/eval/web_page", {}, async ({ page, site, folder }) => {
+    site.folders.set("networks", dist("models"));
+    const buffer = song(4, LENGTH);
     const native = await classify(folder, buffer, "full.json");
-    sameProbabilities(a.probabilities, native.probabilities, "node");
-    assert.equal(a.genre, native.none ? null : native.genre);
-    assert.equal(b.error, "other-file");
-    assert.match(b.message, /HTML/);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
+    const { heading, probabilities } = await shown(page, buffer);
+    sameProbabilities(probabilities, native.probabilities, "page");
+    assert.equal(heading, native.none ? "None of these" : native.genre);
+    assert.ok(site.requests.includes("networks/full.json"));
+    assert.ok(!site.requests.some((name) => name.startsWith("cratedigger/assets/models")), String(site.requests));
+  }));
 
 test("a file, a blob, its bytes, an AudioBuffer and samples have the same answer; several at once queue up", () =>
   inPage({}, async ({ page, folder }) => {
@@ -148,7 +141,7 @@ test("segments and progress come while a song is analysed, and the last one has 
     assert.deepEqual(events.map(({ done, total }) => [done, total]), [[1, 4], [2, 4], [3, 4], [4, 4]]);
     sameProbabilities(events.at(-1).song.probabilities, result.probabilities, "song", 1e-6);
     assert.equal(events.at(-1).settled, true);
-    assert.deepEqual([...new Set(progress.map(({ phase }) => phase))], ["decoding", "analysing"]);
+    assert.deepEqual([...new Set(progress.map(({ phase }) => phase))], ["waiting", "decoding", "analysing"]);
     assert.deepEqual(Object.keys(result.probabilities), info.classes);
     assert.equal(info.classes.length, 10);
     assert.equal(info.set, "fast");
@@ -167,7 +160,10 @@ test("errors have a code and say what to do; an aborted song ends with the signa
       const note = (name, promise) =>
         Promise.resolve(promise).then(
           () => (errors[name] = null),
-          (error) => (errors[name] = [error instanceof CratediggerError, error.code ?? error.name, error.message]),
+          (error) => {
+            const own = error instanceof CratediggerError;
+            errors[name] = [own, own ? error.code : error.name, error.message];
+          },
         );
       await note("device", Classifier.load({ device: "abacus" }));
       await note("nowhere", Classifier.load({ models: "nowhere/manifest.json" }));
@@ -220,7 +216,6 @@ test("errors have a code and say what to do; an aborted song ends with the signa
 
 test("files in another folder, one's own networks, and a web worker", () =>
   inPage({}, async ({ page, site, folder }) => {
-    // Other files than those beside the module would be found at the package's own place.
     site.folders.set("elsewhere", path.join(PACKAGE, "assets"));
     site.folders.set("mine", dist("models"));
     site.overlay.set(
@@ -252,7 +247,7 @@ test("files in another folder, one's own networks, and a web worker", () =>
     same(worker, native, "worker");
     assert.ok(site.requests.includes("elsewhere/models/full.json"));
     assert.ok(site.requests.includes("mine/full.json"));
-    assert.ok(!site.requests.some((name) => name.startsWith("cratedigger/assets")), String(site.requests));
+    assert.ok(site.requests.includes("elsewhere/worker-cpu_bg.wasm"));
   }));
 
 test("it listens to a stream, which goes on afterwards", () =>
@@ -299,9 +294,13 @@ test("on WebGPU, the answer is the same", { timeout: WEBGPU_PATIENCE + SOON }, (
     }
   }));
 
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const tool = (name) => here(`node_modules/.bin/${name}`);
+
+test("the types allow the documented uses, and no others", () => run(tool("tsc"), ["--project", here("types")]));
+
 test("publint and arethetypeswrong have no complaints about the tarball", async () => {
   const tarball = process.env.CRATEDIGGER_TARBALL;
-  const tool = (name) => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
   const lint = await run(tool("publint"), [tarball, "--strict"]);
   assert.match(lint.stdout, /All good!/);
   await run(tool("attw"), [tarball, "--profile", "esm-only"]);

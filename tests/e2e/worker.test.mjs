@@ -29,7 +29,8 @@ async function openBlank(page, site) {
  */
 async function load(page, site, name, models = "models", before = "") {
   const shim = await readFile(SHIM, "utf8");
-  const script = `${before}\nconst base = ${JSON.stringify(site.url)}; const name = "${name}";\n${shim}`;
+  const [main, binary] = [`${name}.js`, `${name}_bg.wasm`].map((file) => JSON.stringify(site.url + file));
+  const script = `${before}\nconst script = ${main}; const binary = ${binary};\n${shim}`;
   site.overlay.set("start.js", Buffer.from(script));
   await page.evaluate(() => {
     window.worker?.terminate();

@@ -350,7 +350,7 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
 }
 
 /// Size in bytes after brotli at its highest level, which a host uses for files that it compresses once.
-fn compressed(contents: &[u8]) -> Result<usize> {
+pub fn compressed(contents: &[u8]) -> Result<usize> {
     let parameters = BrotliEncoderParams { quality: 11, lgwin: 22, ..BrotliEncoderParams::default() };
     let mut sent = Vec::new();
     brotli::BrotliCompress(&mut &contents[..], &mut sent, &parameters)?;

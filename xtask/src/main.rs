@@ -195,6 +195,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 }
             }
             package::package(&shell, !fast)?;
+            package::print_sizes(&shell)?;
         }
         Command::Release { dry_run: _, built } => release::dry_run(&shell, built)?,
         Command::Screenshots => browser::screenshots(&shell)?,

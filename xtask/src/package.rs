@@ -3,6 +3,7 @@
 //! The workers and the networks are those of the site in dist/; only the bindings are built here. The package needs no
 //! bundler to be built: its JavaScript is crates/npm/js as it is, with a list of the assets.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,12 +75,12 @@ fn binding(shell: &Shell, folder: &Path, optimise: bool) -> Result<()> {
     Ok(fs::write(folder.join("node").join(script), for_node(&glue))?)
 }
 
-/// The bindings' JavaScript for Node.js, which has no web workers: a class of the package takes their place.
+/// The bindings' JavaScript for Node.js, with the package's own web workers and timers.
 fn for_node(glue: &str) -> String {
     let glue = glue
         .replace("'./snippets/", "'../binding/snippets/")
         .replace("\"./snippets/", "\"../binding/snippets/");
-    format!("import {{ Worker }} from \"./worker.js\";\n{glue}")
+    format!("import {{ Worker, setTimeout }} from \"./globals.js\";\n{glue}")
 }
 
 /// Copies the workers, the tap of live sound and the networks out of the site.
@@ -134,6 +135,60 @@ fn asset_list(assets: &Path) -> Result<String> {
     Ok(list + "};\n")
 }
 
+/// The part of the package that a file belongs to; `None` for one that no page fetches. `first` are the names of the
+/// fast set's weights.
+fn part(path: &str, first: &str) -> Option<&'static str> {
+    if let Some(name) = path.strip_prefix("assets/models/") {
+        let fast = name == "manifest.json" || first.contains(&format!("\"{name}\""));
+        let wanted = name.ends_with(".json") || name.ends_with(".bpk");
+        return wanted.then_some(if fast { FAST } else { FULL });
+    }
+    match path.strip_prefix("assets/") {
+        Some(name) if name.starts_with("worker-cpu") => Some(CPU),
+        Some(name) if name.starts_with("worker-gpu") => Some("WebGPU worker"),
+        Some(name) if name.starts_with("worker-decode") => Some("decoder"),
+        Some("tap.js") => Some("live sound"),
+        Some(_) => Some(SCRIPT),
+        None if path.ends_with(".js") && !path.starts_with("node") => Some(SCRIPT),
+        None => None,
+    }
+}
+
+const SCRIPT: &str = "JavaScript and bindings";
+const CPU: &str = "CPU worker";
+const FAST: &str = "networks, fast set";
+const FULL: &str = "networks, rest of the full set";
+
+/// Prints the size of every part that a page may fetch, raw and compressed as a host would send it.
+pub fn print_sizes(shell: &Shell) -> Result<()> {
+    println!("Compressing…");
+    let folder = shell.target("npm");
+    let manifest = fs::read(folder.join("assets/models/manifest.json"))?;
+    let first = serde_json::from_slice::<serde_json::Value>(&manifest)?["models"].to_string();
+    let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for file in build::files(&folder)? {
+        let path = file.strip_prefix(&folder)?.to_string_lossy().replace('\\', "/");
+        if let Some(part) = part(&path, &first) {
+            let contents = fs::read(&file)?;
+            let (raw, sent) = sizes.entry(part).or_default();
+            *raw += contents.len();
+            *sent += build::compressed(&contents)?;
+        }
+    }
+    let row = |name: &str, (raw, sent): (usize, usize)| {
+        println!("{name:<36}{:>12}{:>12}", build::bytes(raw), build::bytes(sent));
+    };
+    let sum = |parts: &[&str]| {
+        let sizes = parts.iter().filter_map(|part| sizes.get(part));
+        sizes.fold((0, 0), |(raw, sent), (r, s)| (raw + r, sent + s))
+    };
+    println!("\n{:<36}{:>12}{:>12}", "", "raw", "brotli");
+    sizes.iter().for_each(|(name, size)| row(name, *size));
+    row("until the first answer, fast set", sum(&[SCRIPT, CPU, FAST]));
+    row("until the first answer, full set", sum(&[SCRIPT, CPU, FAST, FULL]));
+    Ok(())
+}
+
 /// Packs the folder.
 fn pack(shell: &Shell, folder: &Path) -> Result<PathBuf> {
     let mut npm = shell.line("npm", ["pack", "--silent", "--pack-destination"]);
@@ -147,6 +202,19 @@ fn pack(shell: &Shell, folder: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_page_fetches_is_counted() {
+        let first = r#"[{"weights":"a.bpk"}]"#;
+        assert_eq!(part("assets/models/a.bpk", first), Some(FAST));
+        assert_eq!(part("assets/models/b.bpk", first), Some(FULL));
+        assert_eq!(part("assets/models/a.md", first), None);
+        assert_eq!(part("assets/cratedigger_bg.wasm", first), Some(SCRIPT));
+        assert_eq!(part("binding/snippets/x/src/live.js", first), Some(SCRIPT));
+        assert_eq!(part("node/worker.js", first), None);
+        assert_eq!(part("node.js", first), None);
+        assert_eq!(part("README.md", first), None);
+    }
 
     #[test]
     fn every_file_that_is_fetched_is_listed() -> Result<()> {

@@ -66,8 +66,7 @@ impl Client {
     /// [`page_folder`]. `observer` is called on every change.
     pub fn start(files: impl Into<Files>, settings: Settings, observer: impl Fn(Update) + 'static) -> Self {
         let files = files.into();
-        let machine =
-            Machine::new(files.models_folder(), settings).with_model_files(files.moved_models());
+        let machine = Machine::new(files.models_folder(), settings).with_model_files(files.moved_models());
         let client = Self(Rc::new(Inner {
             files,
             observer: Box::new(observer),

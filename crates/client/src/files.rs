@@ -78,7 +78,11 @@ mod tests {
     use super::*;
 
     fn moved() -> Files {
-        let names = [("worker-cpu.js", "/w-1.js"), ("models/manifest.json", "/m-2.json"), ("models/a.bpk", "/a-3.bpk")];
+        let names = [
+            ("worker-cpu.js", "/w-1.js"),
+            ("models/manifest.json", "/m-2.json"),
+            ("models/a.bpk", "/a-3.bpk"),
+        ];
         let moved = names.map(|(name, path)| (name.to_owned(), format!("https://a.example{path}")));
         Files::in_folder("https://a.example/x/").with_moved(moved.into())
     }

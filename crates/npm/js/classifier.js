@@ -106,7 +106,11 @@ export function classifierOf({ Engine, assets, absolute, start }) {
       else {
         signal?.addEventListener("abort", abort, { once: true });
         this.#songs.set(id, song);
-        this.#open(id, input).catch((error) => song.fail(error));
+        try {
+          this.#open(id, soundOf(input));
+        } catch (error) {
+          song.fail(error);
+        }
       }
       return song;
     }
@@ -148,12 +152,9 @@ export function classifierOf({ Engine, assets, absolute, start }) {
       engine.free();
     }
 
-    async #open(id, input) {
-      const sound = await soundOf(input);
-      // It may have been aborted meanwhile.
-      if (!this.#songs.has(id) || !this.#engine) return;
-      if (sound.file) this.#engine.open(id, sound.file);
-      else this.#engine.openSamples(id, sound.channels, sound.sampleRate);
+    #open(id, { file, channels, sampleRate }) {
+      if (file) this.#engine.open(id, file);
+      else this.#engine.openSamples(id, channels, sampleRate);
     }
 
     #take(message) {

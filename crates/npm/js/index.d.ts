@@ -244,7 +244,7 @@ export declare class Classifier {
   readonly info: Info;
   readonly closed: boolean;
   /** Classifies a sound. The promise rejects with a {@link CratediggerError}, or with the signal's reason. */
-  classify(sound: Sound | Promise<Sound>, options?: ClassifyOptions): Classification;
+  classify(sound: Sound, options?: ClassifyOptions): Classification;
   /**
    * Listens to a stream, to the microphone or to a tab, and predicts about once a second. Only in a page. A stream of
    * your own goes on afterwards.

@@ -11,8 +11,7 @@ const bad = (why) => new CratediggerError("bad-input", `${why} ${WORDS}`);
 const isAudioBuffer = (input) => typeof input.getChannelData === "function" && typeof input.sampleRate === "number";
 
 /** The input as `{ file }`, or as `{ channels, sampleRate }`. */
-export async function soundOf(given) {
-  const input = await given;
+export function soundOf(input) {
   if (input === null || typeof input !== "object") throw bad(`This is ${input === null ? "null" : typeof input}.`);
   if (input instanceof Blob) {
     return { file: input instanceof File ? input : new File([input], "sound", { type: input.type }) };

@@ -38,7 +38,10 @@ mod tests {
         write_page(folder.path())?;
         let script = fs::read_to_string(folder.path().join("main.js"))?;
         let name = networks(Path::new("")).join("manifest.json");
-        assert!(script.contains(&format!("models: \"{}\"", name.to_string_lossy().replace('\\', "/"))), "{script}");
+        assert!(
+            script.contains(&format!("models: \"{}\"", name.to_string_lossy().replace('\\', "/"))),
+            "{script}"
+        );
         Ok(())
     }
 }
