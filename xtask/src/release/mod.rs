@@ -95,7 +95,8 @@ fn third_party(shell: &Shell, to: &Path) -> Result<()> {
 }
 
 /// Writes the lists of components, in the format CycloneDX. The tool writes a file beside the Cargo.toml of every
-/// package of the workspace; all are removed again.
+/// package of the workspace; all are removed again. It takes what `cargo metadata` resolves for the whole workspace, so a
+/// list may also name components that are left out of a build.
 fn components(shell: &Shell, packages: &[Value], folder: &Path) -> Result<()> {
     println!("Lists of components…");
     const NAME: &str = "release-components";
