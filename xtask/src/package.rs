@@ -149,8 +149,9 @@ fn part(path: &str, first: &str) -> Option<&'static str> {
         Some(name) if name.starts_with("worker-decode") => Some("decoder"),
         Some("tap.js") => Some("live sound"),
         Some(_) => Some(SCRIPT),
-        None if path.ends_with(".js") && !path.starts_with("node") => Some(SCRIPT),
-        None => None,
+        None if path.starts_with("node") || !path.ends_with(".js") => None,
+        None if path.starts_with("element") => Some("element"),
+        None => Some(SCRIPT),
     }
 }
 
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!(part("assets/models/a.md", first), None);
         assert_eq!(part("assets/cratedigger_bg.wasm", first), Some(SCRIPT));
         assert_eq!(part("binding/snippets/x/src/live.js", first), Some(SCRIPT));
+        assert_eq!(part("element/look.js", first), Some("element"));
         assert_eq!(part("node/worker.js", first), None);
         assert_eq!(part("node.js", first), None);
         assert_eq!(part("README.md", first), None);

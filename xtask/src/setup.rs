@@ -90,7 +90,8 @@ pub fn ensure(shell: &Shell, tools: impl IntoIterator<Item = Tool>) -> Result<()
             Tool::Deny => cargo_install(shell, "cargo-deny", "cargo-deny", DENY, &["--locked"], "0")?,
             Tool::About => {
                 let features = ["--locked", "--features", "cli"];
-                cargo_install(shell, "cargo-about", "cargo-about", ABOUT, &features, "1")?;
+                // Optimised, because it compares thousands of texts.
+                cargo_install(shell, "cargo-about", "cargo-about", ABOUT, &features, "3")?;
             }
             Tool::Cyclonedx => {
                 let program = "cargo-cyclonedx";

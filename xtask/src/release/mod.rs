@@ -95,21 +95,29 @@ fn third_party(shell: &Shell, to: &Path) -> Result<()> {
 }
 
 /// Writes the lists of components, in the format CycloneDX. The tool writes a file beside the Cargo.toml of every
-/// package of the workspace; all are removed again.
+/// package of the workspace; all are removed again. It takes what `cargo metadata` resolves for the whole workspace, so a
+/// list may also name components that are left out of a build.
 fn components(shell: &Shell, packages: &[Value], folder: &Path) -> Result<()> {
+    println!("Lists of components…");
     const NAME: &str = "release-components";
+    // The lists name packages of the workspace by their paths on this machine.
+    let root = shell.path("").display().to_string();
     for (target, wanted) in COMPONENTS {
         let mut command = shell.line("cargo-cyclonedx", ["cyclonedx", "-qq", "--format", "json", "--all"]);
-        command.args(["--override-filename", NAME, "--features", FEATURES]);
-        command.args(target.iter().flat_map(|target| ["--target", target]));
+        command.args(["--override-filename", NAME]);
+        if let Some(target) = target {
+            command.args(["--target", target, "--features", FEATURES]);
+        }
         let written = run(&mut command);
         for package in packages {
             let manifest = package["manifest_path"].as_str().unwrap_or_default();
             let file = Path::new(manifest).with_file_name(NAME).with_extension("json");
             let name = wanted.iter().find(|(name, _)| package["name"] == *name);
             if let (Ok(()), Some((_, name))) = (&written, name) {
-                fs::copy(&file, folder.join(format!("sbom-{name}.cdx.json")))
+                let list = fs::read_to_string(&file)
                     .with_context(|| format!("cargo cyclonedx wrote no {}", file.display()))?;
+                let list = list.replace(root.trim_end_matches('/'), "/cratedigger");
+                fs::write(folder.join(format!("sbom-{name}.cdx.json")), list)?;
             }
             let _ = fs::remove_file(&file); // missing if the tool failed
         }

@@ -387,6 +387,24 @@ fn the_models_of_a_later_gpu_are_no_news_until_they_are_the_full_set() {
 }
 
 #[test]
+fn a_gpu_without_the_chosen_networks_leaves_songs_to_a_cpu_that_has_them() {
+    let mut world = World::new(Settings::default());
+    let device = |world: &World| world.running().map(|(worker, _)| worker.kind);
+    world.load(Cpu, 30.0, true);
+    world.load(Cpu, 60.0, true);
+    world.answer_adapter(Ok(()));
+    world.open(1);
+    world.load(WebGpu, 3.0, true);
+    world.decode();
+    assert_eq!(device(&world), Some(Cpu));
+    world.finish();
+    world.load(WebGpu, 6.0, true);
+    world.open(2);
+    world.decode();
+    assert_eq!(device(&world), Some(WebGpu));
+}
+
+#[test]
 fn live_sound_is_dropped_while_a_worker_has_a_piece() {
     let mut world = World::ready();
     let piece = || Input::Listen(Audio { sample_rate: RATE, channels: LIVE });

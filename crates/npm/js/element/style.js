@@ -96,10 +96,11 @@ ol { list-style: none; }
 .genre { font-size: clamp(2.5rem, 14cqi, 4.6rem); font-weight: 750; line-height: 1; letter-spacing: -0.03em; }
 .genre.long { font-size: clamp(1.9rem, 9cqi, 3.2rem); }
 .genre.none { color: var(--soft); }
-.genre span { display: inline-block; position: relative; padding-bottom: 0.14em; }
-.genre span::after { content: ""; position: absolute; inset: auto 0.03em 0; height: 0.1em; border-radius: 2px; background: var(--pattern, none), var(--hue, var(--line)); }
+.genre span { display: inline-block; position: relative; }
+.genre:is([data-class], [data-non-music]) span { padding-bottom: 0.14em; }
+.genre:is([data-class], [data-non-music]) span::after { content: ""; position: absolute; inset: auto 0.03em 0; height: 0.1em; border-radius: 2px; background: var(--pattern, none), var(--hue, var(--line)); }
 .sureness { margin-top: 0.35rem; }
-.error { padding-left: 0.8rem; border-left: 4px solid var(--alert); }
+.error { margin-top: 0.5rem; padding-left: 0.8rem; border-left: 4px solid var(--alert); }
 
 progress { display: block; width: 100%; height: 0.4rem; appearance: none; border: 0; border-radius: 99px; overflow: hidden; background: var(--line); color: var(--accent); }
 progress::-webkit-progress-bar { background: var(--line); }
@@ -114,7 +115,9 @@ progress::-moz-progress-bar { background: var(--accent); }
 .run > .title { padding: 0.05em 0.4em; border-radius: 3px; background: var(--hue, var(--paper)); color: var(--on-sleeve, var(--ink)); font-weight: 650; }
 .run[data-non-music] > .title { background: var(--paper); color: var(--ink); }
 .unsure .run > .title { background: var(--paper); color: var(--ink); }
-@container (max-width: 4.6rem) { .run > .title { display: none; } }
+.run > .short { display: none; }
+@container (max-width: 4.8rem) { .run > .long { display: none; } .run > .short { display: inline; } }
+@container (max-width: 2.2rem) { .run > .short { display: none; } }
 
 .actions { display: flex; flex-wrap: wrap; gap: 0.5rem; }
 .button {
@@ -135,5 +138,5 @@ progress::-moz-progress-bar { background: var(--accent); }
 .button:hover { background: color-mix(in srgb, var(--accent) 86%, var(--ink)); }
 .button.quiet { border-color: var(--line); background: none; color: var(--ink); font-weight: 500; }
 .button.quiet:hover { border-color: var(--ink); }
-@media (forced-colors: active) { .cell, .genre span::after { forced-color-adjust: none; } }
+@media (forced-colors: active) { .cell, .genre span::after, .run > .title { forced-color-adjust: none; } }
 `;

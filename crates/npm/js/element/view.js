@@ -100,7 +100,8 @@ export class View {
     p.name.textContent = state.name || (phase === "empty" ? "" : words.recording);
     p.name.hidden = phase === "empty";
     p.error.hidden = phase !== "failed";
-    p.error.textContent = error ? (words.errors[error.code] ?? error.message) : "";
+    // The detail is for developers, who get it with the event.
+    p.error.textContent = error ? (words.errors[error.code] ?? error.message.replace(` (${error.detail})`, "")) : "";
     this.#answer(phase === "failed" ? { ...state, answer: null } : state, words, working);
     p.progress.hidden = !working || phase === "listening";
     p.progress.ariaLabel = words.progress;
@@ -191,9 +192,12 @@ export class View {
     p.runs.replaceChildren(
       ...runs.map(({ name, segment, start, end }) => {
         const time = make("span", { className: "hidden" }, `${fill(words.fromTo, clock(start), clock(end))}: ${name}`);
-        const title = make("span", { className: "title" }, titled(name));
-        title.setAttribute("aria-hidden", "true");
-        const run = place(make("li", { part: "run", className: "run" }, time, title), start, end);
+        const titles = [
+          make("span", { className: "title long" }, titled(name)),
+          make("span", { className: "title short" }, titled(name).slice(0, 2)),
+        ];
+        for (const title of titles) title.setAttribute("aria-hidden", "true");
+        const run = place(make("li", { part: "run", className: "run" }, time, ...titles), start, end);
         this.#colour(run, segment.silent ? null : { ...segment, none: segment.nonMusic?.rejected ?? false }, classes);
         return run;
       }),
