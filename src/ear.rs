@@ -71,7 +71,9 @@ fn finish(page: Page, show: bool) {
     page.state.live.source.set(None);
     spawn_local(async move {
         if let Some(file) = capture.stop(&name).await {
-            page.engine(|engine| engine.open(vec![file], show));
+            page.engine(|engine| {
+                engine.open(vec![file], show);
+            });
         }
     });
 }

@@ -8,7 +8,7 @@ pub use cratedigger_client::policy;
 pub use cratedigger_client::settings::RULES;
 use cratedigger_client::settings::{Choice, LocalStorage};
 use cratedigger_client::{
-    Client, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate,
+    Client, Collection, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate,
     Update as Change, page_folder,
 };
 use cratedigger_protocol::{DeviceKind, Event, ModelSet, Rule};
@@ -26,6 +26,7 @@ use crate::trouble::Notice;
 pub struct Engine {
     state: State,
     client: Client,
+    collection: Collection,
     last_added: Cell<f64>,
 }
 
@@ -36,9 +37,10 @@ impl Engine {
         state.devices.mode.set(settings.mode);
         state.models.wanted.set(settings.models.set);
         state.models.rule.set(settings.models.rule);
-        let base = page_folder().unwrap_or_default();
-        let client = Client::start(base, settings, move |update| apply(state, update));
-        Rc::new(Self { state, client, last_added: Cell::new(0.0) })
+        let files = Files::in_folder(page_folder().unwrap_or_default());
+        let collection = Collection::new(files.clone());
+        let client = Client::start(files, settings, move |update| apply(state, update));
+        Rc::new(Self { state, client, collection, last_added: Cell::new(0.0) })
     }
 
     /// The page's files.
@@ -46,8 +48,18 @@ impl Engine {
         self.client.files()
     }
 
-    /// Adds songs to the queue, in this order; with `show`, the first of them is shown.
-    pub fn open(&self, files: Vec<File>, show: bool) {
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The client's worker for the songs of the crate together.
+    pub fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// Adds songs to the queue, in this order; with `show`, the first of them is shown. Returns their ids.
+    pub fn open(&self, files: Vec<File>, show: bool) -> Vec<u32> {
         let songs: Vec<(u32, File)> = files
             .into_iter()
             .map(|file| {
@@ -60,9 +72,11 @@ impl Engine {
         if let Some((first, _)) = songs.first().filter(|_| show) {
             self.state.show(Some(*first));
         }
+        let ids = songs.iter().map(|(song, _)| *song).collect();
         for (song, file) in songs {
             self.client.open(song, file);
         }
+        ids
     }
 
     /// The file of a song, to be played.

@@ -10,7 +10,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::probabilities::Probabilities;
-use crate::state::{Answer, Segment, Song, SongInfo, SongResult, State, Status};
+use crate::state::{Answer, OwnAnswer, Segment, Song, SongInfo, SongResult, State, Status};
 use crate::trouble::Notice;
 use crate::{glue, settings};
 
@@ -53,6 +53,12 @@ pub struct Record {
     /// Missing in records of earlier versions.
     #[serde(rename = "traits", default, skip_serializing_if = "Option::is_none")]
     character: Option<Character>,
+    /// Hash of the file. Missing in records of earlier versions, and of songs whose features were not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    /// The answer with the visitor's own classes, if there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<OwnAnswer>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +102,8 @@ impl Record {
             conditions: result.conditions,
             networks: result.set,
             character: song.character.get_untracked(),
+            content: song.content.get_untracked(),
+            own: song.own.get_untracked(),
             segments: song.segments.with_untracked(|all| {
                 all.iter().map(|segment| RecordSegment::of(segment, &members)).collect()
             }),
@@ -127,6 +135,13 @@ impl Record {
         song.info.set(Some(SongInfo { seconds: self.seconds, segments: count }));
         song.segments.set(segments);
         song.character.set(self.character);
+        if let Some(content) = &self.content {
+            state.collection.assign_expected(song.id, content);
+        }
+        song.content.set(self.content);
+        // An answer of classes that are not in use any more is out of date.
+        let classes = state.collection.own.with_untracked(|own| own.as_ref().map(|own| own.classes.clone()));
+        song.own.set(self.own.filter(|own| Some(&own.classes) == classes.as_ref()));
         song.result.set(Some(SongResult {
             probabilities: Probabilities {
                 ensemble: order.apply(&self.probabilities),
@@ -280,21 +295,18 @@ pub fn keep(state: State, song: Song) {
 }
 
 /// Adds the songs of earlier visits to the crate.
-pub fn load(state: State) {
+pub async fn load(state: State) {
     if !enabled() {
         return;
     }
-    spawn_local(async move {
-        // An unreadable database counts as empty: this visit loses nothing, and the visitor cannot repair
-        // it.
-        let Ok(all) = glue::history_all().await else { return };
-        for value in js_sys::Array::from(&all) {
-            // A record that this version cannot read stays in the database.
-            if let Ok(record) = serde_wasm_bindgen::from_value::<Record>(value) {
-                record.restore(state);
-            }
+    // An unreadable database counts as empty: this visit loses nothing, and the visitor cannot repair it.
+    let Ok(all) = glue::history_all().await else { return };
+    for value in js_sys::Array::from(&all) {
+        // A record that this version cannot read stays in the database.
+        if let Ok(record) = serde_wasm_bindgen::from_value::<Record>(value) {
+            record.restore(state);
         }
-    });
+    }
 }
 
 /// Deletes the record of one song.
@@ -305,10 +317,10 @@ pub fn forget(added: f64) {
     });
 }
 
-/// Deletes all records. The songs of this visit stay in the crate.
+/// Deletes all records, and the features of songs. The songs of this visit stay in the crate.
 pub fn clear(state: State) {
     spawn_local(async move {
-        if glue::history_clear().await.is_err() {
+        if glue::history_clear().await.is_err() || glue::clear_kept("features").await.is_err() {
             state.notice.set(Some(Notice::NoHistory));
         }
     });

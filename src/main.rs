@@ -10,6 +10,7 @@
 //!   as an image
 //! - `history`: results of earlier visits, and exports; `example`: the built-in example
 //! - `engine`: connects the page to the client: requests go in, updates go into the `state`
+//! - `collection`: classes of one's own and similar songs: asks the client, and keeps features and what was taught
 //! - `ear`: live sound on the page
 //! - `settings`: the visitor's choices; `trouble`: everything that can go wrong
 //! - `glue`: the page's own JavaScript, for browser functions that would be long in Rust
@@ -17,6 +18,7 @@
 #![deny(unsafe_code)]
 
 mod app;
+mod collection;
 mod ear;
 mod engine;
 mod example;

@@ -39,8 +39,12 @@ pub fn accept_files(page: Page) -> ReadSignal<bool> {
         }
     });
     let _ = window_event_listener(ev::drop, move |event| {
-        event.prevent_default();
         set_dragging.set(false);
+        // A part of the page has taken the files.
+        if event.default_prevented() {
+            return;
+        }
+        event.prevent_default();
         page.take_data(event.data_transfer().as_ref());
     });
     let _ = window_event_listener(ev::paste, move |event: ClipboardEvent| {

@@ -6,13 +6,15 @@ mod page;
 use std::time::Duration;
 
 use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 
 pub use self::page::Page;
 use crate::state::State;
 use crate::ui::{
-    AboutSheet, Announcer, Crate, Deck, Footer, Hero, Masthead, Player, SettingsSheet, Shelf, Votes, Why,
+    AboutSheet, AlikeSheet, Announcer, Crate, Deck, Footer, Hero, Masthead, Player, SettingsSheet, Shelf,
+    TeachSheet, Votes, Why,
 };
-use crate::{history, settings};
+use crate::{collection, history, settings};
 
 /// How long conference mode shows a song that does not play.
 const TURN: Duration = Duration::from_secs(9);
@@ -23,7 +25,11 @@ pub fn App() -> impl IntoView {
     let state = State::new(settings::language());
     let page = Page::start(state);
     settings::apply(state);
-    history::load(state);
+    spawn_local(async move {
+        collection::lesson::load(state).await;
+        history::load(state).await;
+    });
+    collection::start(page);
     let dragging = input::accept_files(page);
     input::listen_to_keys(page);
     input::leave_conference_with_full_screen(state);
@@ -53,6 +59,8 @@ pub fn App() -> impl IntoView {
         </div>
         <AboutSheet page />
         <SettingsSheet page />
+        <TeachSheet page />
+        <AlikeSheet page />
         <Player page />
         <Announcer page />
     }

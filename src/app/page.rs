@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use cratedigger_client::{Client, Collection};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -38,6 +39,16 @@ impl Page {
         if let Some(engine) = self.engine.try_get_value() {
             act(&engine);
         }
+    }
+
+    /// The client, unless the page is being torn down.
+    pub fn client(&self) -> Option<Client> {
+        self.engine.try_get_value().map(|engine| engine.client().clone())
+    }
+
+    /// The worker for the songs of the crate together, unless the page is being torn down.
+    pub fn collection(&self) -> Option<Collection> {
+        self.engine.try_get_value().map(|engine| engine.collection().clone())
     }
 
     /// Moves the cursor and the player to a time in seconds.
@@ -81,7 +92,30 @@ impl Page {
     pub fn open(&self, files: Vec<File>, notice: Option<Notice>) {
         self.state.notice.set(notice);
         ear::stop_aside(*self);
-        self.engine(|engine| engine.open(files, true));
+        self.engine(|engine| {
+            engine.open(files, true);
+        });
+    }
+
+    /// Opens files as songs of a class of the lesson.
+    pub fn open_for_class(&self, files: Vec<File>, class: u32) {
+        self.state.notice.set(None);
+        self.engine(|engine| {
+            for song in engine.open(files, false) {
+                self.state.collection.assign(song, Some(class));
+            }
+        });
+    }
+
+    /// Opens the files of a drop as songs of a class of the lesson. Call it inside the event handler.
+    pub fn take_for_class(self, data: Option<&DataTransfer>, class: u32) {
+        let found = glue::files_of(data);
+        spawn_local(async move {
+            let Ok(found) = JsFuture::from(found).await else { return };
+            let found: Found = found.unchecked_into();
+            let files = found.files().iter().filter_map(|file| file.dyn_into().ok()).collect();
+            self.open_for_class(files, class);
+        });
     }
 
     /// Opens the files of a drop or a paste. Call it inside the event handler: browsers empty the list

@@ -108,27 +108,53 @@ export async function copyPicture(canvas) {
   await navigator.clipboard.write([new ClipboardItem({ "image/png": png(canvas) })]);
 }
 
+// SHA-256 of a file's content in hexadecimal. Without a secure context browsers have no hash; then what they know
+// about the file takes its place.
+export async function contentOf(file) {
+  if (!globalThis.crypto?.subtle) return `${file.name}|${file.size}|${file.lastModified}`;
+  const hash = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
+
+export function saveBytes(bytes, type, name) {
+  save(new Blob([bytes], { type }), name);
+}
+
 // ---- History: results, no sound ----------------------------------------------------------
 
 let database;
 
+// Results by time, features of songs by content, and the network that the visitor taught.
+const STORES = { songs: "added", features: "content", own: "key" };
+
 function open() {
   database ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open("cratedigger", 1);
-    request.onupgradeneeded = () => request.result.createObjectStore("songs", { keyPath: "added" });
-    request.onsuccess = () => resolve(request.result);
+    const request = indexedDB.open("cratedigger", 2);
+    request.onupgradeneeded = () => {
+      const there = request.result.objectStoreNames;
+      for (const [name, keyPath] of Object.entries(STORES)) {
+        if (!there.contains(name)) request.result.createObjectStore(name, { keyPath });
+      }
+    };
+    request.onsuccess = () => {
+      // A newer version of the page in another tab must not wait for this one.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error);
     request.onblocked = () => reject(new Error("blocked"));
   });
   return database;
 }
 
-async function within(mode, act) {
-  const songs = (await open()).transaction("songs", mode);
-  const request = act(songs.objectStore("songs"));
+async function within(mode, act, store = "songs") {
+  const transaction = (await open()).transaction(store, mode);
+  const request = act(transaction.objectStore(store));
   return new Promise((resolve, reject) => {
-    songs.oncomplete = () => resolve(request.result);
-    songs.onerror = songs.onabort = () => reject(songs.error);
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
   });
 }
 
@@ -136,6 +162,11 @@ export const historyAll = () => within("readonly", (songs) => songs.getAll());
 export const historyPut = (song) => within("readwrite", (songs) => songs.put(song));
 export const historyDelete = (key) => within("readwrite", (songs) => songs.delete(key));
 export const historyClear = () => within("readwrite", (songs) => songs.clear());
+
+// The stores `features` and `own`.
+export const kept = (store, key) => within("readonly", (all) => all.get(key), store);
+export const keep = (store, value) => within("readwrite", (all) => all.put(value), store);
+export const clearKept = (store) => within("readwrite", (all) => all.clear(), store);
 
 // ---- Capabilities ----------------------------------------------------------------------------
 

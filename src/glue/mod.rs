@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code, reason = "wasm_bindgen generates it for imported functions")]
 
-use js_sys::{Array, Promise};
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{DataTransfer, FileList, HtmlCanvasElement};
+use web_sys::{DataTransfer, File, FileList, HtmlCanvasElement};
 
 #[wasm_bindgen(module = "/src/glue/browser.js")]
 extern "C" {
@@ -46,6 +46,21 @@ extern "C" {
     pub async fn history_delete(key: f64) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = historyClear, catch)]
     pub async fn history_clear() -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn kept(store: &str, key: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub async fn keep(store: &str, value: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = clearKept, catch)]
+    pub async fn clear_kept(store: &str) -> Result<JsValue, JsValue>;
+
+    /// SHA-256 of a file's content, or what identifies it where the browser has no hash.
+    #[wasm_bindgen(js_name = contentOf, catch)]
+    pub async fn content_of(file: &File) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = bytesOf, catch)]
+    pub async fn bytes_of(file: &File) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = saveBytes)]
+    pub fn save_bytes(bytes: &Uint8Array, kind: &str, name: &str);
 
     pub fn offers() -> Array;
 

@@ -28,6 +28,11 @@ super::texts! {
         }
         of_them_failed { en: ", {0} without a result", de: ", {0} ohne Ergebnis" }
         cancel_all { en: "Cancel all", de: "Alle abbrechen" }
+        teach { en: "Teach it here", de: "Eigene Klassen" }
+        alike { en: "Similar songs", de: "Ähnliche Stücke" }
+        alike_one { en: "Sounds like", de: "Klingt wie" }
+        own_class { en: "Own class: {0} ({1})", de: "Eigene Klasse: {0} ({1})" }
+        own_none { en: "Own class: none of these", de: "Eigene Klasse: keine davon" }
         song { en: "Song", de: "Stück" }
         genre { en: "Genre", de: "Genre" }
         confidence { en: "Confidence", de: "Konfidenz" }

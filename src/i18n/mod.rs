@@ -4,6 +4,7 @@
 //! Texts are grouped by the part of the page that shows them.
 
 mod about;
+mod alike;
 mod deck;
 mod frame;
 mod genres;
@@ -12,6 +13,7 @@ mod library;
 mod live;
 mod notes;
 mod settings;
+mod teach;
 mod trouble;
 mod votes;
 mod why;
@@ -103,6 +105,10 @@ pub struct Words {
     pub why: why::Why,
     /// The sheet about the model.
     pub about: about::About,
+    /// Classes of one's own.
+    pub teach: teach::Teach,
+    /// Similar songs.
+    pub alike: alike::Alike,
     /// The settings sheet.
     pub settings: settings::Settings,
     /// What was left out or mended while a file was decoded.
@@ -121,6 +127,8 @@ static ENGLISH: Words = Words {
     library: library::Library::ENGLISH,
     why: why::Why::ENGLISH,
     about: about::About::ENGLISH,
+    teach: teach::Teach::ENGLISH,
+    alike: alike::Alike::ENGLISH,
     settings: settings::Settings::ENGLISH,
     notes: notes::Notes::ENGLISH,
     trouble: trouble::Messages::ENGLISH,
@@ -136,6 +144,8 @@ static GERMAN: Words = Words {
     library: library::Library::GERMAN,
     why: why::Why::GERMAN,
     about: about::About::GERMAN,
+    teach: teach::Teach::GERMAN,
+    alike: alike::Alike::GERMAN,
     settings: settings::Settings::GERMAN,
     notes: notes::Notes::GERMAN,
     trouble: trouble::Messages::GERMAN,
@@ -175,6 +185,8 @@ mod tests {
             library::Library::ALL,
             why::Why::ALL,
             about::About::ALL,
+            teach::Teach::ALL,
+            alike::Alike::ALL,
             settings::Settings::ALL,
             notes::Notes::ALL,
             trouble::Messages::ALL,

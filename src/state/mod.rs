@@ -1,6 +1,7 @@
 //! State of the page, as signals. The engine writes them, the views read them.
 
 mod answer;
+mod collection;
 mod explanation;
 mod live;
 mod models;
@@ -14,6 +15,7 @@ pub use cratedigger_client::{FullSet, LiveSource, Status};
 use leptos::prelude::*;
 
 pub use self::answer::{Answer, Sound};
+pub use self::collection::{Collection, Compared, FeatureState, Own, OwnAnswer, OwnClass, Teaching};
 pub use self::explanation::{Explanation, Tiles};
 pub use self::live::Live;
 pub use self::models::{Devices, Models};
@@ -31,6 +33,10 @@ pub enum Sheet {
     About,
     /// Device, theme, language and so on.
     Settings,
+    /// Classes of one's own.
+    Teach,
+    /// Similar songs.
+    Alike,
 }
 
 /// Phase of the page, for styles and tests.
@@ -98,6 +104,8 @@ pub struct State {
     pub playback: Playback,
     /// Live listening.
     pub live: Live,
+    /// Classes of one's own, and similar songs.
+    pub collection: Collection,
     /// The networks.
     pub models: Models,
     /// The devices.
@@ -128,6 +136,7 @@ impl State {
             notice: RwSignal::new(None),
             playback: Playback::new(),
             live: Live::new(),
+            collection: Collection::new(),
             models: Models::new(),
             devices: Devices::new(),
             explanation: RwSignal::new(None),
@@ -204,6 +213,10 @@ impl State {
             self.show(None);
         }
         self.songs.update(|all| all.retain(|song| song.id != id));
+        self.collection.assign(id, None);
+        if self.collection.target.get_untracked() == Some(id) {
+            self.collection.target.set(None);
+        }
         let owners = self.owners;
         // The signals go after the next frame, when no view reads them any more.
         request_animation_frame(move || drop(owners.try_update_value(|all| all.remove(&id))));

@@ -6,6 +6,7 @@ use cratedigger_protocol::{Character, Condition, DeviceKind, Event, ModelSet, No
 use leptos::prelude::*;
 
 use super::answer::Answer;
+use super::collection::{FeatureState, OwnAnswer};
 use super::segment::Segment;
 use crate::fine::Fine;
 use crate::peaks::Peaks;
@@ -136,6 +137,12 @@ pub struct Song {
     pub character: RwSignal<Option<Character>>,
     /// The final result.
     pub result: RwSignal<Option<SongResult>>,
+    /// Hash of the file's content, once its features were found.
+    pub content: RwSignal<Option<String>>,
+    /// Whether its features are known.
+    pub features: RwSignal<FeatureState>,
+    /// The answer with the visitor's own classes.
+    pub own: RwSignal<Option<OwnAnswer>>,
 }
 
 impl Song {
@@ -161,6 +168,9 @@ impl Song {
             peaks_grown: RwSignal::new(0),
             character: RwSignal::new(None),
             result: RwSignal::new(None),
+            content: RwSignal::new(None),
+            features: RwSignal::new(FeatureState::Unknown),
+            own: RwSignal::new(None),
         }
     }
 
@@ -277,6 +287,7 @@ impl Song {
             | Event::Wanted { .. }
             | Event::Explained { .. }
             | Event::Embedded { .. }
+            | Event::Collection { .. }
             | Event::Failed { .. } => {}
         }
     }

@@ -29,6 +29,8 @@ pub fn dialog(
     let (id, testid) = match which {
         Sheet::About => ("about-title", "about"),
         Sheet::Settings => ("settings-title", "settings"),
+        Sheet::Teach => ("teach-title", "teach"),
+        Sheet::Alike => ("alike-title", "alike"),
     };
     view! {
         <dialog

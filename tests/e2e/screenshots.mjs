@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
 import { allReady, cpuReady, drive, drop, open, part, rows, state, until } from "./browser.mjs";
-import { hiss, song } from "./song.mjs";
+import { drone, hiss, song } from "./song.mjs";
 
 const folder = path.resolve(process.argv[2] ?? "screenshots");
 await mkdir(folder, { recursive: true });
@@ -57,6 +57,32 @@ for (const [size, options] of Object.entries(SIZES)) {
     await drop(page, [...files, { name: "notes.mp3", buffer: Buffer.from("words, no song") }]);
     await until("the queue", async () => (await rows(page)).every(({ status }) => ["done", "failed"].includes(status)));
     await take("crate", true);
+    await part(page, "row").filter({ hasText: "Side 3" }).getByTestId("row-alike").click();
+    await until("the map", async () => (await part(page, "map-point").count()) === 6, 240_000);
+    await take("alike");
+    await part(page, "map").scrollIntoViewIfNeeded();
+    await take("map");
+    await part(page, "close-alike").click();
+    await part(page, "open-teach").click();
+    await part(page, "class-name").nth(0).fill("Bands");
+    await part(page, "class-name").nth(1).fill("Drones");
+    const drones = Array.from({ length: 4 }, (_, n) => ({ name: `Drone ${n + 1}.wav`, mimeType: "audio/wav", buffer: drone(n, 6) }));
+    await part(page, "class-songs").nth(1).setInputFiles(drones);
+    await part(page, "teach-crate").locator("summary").click();
+    for (let side = 1; side <= 5; side += 1) {
+      const choice = part(page, "teach-crate").locator("tr").filter({ hasText: `Side ${side}.` }).locator("select");
+      await choice.selectOption({ index: 1 });
+    }
+    await part(page, "teach-crate").locator("summary").click();
+    await until("the features", () => part(page, "teach-start").isEnabled(), 240_000);
+    await take("teach");
+    await part(page, "teach-start").click();
+    await part(page, "taught").waitFor({ timeout: 240_000 });
+    await part(page, "taught").scrollIntoViewIfNeeded();
+    await take("taught");
+    await part(page, "close-teach").click();
+    await until("the own classes", async () => (await part(page, "row-own").count()) > 9);
+    await take("own", true);
     await part(page, "row").filter({ hasText: "notes.mp3" }).getByTestId("row-show").click();
     await state(page, "failed");
     await take("failed");

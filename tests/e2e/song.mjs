@@ -43,6 +43,18 @@ export function hiss(seconds, rate = 22050) {
   return wav(seconds, rate, 1, () => 0.75 * next() - 0.375);
 }
 
+/** A chord that swells and fades slowly, without drums. */
+export function drone(seed, seconds, rate = 22050) {
+  const next = random(100 + seed);
+  const root = 110 * 2 ** (Math.floor(next() * 12) / 12);
+  const partials = [1, 1.5, 2, 2.51, 3, 4].map((ratio) => [ratio * root, 0.1 + 0.2 * next(), next()]);
+  return wav(seconds, rate, 1, (t) =>
+    partials.reduce((sum, [pitch, swell, phase]) => {
+      const level = 0.06 * (1 + Math.sin(2 * Math.PI * (swell * t + phase)));
+      return sum + level * Math.sin(2 * Math.PI * pitch * t);
+    }, 0));
+}
+
 /**
  * A band of bass, chords and drums. With two channels, a lead also plays and moves from side to side.
  * `silentFrom` and `silentTo` limit a part of digital silence, in seconds.

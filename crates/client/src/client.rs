@@ -49,6 +49,9 @@ pub(crate) struct Inner {
     pub(crate) undecoded: RefCell<BTreeMap<SongId, Undecoded>>,
     /// The page's own decoders that run, by the requests that they work for.
     pub(crate) decoders: RefCell<BTreeMap<RequestId, Decoder>>,
+    /// Id of the last request that the shell itself made. These count down from the largest number, while those of
+    /// the machine count up.
+    own_request: Cell<RequestId>,
     cpu: RefCell<Option<Running>>,
     gpu: RefCell<Option<Running>>,
 }
@@ -76,6 +79,7 @@ impl Client {
             sounds: RefCell::default(),
             undecoded: RefCell::default(),
             decoders: RefCell::default(),
+            own_request: Cell::new(RequestId::MAX),
             cpu: RefCell::new(None),
             gpu: RefCell::new(None),
         }));
@@ -105,6 +109,36 @@ impl Client {
             Sound::File(file) => Some(file.clone()),
             Sound::Samples(_) => None,
         }
+    }
+
+    /// The samples of a song, at most of its first `seconds`.
+    ///
+    /// # Errors
+    /// It cannot be decoded.
+    pub async fn samples(&self, song: SongId, seconds: f64) -> Result<Audio<Channels>, Trouble> {
+        let range = Interval { start: 0.0, end: seconds };
+        if !self.0.undecoded.borrow().contains_key(&song) {
+            let sound = self.0.sounds.borrow().get(&song).cloned();
+            let audio = match sound.ok_or(Trouble::Unreadable)? {
+                Sound::File(file) => decode::decode(&file).await,
+                // The worker for the crate gets a copy anyway.
+                Sound::Samples(audio) => Ok(audio),
+            };
+            match audio {
+                Ok(audio) => {
+                    let samples = audio.channels.first().map_or(0, Float32Array::length);
+                    let longer = f64::from(samples) > seconds * f64::from(audio.sample_rate);
+                    return Ok(if longer { decode::cut(&audio, range) } else { audio });
+                }
+                Err(decode::Failure::Trouble(trouble)) => return Err(trouble),
+                Err(decode::Failure::Undecoded(why)) => {
+                    self.0.undecoded.borrow_mut().insert(song, why);
+                }
+            }
+        }
+        let request = self.0.own_request.get();
+        self.0.own_request.set(request.wrapping_sub(1));
+        self.part(request, song, range).await
     }
 
     /// Where a song stands; `None` for an unknown song.

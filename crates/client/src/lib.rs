@@ -11,6 +11,7 @@
 //! - [`sniff`]: a file's own sample rate, from its header; [`decode`]: its samples, by the browser
 //! - [`route`]: which files the browser does not decode; a worker of the site's own decodes them piece by piece
 //! - [`live`]: microphone and tab capture
+//! - [`Collection`]: classes of one's own and similar songs, by a worker of its own
 //! - [`settings`]: typed settings with stable ids, and where they are stored
 //! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
 //!
@@ -35,6 +36,7 @@
 mod adapter;
 mod build_status;
 mod client;
+mod collection;
 pub mod decode;
 mod decoder;
 mod files;
@@ -51,6 +53,7 @@ mod update;
 mod worker;
 
 pub use client::{Client, Sound, page_folder};
+pub use collection::{Collection, CollectionError, SongFeatures};
 pub use files::Files;
 pub use live::{Capture, CaptureError, LiveSource};
 pub use policy::{DeviceState, Mode};

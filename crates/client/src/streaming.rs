@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use cratedigger_protocol::decode::DecodeEvent;
-use js_sys::Float32Array;
-use wasm_bindgen_futures::spawn_local;
+use js_sys::{Float32Array, Promise};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::client::Client;
 use crate::decode::{Channels, Undecoded};
@@ -50,22 +51,53 @@ impl Client {
 
     /// Decodes a part of a song; answers with [`Input::Decoded`].
     pub(crate) fn decode_part(&self, request: RequestId, song: SongId, range: Interval) {
+        let client = self.clone();
+        spawn_local(async move {
+            let result = client.part(request, song, range).await;
+            client.feed(Input::Decoded { request, result });
+        });
+    }
+
+    /// A part of a song.
+    ///
+    /// # Errors
+    /// It cannot be decoded.
+    pub(crate) async fn part(
+        &self,
+        request: RequestId,
+        song: SongId,
+        range: Interval,
+    ) -> Result<Audio<Channels>, Trouble> {
+        let found: Rc<RefCell<Option<Result<Audio<Channels>, Trouble>>>> = Rc::default();
         let client = Rc::downgrade(&self.0);
-        let part = RefCell::new(Part::default());
-        let report = move |report| {
-            let Some(client) = Weak::upgrade(&client).map(Self) else { return };
-            let taken = part.borrow_mut().take(report);
-            match taken {
-                None => client.pull(request),
-                Some(result) => {
-                    client.close_stream(request);
-                    client.feed(Input::Decoded { request, result });
+        let done = Promise::new(&mut |resolve, _| {
+            let (client, found) = (client.clone(), Rc::clone(&found));
+            let part = RefCell::new(Part::default());
+            let report = move |report| {
+                let Some(client) = Weak::upgrade(&client).map(Self) else { return };
+                let taken = part.borrow_mut().take(report);
+                match taken {
+                    None => client.pull(request),
+                    Some(result) => {
+                        client.close_stream(request);
+                        *found.borrow_mut() = Some(result);
+                        // It only resolves a promise.
+                        let _ = resolve.call0(&JsValue::NULL);
+                    }
                 }
+            };
+            let range = (range.start, Some(range.end));
+            if self.start_decoder(request, song, range, report).is_err() {
+                self.close_stream(request);
             }
-        };
-        if self.start_decoder(request, song, (range.start, Some(range.end)), report).is_err() {
-            self.feed(Input::Decoded { request, result: Err(Trouble::Decoder) });
+        });
+        // Without a decoder nothing resolves the promise.
+        if self.0.decoders.borrow().contains_key(&request) {
+            // The promise is never rejected.
+            let _ = JsFuture::from(done).await;
         }
+        let result = found.borrow_mut().take();
+        result.unwrap_or(Err(Trouble::Decoder))
     }
 
     fn start_decoder(

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod character;
+pub mod collection;
 mod csv;
 pub mod decode;
 mod sections;
@@ -168,6 +169,13 @@ pub enum Request {
         id: u32,
         /// Sample rate in Hz.
         sample_rate: u32,
+    },
+    /// Do something with the songs of a crate together. The payload is that of the task. Queued like a song.
+    Collection {
+        /// Chosen by the page, as for a song.
+        id: u32,
+        /// What to do.
+        task: collection::CollectionTask,
     },
     /// Cancel a song, running or queued. Answered by [`Event::Cancelled`] unless the song is already
     /// finished.
@@ -447,6 +455,13 @@ pub enum Event {
         width: u32,
         /// Number of segments, silent ones included.
         segments: u32,
+    },
+    /// The answer to a [`Request::Collection`]. The payload is that of the answer.
+    Collection {
+        /// The request.
+        id: u32,
+        /// The answer.
+        answer: collection::CollectionAnswer,
     },
     /// The song is finished.
     Finished {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
 
+mod collection;
 mod device;
 mod embed;
 mod explain;
@@ -22,6 +23,7 @@ pub use device::Backend;
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Device;
 use cratedigger_protocol::{DeviceKind, Event, FailureKind, Metric, ModelInfo, ModelSet, Rule};
 use cratedigger_zoo::{
     AnalyseError, Analyser, Combination, EnsembleRule, GOLDEN_TOLERANCE, Manifest, ModelEntry,
@@ -71,16 +73,21 @@ pub(crate) struct ActiveModels {
     pub(crate) batch: usize,
     /// For helpers. `None` on a GPU, which one worker keeps busy.
     pub(crate) fetched: Option<Fetched>,
+    pub(crate) manifest: Manifest,
+    pub(crate) places: Places,
+    pub(crate) device: Device,
 }
 
 /// Where the manifests and weights are; see [`cratedigger_protocol::Request::Load`].
+#[derive(Clone)]
 pub(crate) struct Places {
     pub(crate) folder: String,
     pub(crate) files: BTreeMap<String, String>,
 }
 
 impl Places {
-    fn of(&self, name: &str) -> String {
+    /// The URL of a file.
+    pub(crate) fn of(&self, name: &str) -> String {
         self.files.get(name).cloned().unwrap_or_else(|| format!("{}{name}", self.folder))
     }
 
@@ -118,12 +125,12 @@ pub(crate) async fn load(
         device: backend.kind,
         device_name,
         models: manifest.models.iter().map(|m| info(m, &manifest)).collect(),
-        classes: manifest.classes,
+        classes: manifest.classes.clone(),
         set,
         more,
         // The metrics were measured with the manifest's own rule.
-        metrics: if rule.is_none() { manifest.metrics } else { Vec::new() },
-        typical: manifest.character,
+        metrics: if rule.is_none() { manifest.metrics.clone() } else { Vec::new() },
+        typical: manifest.character.clone(),
         golden_difference,
         golden_tolerance: GOLDEN_TOLERANCE,
         milliseconds_per_segment,
@@ -131,7 +138,7 @@ pub(crate) async fn load(
     wire::post(&event, Some(&logits));
     let fetched = Fetched { manifest: json, weights, rule };
     let fetched = (backend.kind == DeviceKind::Cpu).then_some(fetched);
-    Ok(ActiveModels { analyser, set, batch, fetched })
+    Ok(ActiveModels { analyser, set, batch, fetched, manifest, places: places.clone(), device })
 }
 
 /// A manifest of a set.
@@ -266,14 +273,23 @@ fn info(model: &ModelEntry, manifest: &Manifest) -> ModelInfo {
 }
 
 async fn fetch(url: &str) -> Result<Uint8Array, Failure> {
+    let missing = || Failure::new(FailureKind::Models, format!("{url}: HTTP 404"));
+    fetch_if_there(url).await?.ok_or_else(missing)
+}
+
+/// A file; `None` if the site has none.
+pub(crate) async fn fetch_if_there(url: &str) -> Result<Option<Uint8Array>, Failure> {
     let failed =
         |what: &JsValue| Failure::new(FailureKind::Models, format!("{url}: {}", wire::describe(what)));
     let response = JsFuture::from(wire::scope().fetch_with_str(url)).await.map_err(|e| failed(&e))?;
     let response: web_sys::Response = response.dyn_into().map_err(|e| failed(&e))?;
+    if response.status() == 404 {
+        return Ok(None);
+    }
     if !response.ok() {
         return Err(Failure::new(FailureKind::Models, format!("{url}: HTTP {}", response.status())));
     }
     let buffer = response.array_buffer().map_err(|e| failed(&e))?;
     let buffer = JsFuture::from(buffer).await.map_err(|e| failed(&e))?;
-    Ok(Uint8Array::new(&buffer))
+    Ok(Some(Uint8Array::new(&buffer)))
 }

@@ -4,18 +4,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use cratedigger_protocol::collection::CollectionTask;
 use cratedigger_protocol::{Event, FailureKind, Request};
-use js_sys::Float32Array;
+use js_sys::{Float32Array, Uint8Array};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
 use crate::stream::{Piece, Pieces};
-use crate::{ActiveModels, Backend, Failure, Places, embed, explain, song, stream, wire};
+use crate::wire::Received;
+use crate::{ActiveModels, Backend, Failure, Places, collection, embed, explain, song, stream, wire};
 
 /// The task of a job.
-#[derive(Clone, Copy)]
 pub(crate) enum Task {
     Analyse,
     /// The samples come later, in pieces.
@@ -24,6 +25,7 @@ pub(crate) enum Task {
         class: u32,
     },
     Embed,
+    Collection(CollectionTask),
 }
 
 /// A song or a segment, waiting or running.
@@ -32,6 +34,15 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) sample_rate: u32,
     pub(crate) channels: Vec<Float32Array>,
+    /// A file, for tasks that take one.
+    pub(crate) bytes: Option<Uint8Array>,
+}
+
+impl Job {
+    /// A job on samples.
+    fn of_sound(id: u32, task: Task, sample_rate: u32, channels: Vec<Float32Array>) -> Self {
+        Self { id, task, sample_rate, channels, bytes: None }
+    }
 }
 
 /// State shared by the message handler and the running job.
@@ -73,7 +84,7 @@ pub(crate) fn listen(backend: Backend) {
     let shared = Rc::new(RefCell::new(Shared::default()));
     let handler = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         match wire::read(&message.data()) {
-            Ok((request, channels)) => handle(&shared, backend, request, channels),
+            Ok((request, payload)) => handle(&shared, backend, request, payload),
             Err(detail) => wire::post(&Failure::new(FailureKind::BadRequest, detail).event(None), None),
         }
     });
@@ -81,7 +92,8 @@ pub(crate) fn listen(backend: Backend) {
     handler.forget(); // needed as long as the worker lives
 }
 
-fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, channels: Vec<Float32Array>) {
+fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, payload: Received) {
+    let Received { channels, bytes } = payload;
     match request {
         Request::Load { models, files, set, rule } => {
             let mut state = shared.borrow_mut();
@@ -111,11 +123,11 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
             });
         }
         Request::Analyse { id, sample_rate } => {
-            enqueue(shared, Job { id, task: Task::Analyse, sample_rate, channels });
+            enqueue(shared, Job::of_sound(id, Task::Analyse, sample_rate, channels));
         }
         Request::Stream { id, sample_rate } => {
             shared.borrow_mut().pieces.insert(id, Pieces::default());
-            enqueue(shared, Job { id, task: Task::Stream, sample_rate, channels });
+            enqueue(shared, Job::of_sound(id, Task::Stream, sample_rate, channels));
         }
         Request::Samples { id, expected } => {
             if let Some(samples) = channels.into_iter().next() {
@@ -124,10 +136,17 @@ fn handle(shared: &Rc<RefCell<Shared>>, backend: Backend, request: Request, chan
         }
         Request::End { id } => add_piece(shared, id, Piece::End),
         Request::Explain { id, sample_rate, class } => {
-            enqueue(shared, Job { id, task: Task::Explain { class }, sample_rate, channels });
+            enqueue(shared, Job::of_sound(id, Task::Explain { class }, sample_rate, channels));
         }
         Request::Embed { id, sample_rate } => {
-            enqueue(shared, Job { id, task: Task::Embed, sample_rate, channels });
+            enqueue(shared, Job::of_sound(id, Task::Embed, sample_rate, channels));
+        }
+        Request::Collection { id, task } => {
+            let sample_rate = match task {
+                CollectionTask::Features { sample_rate } => sample_rate,
+                _ => 0,
+            };
+            enqueue(shared, Job { id, task: Task::Collection(task), sample_rate, channels, bytes });
         }
         Request::Cancel { id } => {
             let mut state = shared.borrow_mut();
@@ -174,13 +193,14 @@ async fn run(shared: &Rc<RefCell<Shared>>) {
         let id = job.id;
         shared.borrow_mut().current = Some((id, false));
         let batch = models.batch;
-        let result = match job.task {
+        let result = match &job.task {
             Task::Analyse => song::analyse(&mut models, &job, shared).await,
             Task::Stream => stream::analyse(&mut models, batch, &job, shared).await,
             Task::Explain { class } => {
-                explain::explain(&mut models.analyser, batch, &job, class, shared).await
+                explain::explain(&mut models.analyser, batch, &job, *class, shared).await
             }
             Task::Embed => embed::embed(&mut models.analyser, batch, &job, shared).await,
+            Task::Collection(task) => collection::run(&mut models, &job, task, shared).await,
         };
         {
             let mut state = shared.borrow_mut();

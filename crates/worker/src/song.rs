@@ -57,7 +57,7 @@ pub(crate) async fn analyse(
     shared: &RefCell<Shared>,
 ) -> Result<bool, Failure> {
     let started = now();
-    let ActiveModels { analyser, set, batch, fetched } = models;
+    let ActiveModels { analyser, set, batch, fetched, .. } = models;
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     let segments = announce(analyser, job, &source)?;
     let mut progress = Progress::new(job.id, analyser, segments, started);

@@ -398,6 +398,28 @@ impl Analyser {
         Ok(excerpts.iter().map(|e| if is_audible(e, rate) { row() } else { None }).collect())
     }
 
+    /// The prediction for a song from the features of its segments, row after row, as [`Analyser::features`] of
+    /// the same body gives them. `None` without a row. The ensemble must consist of the one network that has an
+    /// embedding.
+    ///
+    /// # Errors
+    /// There is another network, the features are those of another one, or the device failed.
+    pub async fn song_of_features(&self, features: Vec<f32>) -> Result<Option<SongPrediction>, AnalyseError> {
+        let [Member { model, .. }] = self.members.as_slice() else { return Err(AnalyseError::NoEmbedding) };
+        let logits = model.logits_of_features(features).await?;
+        let predictions: Vec<Prediction> = logits
+            .chunks_exact(model.outputs().max(1))
+            .map(|logits| {
+                let member = log_softmax(logits);
+                let ensemble = self.rule.combine(&[&of_classes(&member, self.classes.len())]);
+                let non_music = non_music([member.as_slice()], self.classes.len());
+                let spectra = Spectra { bands: 0, columns: 0, db: Vec::new() };
+                Prediction { members: vec![member], ensemble, non_music, tags: Vec::new(), spectra }
+            })
+            .collect();
+        Ok(self.song_prediction(&predictions))
+    }
+
     /// The sections of a song, by the manifest's parameters. `observations` are its segments in order of
     /// time.
     pub fn sections(&self, observations: &[Observation]) -> Vec<Section> {

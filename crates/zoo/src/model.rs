@@ -441,6 +441,24 @@ impl Model {
         Ok((logits.concat(), features.concat()))
     }
 
+    /// The logits for the features of [`Model::logits_and_features`], row after row.
+    ///
+    /// # Errors
+    /// The network has no embedding, the rows are incomplete, or the device failed.
+    pub async fn logits_of_features(&self, features: Vec<f32>) -> Result<Vec<f32>, AnalyseError> {
+        let (Network::Musicnn(network), Some(width)) =
+            (&self.network, self.entry.architecture.features_width())
+        else {
+            return Err(AnalyseError::NoEmbedding);
+        };
+        let rows = features.len() / width.max(1);
+        if rows * width != features.len() {
+            return Err(self.failed("the features are those of another network".into()));
+        }
+        let features = Tensor::from_data(TensorData::new(features, [rows, width]), &self.device);
+        self.values(network.logits_of_features(features), rows * self.outputs).await
+    }
+
     /// Runs the network and reads `width` finite values for each window.
     async fn read(
         &self,
@@ -450,13 +468,20 @@ impl Model {
     ) -> Result<Vec<f32>, AnalyseError> {
         let length: usize = self.shapes.iter().map(|s| s.iter().product::<usize>()).sum();
         let count = windows.len() / length.max(1);
-        let output = run(&self.network, &batch(windows, &self.shapes, &self.device));
-        let failed = |e: String| AnalyseError::Device { model: self.entry.name.clone(), reason: e };
-        let data = output.into_data_async().await.map_err(|e| failed(format!("{e:?}")))?;
-        let values = data.as_slice::<f32>().map_err(|e| failed(format!("{e:?}")))?.to_vec();
-        if values.len() != count * width || values.iter().any(|value| !value.is_finite()) {
-            return Err(failed("its outputs are not finite numbers".into()));
+        self.values(run(&self.network, &batch(windows, &self.shapes, &self.device)), count * width).await
+    }
+
+    /// Reads `count` finite values.
+    async fn values(&self, output: Tensor<2>, count: usize) -> Result<Vec<f32>, AnalyseError> {
+        let data = output.into_data_async().await.map_err(|e| self.failed(format!("{e:?}")))?;
+        let values = data.as_slice::<f32>().map_err(|e| self.failed(format!("{e:?}")))?.to_vec();
+        if values.len() != count || values.iter().any(|value| !value.is_finite()) {
+            return Err(self.failed("its outputs are not finite numbers".into()));
         }
         Ok(values)
+    }
+
+    fn failed(&self, reason: String) -> AnalyseError {
+        AnalyseError::Device { model: self.entry.name.clone(), reason }
     }
 }

@@ -7,7 +7,7 @@ mod working;
 
 use leptos::prelude::*;
 
-pub use self::sources::Sources;
+pub use self::sources::{ACCEPT, Sources};
 use super::controls::icon;
 use super::icons;
 use crate::app::Page;

@@ -12,7 +12,7 @@ use crate::ui::icons;
 use crate::{ear, example, glue};
 
 /// File types that the file picker shows.
-const ACCEPT: &str = "audio/*,.wav,.wave,.bwf,.rf64,.mp3,.mp2,.mp1,.mpga,.mpa,.flac,.fla,.ogg,.oga,.ogx,.opus,.m4a,.m4b,\
+pub const ACCEPT: &str = "audio/*,.wav,.wave,.bwf,.rf64,.mp3,.mp2,.mp1,.mpga,.mpa,.flac,.fla,.ogg,.oga,.ogx,.opus,.m4a,.m4b,\
                       .m4r,.mp4,.m4v,.mov,.3gp,.3g2,.aac,.adts,.aif,.aiff,.aifc,.afc,.caf,.au,.snd,.webm,.weba,.mka,\
                       .mkv";
 
@@ -124,7 +124,9 @@ fn example_button(page: Page, class: &'static str) -> impl IntoView {
         spawn_local(async move {
             let file = example::file(state.words_now().hero.example_name).await;
             making.try_set(false);
-            page.engine(|engine| engine.open(vec![file], true));
+            page.engine(|engine| {
+                engine.open(vec![file], true);
+            });
         });
     };
     view! {

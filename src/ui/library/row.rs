@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::shelf::answer;
+use super::shelf::{answer, open_sheet};
 use crate::app::Page;
 use crate::i18n::Words;
-use crate::state::{Answer, Song, Sound, State, Status};
+use crate::state::{Answer, OwnAnswer, Sheet, Song, Sound, State, Status};
 use crate::text;
 use crate::ui::controls::icon;
 use crate::ui::icons;
@@ -42,7 +42,10 @@ pub fn row(page: Page, id: u32) -> Option<impl IntoView> {
                     {song.title()}
                 </button>
             </th>
-            <td>{move || genre(state, song.status.get(), answer.get().map(|(answer, _)| answer))}</td>
+            <td>
+                {move || genre(state, song.status.get(), answer.get().map(|(answer, _)| answer))}
+                {move || song.own.with(|own| own.as_ref().map(|own| own_class(state, own)))}
+            </td>
             <td class="figure">{move || answer.get().map(|(_, probability)| text::percent(probability.into()))}</td>
             <td class="figure">{move || song.info.get().map(|info| text::clock(info.seconds))}</td>
             <td class="row-actions">{move || actions(page, song)}</td>
@@ -73,6 +76,26 @@ fn genre(state: State, status: Status, answer: Option<Answer>) -> impl IntoView 
     view! { <span class="row-status">{words}</span> }.into_any()
 }
 
+/// The answer with the visitor's own classes.
+fn own_class(state: State, own: &OwnAnswer) -> impl IntoView + use<> {
+    let w = &state.words().library;
+    let words = match own.class() {
+        Some((name, probability)) => text::fill(w.own_class, &[name, &text::percent(probability.into())]),
+        None => w.own_none.into(),
+    };
+    let all = own.prediction.probabilities.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    view! {
+        <span
+            class="row-own"
+            data-testid="row-own"
+            data-own=own.class().map(|(name, _)| name.to_owned())
+            data-probabilities=all
+        >
+            {words}
+        </span>
+    }
+}
+
 /// The buttons that the song's status allows.
 fn actions(page: Page, song: Song) -> impl IntoView {
     let status = song.status.get();
@@ -88,6 +111,14 @@ fn actions(page: Page, song: Song) -> impl IntoView {
             .then(|| {
                 let act = |page: Page, id| page.engine(|engine| engine.retry(id));
                 button(icons::RETRY, "row-retry", |w| w.hero.retry, act)
+            })}
+        {(status == Status::Done && (song.audible || song.content.with(Option::is_some)))
+            .then(|| {
+                let act = |page: Page, id| {
+                    page.state.collection.target.set(Some(id));
+                    open_sheet(page, Sheet::Alike);
+                };
+                button(icons::MAP, "row-alike", |w| w.library.alike_one, act)
             })}
         {if status.is_open() {
             let act = |page: Page, id| page.engine(|engine| engine.cancel(id));

@@ -8,7 +8,7 @@ use super::row::row;
 use crate::app::Page;
 use crate::history;
 use crate::i18n::Words;
-use crate::state::{Answer, Song, State, Status};
+use crate::state::{Answer, Sheet, Song, State, Status};
 use crate::text;
 use crate::ui::controls::small_button;
 use crate::ui::icons;
@@ -183,10 +183,28 @@ fn tools(page: Page) -> impl IntoView {
                     move || page.engine(|engine| engine.cancel_all()),
                 )}
             </Show>
+            {small_button(
+                "open-teach",
+                Some(icons::TEACH),
+                move || state.words().library.teach,
+                move || open_sheet(page, Sheet::Teach),
+            )}
+            {small_button(
+                "open-alike",
+                Some(icons::MAP),
+                move || state.words().library.alike,
+                move || open_sheet(page, Sheet::Alike),
+            )}
             {small_button("export-json", Some(icons::SAVE), || "JSON", move || history::export_json(state))}
             {small_button("export-csv", Some(icons::SAVE), || "CSV", move || history::export_csv(state))}
         </div>
     }
+}
+
+/// Opens a sheet about the songs of the crate together, which need their features from now on.
+pub fn open_sheet(page: Page, sheet: Sheet) {
+    page.state.collection.active.set(true);
+    page.state.sheet.set(Some(sheet));
 }
 
 /// Head of a column; a click sorts by it.

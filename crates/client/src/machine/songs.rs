@@ -216,7 +216,11 @@ impl<S> Machine<S> {
                 self.warn(format!("song refused: {detail}"));
                 self.end(Status::Failed(failure.into()));
             }
-            Event::Ready { .. } | Event::Kept { .. } | Event::Explained { .. } | Event::Embedded { .. } => {}
+            Event::Ready { .. }
+            | Event::Kept { .. }
+            | Event::Explained { .. }
+            | Event::Embedded { .. }
+            | Event::Collection { .. } => {}
             Event::Wanted { .. } => self.wanted(),
             event => {
                 let finished = matches!(event, Event::Finished { .. });

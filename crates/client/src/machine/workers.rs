@@ -300,6 +300,7 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::Character { id, .. }
         | Event::Explained { id, .. }
         | Event::Embedded { id, .. }
+        | Event::Collection { id, .. }
         | Event::Finished { id, .. }
         | Event::Cancelled { id } => Some(*id),
     }

@@ -542,6 +542,17 @@ impl Musicnn {
         (logits, Tensor::cat(vec![pooled, embedding], 1))
     }
 
+    /// Logits of the classes from the values of [`Musicnn::logits_and_features`].
+    ///
+    /// # Shapes
+    /// `[batch, pooled + embedding]` → `[batch, classes]`
+    pub fn logits_of_features(&self, features: Tensor<2>) -> Tensor<2> {
+        let [pooled, _] = self.dense.weight.dims();
+        let width = features.dims()[1];
+        let embedding = features.clone().narrow(1, pooled, width - pooled);
+        self.classes_of(features.narrow(1, 0, pooled), embedding)
+    }
+
     /// The same body with a new head on the pooled values and the embedding, with one output for each bias of
     /// the fit. The network's configuration then has [`MusicnnHead::PooledAndEmbedding`].
     ///

@@ -30,7 +30,7 @@ pub const CLASSES: std::ops::RangeInclusive<usize> = 2..=20;
 pub const FEWEST_SONGS: usize = 3;
 /// Most segments of a song that are used, a minute of music spread over the song: more segments of a song hardly
 /// change its class, and the fit takes time for each.
-const MOST_SEGMENTS: usize = 20;
+pub const MOST_SEGMENTS: usize = 20;
 /// Most heads that are fitted for the accuracy. With more songs, several are left out together.
 const MOST_FITS: usize = 64;
 /// Inverse regularisation strength, as scikit-learn's C.

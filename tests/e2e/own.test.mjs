@@ -1,0 +1,173 @@
+// Classes of one's own, and similar songs.
+
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+
+import { accessible, drive, open, part, pick, rows, until } from "./browser.mjs";
+import { near, run, TOLERANCE } from "./native.mjs";
+import { drone, hiss, song } from "./song.mjs";
+
+const bands = [1, 2, 3].map((seed) => ({ name: `Band ${seed}.wav`, buffer: song(seed, 7) }));
+const drones = [1, 2, 3].map((seed) => ({ name: `Drone ${seed}.wav`, buffer: drone(seed, 7) }));
+/** A song that is in no lesson. */
+const other = { name: "Other band.wav", buffer: song(9, 6) };
+
+const files = (list) => list.map(({ name, buffer }) => ({ name, mimeType: "audio/wav", buffer }));
+
+const done = (page, count) =>
+  until(`${count} songs`, async () => (await rows(page)).filter(({ status }) => status === "done").length === count);
+
+async function download(page, act) {
+  const [found] = await Promise.all([page.waitForEvent("download"), act()]);
+  return [found.suggestedFilename(), await readFile(await found.path())];
+}
+
+/** The files of a zip file without compression, by name. */
+function unzip(bytes) {
+  const found = {};
+  for (let at = bytes.indexOf("PK\x01\x02"); bytes.readUInt32LE(at) === 0x02014b50; ) {
+    const [name, extra, comment] = [28, 30, 32].map((place) => bytes.readUInt16LE(at + place));
+    const size = bytes.readUInt32LE(at + 20);
+    const local = bytes.readUInt32LE(at + 42);
+    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
+    found[bytes.toString("utf8", at + 46, at + 46 + name)] = bytes.subarray(start, start + size);
+    at += 46 + name + extra + comment;
+  }
+  return found;
+}
+
+/** Numbers of records in the stores of features and of what was taught. */
+const kept = (page) =>
+  page.evaluate(async () => {
+    const database = await new Promise((resolve, reject) => {
+      const request = indexedDB.open("cratedigger");
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => resolve(request.result);
+    });
+    const count = (name) =>
+      new Promise((resolve) => {
+        const request = database.transaction(name).objectStore(name).count();
+        request.onsuccess = () => resolve(request.result);
+      });
+    return Promise.all(["features", "own"].map(count));
+  });
+
+/** The own class of the song in the row with this name. */
+const ownOf = (page, name) =>
+  part(page, "row").filter({ hasText: name }).getByTestId("row-own").evaluate(({ dataset }) => ({
+    own: dataset.own,
+    probabilities: dataset.probabilities.split(" ").map(Number),
+  }));
+
+test("classes are taught, saved, used by the native program, forgotten and imported", () =>
+  drive({ acceptDownloads: true }, async ({ page, site, folder }) => {
+    await open(page, site);
+    await pick(page, [other]);
+    await done(page, 1);
+    await part(page, "open-teach").click();
+    await accessible(page, "the empty lesson");
+    assert.equal(await part(page, "own-class").count(), 2);
+    for (const [place, name, list] of [[0, "bands", bands], [1, "drones", drones]]) {
+      await part(page, "class-name").nth(place).fill(name);
+      await part(page, "class-songs").nth(place).setInputFiles(files(list));
+    }
+    assert.equal(await part(page, "class-song").count(), 6);
+    await until("the features", () => part(page, "teach-start").isEnabled(), 240_000);
+    await part(page, "teach-start").click();
+    await part(page, "taught").waitFor({ timeout: 240_000 });
+    // Sounds that differ this much are told apart, each by a network that was taught without it.
+    assert.equal(await part(page, "taught-accuracy").getAttribute("data-accuracy"), "1");
+    assert.match(await part(page, "taught-accuracy").innerText(), /6 of 6 songs .*95 % interval 61% to >99%/);
+    assert.equal(await part(page, "confused").count(), 0);
+    await until("all own classes", async () => (await part(page, "row-own").count()) === 7);
+    await accessible(page, "the result");
+
+    const [name, zip] = await download(page, () => part(page, "teach-export").click());
+    assert.equal(name, "own.zip");
+    const own = path.join(folder, "own");
+    await mkdir(own);
+    for (const [file, bytes] of Object.entries(unzip(zip))) await writeFile(path.join(own, file), bytes);
+    for (const { name, buffer } of [other, bands[0], drones[2]]) {
+      const answer = await ownOf(page, name);
+      assert.equal(answer.own, name.startsWith("Drone") ? "drones" : "bands", name);
+      const file = path.join(folder, "song.wav");
+      await writeFile(file, buffer);
+      const native = JSON.parse(await run("CRATEDIGGER_BIN", "classify", "--format", "json", "--model", own, file));
+      const expected = ["bands", "drones"].map((own) => native.probabilities[own]);
+      expected.forEach((p, n) => near(answer.probabilities[n], p, TOLERANCE, `${name}, class ${n}`));
+    }
+
+    await until("the features in the database", async () => String(await kept(page)) === "7,1");
+    await open(page, site);
+    await until("the own classes of earlier songs", async () => (await part(page, "row-own").count()) === 7);
+    assert.equal((await ownOf(page, other.name)).own, "bands");
+    await part(page, "open-teach").click();
+    await part(page, "taught").waitFor();
+    assert.equal(await part(page, "class-name").nth(1).inputValue(), "drones");
+    assert.equal(await part(page, "class-song").count(), 6);
+
+    await part(page, "teach-forget").click();
+    await until("an empty database", async () => String(await kept(page)) === "0,0");
+    assert.equal(await part(page, "row-own").count(), 0);
+    assert.equal(await part(page, "taught").count(), 0);
+    await open(page, site);
+    await part(page, "row").first().waitFor();
+    assert.equal(await part(page, "row-own").count(), 0);
+
+    await part(page, "open-teach").click();
+    const choose = (buffer) =>
+      part(page, "teach-import").setInputFiles([{ name: "own.zip", mimeType: "application/zip", buffer }]);
+    await choose(Buffer.from("no zip file"));
+    await part(page, "teach-state").filter({ hasText: "holds no classes" }).waitFor();
+    await choose(zip);
+    await part(page, "taught").waitFor();
+    await part(page, "close-teach").click();
+    await pick(page, [{ name: "New drone.wav", buffer: drone(8, 6) }]);
+    await part(page, "row").filter({ hasText: "New drone" }).getByTestId("row-own").waitFor();
+    assert.equal((await ownOf(page, "New drone")).own, "drones");
+  }));
+
+test("similar songs are ranked, put into a playlist and drawn on a map, by keyboard alone", () =>
+  drive({ acceptDownloads: true }, async ({ page, site }) => {
+    await open(page, site);
+    // The same song at another sample rate.
+    const copy = { name: "Copier - Copy.wav", buffer: song(1, 9, { rate: 44100 }) };
+    const first = { name: "First - Song.wav", buffer: song(1, 9) };
+    const noise = { name: "Noise.wav", buffer: hiss(6) };
+    await pick(page, [first, noise, ...drones.slice(0, 2), copy]);
+    await done(page, 5);
+    const row = part(page, "row").filter({ hasText: "First - Song" });
+    await row.getByTestId("row-alike").focus();
+    await page.keyboard.press("Enter");
+    await until("all songs", async () => (await part(page, "alike-item").count()) === 4, 240_000);
+    const names = await part(page, "alike-item").allInnerTexts();
+    assert.match(names[0], /Copier - Copy/);
+    assert.match(names[0], /0\.9\d|1\.00/);
+    await until("the map", async () => (await part(page, "map-point").count()) === 5);
+    await accessible(page, "similar songs");
+
+    const [name, list] = await download(page, async () => {
+      await part(page, "alike-playlist").focus();
+      await page.keyboard.press("Enter");
+    });
+    assert.equal(name, "cratedigger.m3u8");
+    const lines = list.toString().trim().split("\n");
+    assert.deepEqual(lines.slice(0, 5), [
+      "#EXTM3U", "#EXTINF:9,First - Song", "First - Song.wav", "#EXTINF:9,Copier - Copy", "Copier - Copy.wav",
+    ]);
+    assert.equal(lines.length, 11);
+
+    // On the map, keys move from left to right, and Enter chooses the song.
+    await part(page, "map").focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowRight");
+    const active = await part(page, "map").getAttribute("aria-activedescendant");
+    await page.keyboard.press("Enter");
+    await page.locator(`#${active}[aria-selected="true"]`).waitFor();
+    const chosen = await part(page, "alike-song").evaluate((list) => list.selectedOptions[0].text);
+    assert.ok((await page.locator(`#${active}`).getAttribute("aria-label")).startsWith(chosen));
+    await page.keyboard.press("Escape");
+    assert.ok(!(await part(page, "alike").isVisible()));
+  }));
