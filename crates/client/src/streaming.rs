@@ -68,7 +68,8 @@ impl Client {
         song: SongId,
         range: Interval,
     ) -> Result<Audio<Channels>, Trouble> {
-        let found: Rc<RefCell<Option<Result<Audio<Channels>, Trouble>>>> = Rc::default();
+        type Found = RefCell<Option<Result<Audio<Channels>, Trouble>>>;
+        let found: Rc<Found> = Rc::default();
         let client = Rc::downgrade(&self.0);
         let done = Promise::new(&mut |resolve, _| {
             let (client, found) = (client.clone(), Rc::clone(&found));
