@@ -49,6 +49,7 @@ fn zip() -> Option<Uint8Array> {
 }
 
 /// What is to be done next.
+#[allow(clippy::large_enum_variant, reason = "one value at a time, and a song is a set of handles")]
 enum Step {
     /// Predict songs with the visitor's own classes.
     Recognise(Vec<Song>),
