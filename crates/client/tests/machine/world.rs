@@ -204,7 +204,9 @@ impl World {
                 task.ended = true;
             }
             Request::Explain { id: request, .. } => worker.tasks.push(task(request, Work::Explanation)),
-            Request::Embed { .. } => panic!("the page compares no songs"),
+            Request::Embed { .. } | Request::Collection { .. } => {
+                panic!("another worker than the machine's compares songs")
+            }
             Request::Cancel { id } => {
                 let of = |task: &&mut Task| task.request == id;
                 worker.tasks.iter_mut().find(of).expect("a task to cancel").cancelled = true;
