@@ -108,9 +108,9 @@ impl Command {
         let weights = write(&bundle, &lesson, &taught, about, &self.out)?;
         let outcome = outcome(&lesson, &taught);
         if self.json {
-            line(serde_json::to_string(&outcome)?)?
+            line(serde_json::to_string(&outcome)?)?;
         } else {
-            print(&outcome)?
+            print(&outcome)?;
         }
         note(format_args!("{}: manifest.json with {name}", weights.display()));
         Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
