@@ -1,5 +1,7 @@
 //! Helpers of several test programs.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use cratedigger_zoo::{
@@ -32,7 +34,10 @@ pub fn recipe(name: &str) -> Architecture {
     toml::from_str::<Recipe>(&std::fs::read_to_string(path).unwrap()).unwrap().network
 }
 
-/// A network with random weights as the entry of a manifest, and its file.
+/// All threads draw from one random generator, so tests that draw at the same time would get other weights in each run.
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// A network with random weights, the same in each run, as the entry of a manifest, and its file.
 #[allow(dead_code, reason = "not every test program needs it")]
 pub fn network(
     name: &str,
@@ -42,10 +47,13 @@ pub fn network(
     change: impl FnOnce(Network) -> Network,
 ) -> (ModelEntry, Vec<u8>) {
     let device = Device::flex();
-    device.seed(5);
     let architecture: Architecture = serde_json::from_str(architecture).unwrap();
-    let network = change(architecture.init(&input_spec.shapes(), outputs, &device));
-    let weights = network.into_record().into_bytes().unwrap().to_vec();
+    let weights = {
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        device.seed(5);
+        let network = change(architecture.init(&input_spec.shapes(), outputs, &device));
+        network.into_record().into_bytes().unwrap().to_vec()
+    };
     let preparation = Preparation::default();
     let data = DataRecord { sha256: String::new(), train_clips: 0, valid_clips: 0, ids: Vec::new() };
     let entry = ModelEntry {
