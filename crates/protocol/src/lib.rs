@@ -446,8 +446,8 @@ pub enum Event {
         columns: u32,
     },
     /// The embedding of a song. Payload: one `Float32Array` of (`segments` + 1) × `width` values, row after
-    /// row. The first row is the mean over the audible segments, the others are the segments in order of
-    /// time. The row of a silent segment is 0.
+    /// row. The first row is the mean over the segments of music, or over all audible ones if none is music; the
+    /// others are the segments in order of time. The row of a silent segment is 0.
     Embedded {
         /// The request.
         id: u32,

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use cratedigger_protocol::{Event, FailureKind};
-use cratedigger_zoo::{AnalyseError, Analyser};
+use cratedigger_zoo::{AnalyseError, Analyser, SegmentFeatures, song_embedding};
 
 use crate::queue::{Job, Shared};
 use crate::song::{check_length, is_cancelled};
@@ -21,26 +21,28 @@ pub(crate) async fn embed(
     let mut source = Source::new(job, analyser.sample_rate(), analyser.sample_rates())?;
     check_length(job, &source)?;
     let segments = analyser.segments(source.resampled_length());
-    // The row of the song, then one row for each segment; a silent segment has zeros.
+    // The row of the song, filled at the end, then one row for each segment; a silent segment has zeros.
     let mut rows = vec![0.0_f32; width];
-    let mut audible = 0_u32;
+    let mut found: Vec<SegmentFeatures> = Vec::new();
     for batch in segments.chunks(batch.max(1)) {
         source.read_to(batch.last().map_or(0, |segment| segment.end))?;
-        for row in analyser.embedding(&source.signals, batch).await? {
-            if let Some(row) = &row {
-                rows.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-                audible += 1;
-            }
-            rows.extend(row.unwrap_or_else(|| vec![0.0; width]));
+        for segment in analyser.features(&source.signals, batch).await? {
+            let Some(segment) = segment else {
+                rows.resize(rows.len() + width, 0.0);
+                continue;
+            };
+            let start = segment.values.len().saturating_sub(width);
+            rows.extend(segment.values.iter().skip(start));
+            found.push(segment);
         }
         if is_cancelled(shared).await {
             return Ok(false);
         }
     }
-    if audible == 0 {
+    let Some(song) = song_embedding(&found, width) else {
         return Err(Failure::new(FailureKind::Silent, "every segment is silent"));
-    }
-    rows.iter_mut().take(width).for_each(|sum| *sum /= audible as f32);
+    };
+    rows.splice(..width, song);
     let event = Event::Embedded { id: job.id, width: width as u32, segments: segments.len() as u32 };
     wire::post(&event, Some(&rows));
     Ok(true)
