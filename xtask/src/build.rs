@@ -73,7 +73,7 @@ fn write_status(shell: &Shell, building: &[&str]) -> Result<()> {
         .with_context(|| format!("{BUILD_STATUS} cannot be written"))
 }
 
-/// Builds the page and the CPU worker with trunk, which replaces dist/, and puts the networks in.
+/// Builds the page and all workers but the one for WebGPU with trunk, which replaces dist/, and puts the networks in.
 fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
     if let Some(folder) = models {
         let manifest = folder.join("manifest.json");
@@ -85,14 +85,14 @@ fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
         );
     }
     let start = Instant::now();
-    println!("Building the page, the CPU worker and the decoder…");
+    println!("Building the page, the CPU workers and the decoder…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
     let shipped = shell.dist().join("models");
     if let Some(folder) = models {
         put_models(folder, &shipped)?;
     }
     remove_records(&shipped)?;
-    println!("Page, CPU worker and decoder: {:.0?}.", start.elapsed());
+    println!("Page, CPU workers and decoder: {:.0?}.", start.elapsed());
     Ok(())
 }
 
@@ -289,6 +289,8 @@ pub fn optimise_module(shell: &Shell, module: &Path) -> Result<()> {
 enum Part {
     Page,
     CpuWorker,
+    /// Teaches and compares.
+    CollectionWorker,
     GpuWorker,
     /// For files that the browser does not decode.
     Decoder,
@@ -305,6 +307,8 @@ impl Part {
             if first { Self::Networks } else { Self::MoreNetworks }
         } else if path.starts_with("worker-cpu") {
             Self::CpuWorker
+        } else if path.starts_with("worker-collection") {
+            Self::CollectionWorker
         } else if path.starts_with("worker-decode") {
             Self::Decoder
         } else if path.starts_with(GPU_WORKER) {
@@ -338,13 +342,21 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
     println!("\n{:<32}{:>12}{:>12}", "", "raw", "brotli");
     row("page", &[Part::Page]);
     row("CPU worker", &[Part::CpuWorker]);
+    row("worker for collections", &[Part::CollectionWorker]);
     row("WebGPU worker", &[Part::GpuWorker]);
     row("decoder", &[Part::Decoder]);
     row("network for the first answer", &[Part::Networks]);
     row("networks loaded later", &[Part::MoreNetworks]);
     row("until the first answer (CPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
-    let all =
-        [Part::Page, Part::CpuWorker, Part::GpuWorker, Part::Decoder, Part::Networks, Part::MoreNetworks];
+    let all = [
+        Part::Page,
+        Part::CpuWorker,
+        Part::CollectionWorker,
+        Part::GpuWorker,
+        Part::Decoder,
+        Part::Networks,
+        Part::MoreNetworks,
+    ];
     row("all", &all);
     Ok(())
 }

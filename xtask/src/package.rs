@@ -83,15 +83,15 @@ fn for_node(glue: &str) -> String {
     format!("import {{ Worker, setTimeout }} from \"./globals.js\";\n{glue}")
 }
 
-/// Non-music sounds that only the page's teaching needs; the package teaches nothing.
-const TEACHING: &str = "models/non-music.bpk";
+/// Only the page needs these, to teach and to compare.
+const TEACHING: [&str; 2] = ["models/non-music.bpk", "worker-collection"];
 
 /// Copies the workers, the tap of live sound and the networks out of the site.
 fn copy_assets(dist: &Path, assets: &Path) -> Result<()> {
     for file in build::files(dist)? {
         let name = file.strip_prefix(dist)?.to_string_lossy().replace('\\', "/");
         if !(name.starts_with("worker-") || name == "tap.js" || name.starts_with("models/"))
-            || name == TEACHING
+            || TEACHING.iter().any(|start| name.starts_with(start))
         {
             continue;
         }

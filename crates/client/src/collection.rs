@@ -240,7 +240,7 @@ impl Collection {
         if self.0.running.borrow().is_some() {
             return Ok(());
         }
-        let script = Script::start("worker-cpu", &self.0.files)?;
+        let script = Script::start("worker-collection", &self.0.files)?;
         let inner = Rc::downgrade(&self.0);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
             let inner = inner.clone();

@@ -15,8 +15,8 @@
 //! - [`settings`]: typed settings with stable ids, and where they are stored
 //! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
 //!
-//! A host needs the site's `worker-cpu`, `worker-gpu` and `worker-decode` files, a `models` folder and `tap.js`, in one
-//! folder or anywhere ([`Files`]). A minimal host:
+//! A host needs the site's `worker-cpu`, `worker-gpu` and `worker-decode` files, for [`Collection`] those of
+//! `worker-collection`, a `models` folder and `tap.js`, in one folder or anywhere ([`Files`]). A minimal host:
 //!
 //! ```no_run
 //! use cratedigger_client::{Client, Settings, Update};

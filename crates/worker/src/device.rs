@@ -1,4 +1,5 @@
-//! The devices. Each binary uses one of them; the code of the other is not compiled.
+//! What a binary computes on, and whether it does the tasks of collections. The linker removes the code of what a
+//! binary does not name.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -8,6 +9,7 @@ use burn::tensor::Device;
 use cratedigger_protocol::DeviceKind;
 
 use crate::Failure;
+use crate::queue::Collections;
 
 /// A future that opens a device and returns it with its name for display.
 type Opening = Pin<Box<dyn Future<Output = Result<(Device, String), Failure>>>>;
@@ -21,6 +23,8 @@ pub struct Backend {
     pub(crate) batches: &'static [usize],
     /// Opens the device.
     pub(crate) open: fn() -> Opening,
+    /// Does the tasks of collections.
+    pub(crate) collections: Option<Collections>,
 }
 
 thread_local! {
@@ -48,14 +52,27 @@ impl Backend {
         batches: &[4],
         // Cannot fail.
         open: || Box::pin(async { Ok((Device::flex(), "WebAssembly SIMD".into())) }),
+        collections: None,
+    };
+
+    /// The same, and it teaches and compares.
+    pub const COLLECTION: Self = Self {
+        collections: Some(|models, job, task, shared| {
+            Box::pin(crate::collection::run(models, job, task, shared))
+        }),
+        ..Self::CPU
     };
 }
 
 #[cfg(feature = "gpu")]
 impl Backend {
     /// WebGPU. Large GPUs need large batches; with larger ones than these, a song would show no progress.
-    pub const GPU: Self =
-        Self { kind: DeviceKind::WebGpu, batches: &[8, 16, 32], open: || Box::pin(gpu::open()) };
+    pub const GPU: Self = Self {
+        kind: DeviceKind::WebGpu,
+        batches: &[8, 16, 32],
+        open: || Box::pin(gpu::open()),
+        collections: None,
+    };
 }
 
 #[cfg(feature = "gpu")]

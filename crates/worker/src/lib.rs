@@ -1,12 +1,16 @@
 //! The web worker: receives songs, posts predictions.
 //!
 //! It connects the messages of `cratedigger-protocol` to the features and networks of
-//! `cratedigger-zoo`. This source is built twice: `worker-cpu` is small and answers first,
-//! `worker-gpu` is large and loaded only if the browser has a GPU. The page runs no network itself. It can
+//! `cratedigger-zoo`. This source is built three times: `worker-cpu` is small and answers first, `worker-gpu` is large
+//! and loaded only if the browser has a GPU, `worker-collection` teaches and compares. The page runs no network itself. It can
 //! replace a worker, which is necessary because WebAssembly cannot recover from a panic.
 
 #![forbid(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
+#![cfg_attr(
+    not(feature = "cpu"),
+    allow(dead_code, reason = "only a CPU worker does the tasks of collections")
+)]
 
 mod collection;
 mod device;
@@ -76,6 +80,7 @@ pub(crate) struct ActiveModels {
     pub(crate) manifest: Manifest,
     pub(crate) places: Places,
     pub(crate) device: Device,
+    pub(crate) collections: Option<queue::Collections>,
 }
 
 /// Where the manifests and weights are; see [`cratedigger_protocol::Request::Load`].
@@ -138,7 +143,8 @@ pub(crate) async fn load(
     wire::post(&event, Some(&logits));
     let fetched = Fetched { manifest: json, weights, rule };
     let fetched = (backend.kind == DeviceKind::Cpu).then_some(fetched);
-    Ok(ActiveModels { analyser, set, batch, fetched, manifest, places: places.clone(), device })
+    let (places, collections) = (places.clone(), backend.collections);
+    Ok(ActiveModels { analyser, set, batch, fetched, manifest, places, device, collections })
 }
 
 /// A manifest of a set.

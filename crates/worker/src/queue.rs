@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::rc::Rc;
 
 use cratedigger_protocol::collection::CollectionTask;
@@ -14,7 +15,15 @@ use web_sys::MessageEvent;
 
 use crate::stream::{Piece, Pieces};
 use crate::wire::Received;
-use crate::{ActiveModels, Backend, Failure, Places, collection, embed, explain, song, stream, wire};
+use crate::{ActiveModels, Backend, Failure, Places, embed, explain, song, stream, wire};
+
+/// Does a task and posts its answer; false if it was cancelled.
+pub(crate) type Collections = for<'a> fn(
+    &'a mut ActiveModels,
+    &'a Job,
+    &'a CollectionTask,
+    &'a RefCell<Shared>,
+) -> Pin<Box<dyn Future<Output = Result<bool, Failure>> + 'a>>;
 
 /// The task of a job.
 pub(crate) enum Task {
@@ -200,7 +209,10 @@ async fn run(shared: &Rc<RefCell<Shared>>) {
                 explain::explain(&mut models.analyser, batch, &job, *class, shared).await
             }
             Task::Embed => embed::embed(&mut models.analyser, batch, &job, shared).await,
-            Task::Collection(task) => collection::run(&mut models, &job, task, shared).await,
+            Task::Collection(task) => match models.collections {
+                Some(run) => run(&mut models, &job, task, shared).await,
+                None => Err(Failure::new(FailureKind::BadRequest, "another worker does this")),
+            },
         };
         {
             let mut state = shared.borrow_mut();
