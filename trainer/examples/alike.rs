@@ -15,7 +15,7 @@ use cratedigger_trainer::data::partition::Part;
 use cratedigger_trainer::data::{Dataset, mono};
 use cratedigger_trainer::eval::alike::SongTable;
 use cratedigger_trainer::metrics::mean_and_deviation;
-use cratedigger_zoo::alike::Songs;
+use cratedigger_zoo::alike::{Songs, map};
 use rayon::prelude::*;
 
 /// Neighbours that are counted.
@@ -37,6 +37,8 @@ fn main() -> Result<()> {
     println!("{tests} test clips among {} clips by other artists", clips.len() - tests);
     let embeddings: Vec<Vec<f32>> = clips.iter().map(|clip| clip.embedding.clone()).collect();
     report("embedding, cosine", &precisions(&clips, &embeddings)?);
+    let places: Vec<Vec<f32>> = map(&embeddings)?.iter().map(|place| place.to_vec()).collect();
+    report("distance on the map of all clips", &by_distance(&clips, &places));
     let features = standardised(&clips, &table_features(&clips)?);
     report("57 features, standardised, cosine", &precisions(&clips, &features)?);
     report("57 features, standardised, distance", &by_distance(&clips, &features));

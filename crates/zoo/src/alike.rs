@@ -1,4 +1,10 @@
-//! Similar songs: ranking by the cosine of their embeddings, and playlists.
+//! Similar songs: ranking by the cosine of their embeddings, playlists, and maps.
+
+#[cfg(feature = "fit")]
+mod map;
+
+#[cfg(feature = "fit")]
+pub use map::map;
 
 /// A song of the ranking.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,38 +114,6 @@ pub fn playlist(
     list
 }
 
-/// A map of songs: for each, its coordinates along the two directions in which the embeddings vary most (principal
-/// components), each within −1…1. Songs are centred; the sign of an axis is that for which the song farthest from
-/// the centre is positive, so that the map does not depend on the solver.
-///
-/// # Errors
-/// Embeddings differ in width.
-#[cfg(feature = "fit")]
-pub fn map<R: AsRef<[f32]>>(embeddings: &[R]) -> Result<Vec<[f32; 2]>, WidthError> {
-    let songs = Songs::new(embeddings)?;
-    let (rows, width) = (songs.len(), songs.width);
-    if rows == 0 {
-        return Ok(vec![[0.0; 2]; embeddings.len()]);
-    }
-    let mut centred =
-        nalgebra::DMatrix::from_row_iterator(rows, width, songs.units.iter().map(|x| f64::from(*x)));
-    for mut column in centred.column_iter_mut() {
-        let mean = column.mean();
-        column.add_scalar_mut(-mean);
-    }
-    let eigen = nalgebra::SymmetricEigen::new(centred.transpose() * &centred);
-    let mut order: Vec<usize> = (0..width).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let axis = |place: usize| -> Vec<f64> {
-        let Some(&direction) = order.get(place) else { return vec![0.0; rows] };
-        let along = &centred * eigen.eigenvectors.column(direction);
-        let farthest = along.iter().fold(0.0_f64, |far, x| if x.abs() > far.abs() { *x } else { far });
-        let scale = if farthest.abs() > 1e-6 { 1.0 / farthest } else { 0.0 };
-        along.iter().map(|x| x * scale).collect()
-    };
-    Ok(axis(0).into_iter().zip(axis(1)).map(|(x, y)| [x as f32, y as f32]).collect())
-}
-
 /// A name without case and outer spaces, for comparison.
 fn folded(name: &str) -> String {
     name.trim().to_lowercase()
@@ -189,27 +163,6 @@ mod tests {
         assert_eq!(all.ranked(&[1.0], |_| true), Err(WidthError { expected: 11, found: 1 }));
         assert!(Songs::new(&[vec![1.0], vec![1.0, 2.0]]).is_err());
         assert_eq!((all.len(), Songs::new::<Vec<f32>>(&[]).unwrap().len()), (4, 0));
-    }
-
-    /// Reference: power iteration on the covariance of the rows at length 1, each axis divided by its largest value.
-    #[cfg(feature = "fit")]
-    #[test]
-    fn a_map_has_the_principal_components() {
-        let songs = [[3.0_f32, 0.0, 0.5], [2.0, 0.2, 0.0], [0.0, 1.0, 0.1], [0.1, 3.0, 0.0], [0.5, 0.4, 2.0]];
-        let found = map(&songs).unwrap();
-        let expected: [[f32; 2]; 5] = [
-            [-0.98059, -0.18154],
-            [-0.87291, -0.40752],
-            [1.00000, -0.13996],
-            [0.98135, -0.27098],
-            [-0.12785, 1.00000],
-        ];
-        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
-        }
-        // Songs without a difference lie at one point.
-        assert_eq!(map(&[[1.0_f32, 2.0], [2.0, 4.0]]).unwrap(), [[0.0; 2]; 2]);
-        assert!(map::<Vec<f32>>(&[]).unwrap().is_empty() && map(&[vec![1.0], vec![1.0, 2.0]]).is_err());
     }
 
     #[test]
