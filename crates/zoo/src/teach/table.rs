@@ -3,6 +3,10 @@
 use super::Lesson;
 use crate::Examples;
 
+/// Least weight of a class. The regularisation counts more if all weights are smaller; with the weights of a few songs the
+/// head would hardly tell songs from sounds.
+const LEAST_WEIGHT: f64 = 20.0;
+
 /// Segments of songs and sounds, with labels and weights.
 pub(super) struct Table {
     features: Vec<f32>,
@@ -13,8 +17,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The segments of the songs for which `wanted` is true, and all sounds. The weights of all classes are equal
-    /// and add up to the number of songs. The sounds together weigh as much as one class, and each kind the same.
+    /// The segments of the songs for which `wanted` is true, and all sounds. All classes have the same weight: the mean
+    /// number of songs of a class, and at least [`LEAST_WEIGHT`]. The sounds together weigh as much as one class, and each
+    /// kind the same.
     pub(super) fn new(lesson: &Lesson<'_>, wanted: impl Fn(usize) -> bool) -> Self {
         let Lesson { classes, songs, non_music } = *lesson;
         let width = non_music.width();
@@ -30,7 +35,7 @@ impl Table {
         let songs: Vec<_> =
             songs.iter().enumerate().filter(|(index, _)| wanted(*index)).map(|(_, song)| song).collect();
         songs.iter().for_each(|song| counts[song.class] += 1);
-        let of_class = songs.len() as f64 / classes.len() as f64;
+        let of_class = (songs.len() as f64 / classes.len() as f64).max(LEAST_WEIGHT);
         for song in &songs {
             let weight = of_class / (counts[song.class] * song.segments.len()) as f64;
             table.add(song.segments.iter().map(Vec::as_slice), song.class, weight);
