@@ -5,8 +5,11 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
+import { unzipSync, zipSync } from "fflate";
+
 import { accessible, drive, open, part, pick, rows, until } from "./browser.mjs";
 import { near, run, TOLERANCE } from "./native.mjs";
+import { dist } from "./site.mjs";
 import { drone, hiss, song } from "./song.mjs";
 
 const bands = [1, 2, 3].map((seed) => ({ name: `Band ${seed}.wav`, buffer: song(seed, 7) }));
@@ -24,18 +27,22 @@ async function download(page, act) {
   return [found.suggestedFilename(), await readFile(await found.path())];
 }
 
-/** The files of a zip file without compression, by name. */
-function unzip(bytes) {
-  const found = {};
-  for (let at = bytes.indexOf("PK\x01\x02"); bytes.readUInt32LE(at) === 0x02014b50; ) {
-    const [name, extra, comment] = [28, 30, 32].map((place) => bytes.readUInt16LE(at + place));
-    const size = bytes.readUInt32LE(at + 20);
-    const local = bytes.readUInt32LE(at + 42);
-    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-    found[bytes.toString("utf8", at + 46, at + 46 + name)] = bytes.subarray(start, start + size);
-    at += 46 + name + extra + comment;
-  }
-  return found;
+/** The files of a zip file, by name. */
+const unzip = (bytes) => unzipSync(new Uint8Array(bytes));
+
+/** Presses a key on an element. */
+async function press(element, key) {
+  await element.focus();
+  await element.page().keyboard.press(key);
+}
+
+/** Makes the worker keep the result of a lesson to itself, as if the lesson took long. */
+async function slowLessons(site) {
+  const name = "worker-collection.js";
+  const silent = `const post = self.postMessage.bind(self);
+self.postMessage = (message, ...rest) => message[0].answer?.answer === "taught" || post(message, ...rest);\n`;
+  site.overlay.set(name, Buffer.from(silent + (await readFile(dist(name), "utf8"))));
+  return () => site.overlay.delete(name);
 }
 
 /** Numbers of records in the stores of features and of what was taught. */
@@ -61,21 +68,34 @@ const ownOf = (page, name) =>
     probabilities: dataset.probabilities.split(" ").map(Number),
   }));
 
-test("classes are taught, saved, used by the native program, forgotten and imported", () =>
-  drive({ acceptDownloads: true }, async ({ page, site, folder }) => {
+test("classes are taught by keyboard, saved, used by the native program, forgotten and imported", () =>
+  drive({ acceptDownloads: true, serviceWorkers: "block" }, async ({ page, site, folder }) => {
     await open(page, site);
+    const fast = await slowLessons(site);
     await pick(page, [other]);
     await done(page, 1);
-    await part(page, "open-teach").click();
+    assert.ok(!site.requests.some((name) => name.startsWith("worker-collection")), "fetched before it is needed");
+    await press(part(page, "open-teach"), "Enter");
     await accessible(page, "the empty lesson");
     assert.equal(await part(page, "own-class").count(), 2);
     for (const [place, name, list] of [[0, "bands", bands], [1, "drones", drones]]) {
-      await part(page, "class-name").nth(place).fill(name);
-      await part(page, "class-songs").nth(place).setInputFiles(files(list));
+      await part(page, "class-name").nth(place).focus();
+      await page.keyboard.type(name);
+      const [chooser] = await Promise.all([
+        page.waitForEvent("filechooser"), press(part(page, "class-songs").nth(place), "Space"),
+      ]);
+      await chooser.setFiles(files(list));
     }
     assert.equal(await part(page, "class-song").count(), 6);
-    await until("the features", () => part(page, "teach-start").isEnabled(), 240_000);
-    await part(page, "teach-start").click();
+    const ready = () => until("the features", () => part(page, "teach-start").isEnabled(), 240_000);
+    await ready();
+    await press(part(page, "teach-start"), "Enter");
+    await part(page, "teach-state").filter({ hasText: "6 of 6" }).waitFor({ timeout: 240_000 });
+    await press(part(page, "teach-cancel"), "Enter");
+    assert.equal(await part(page, "taught").count(), 0);
+    fast();
+    await ready();
+    await press(part(page, "teach-start"), "Enter");
     await part(page, "taught").waitFor({ timeout: 240_000 });
     // Sounds that differ this much are told apart, each by a network that was taught without it.
     assert.equal(await part(page, "taught-accuracy").getAttribute("data-accuracy"), "1");
@@ -121,7 +141,9 @@ test("classes are taught, saved, used by the native program, forgotten and impor
       part(page, "teach-import").setInputFiles([{ name: "own.zip", mimeType: "application/zip", buffer }]);
     await choose(Buffer.from("no zip file"));
     await part(page, "teach-state").filter({ hasText: "holds no classes" }).waitFor();
-    await choose(zip);
+    // Packed again by a person: a folder, compressed.
+    const again = Object.entries(unzip(zip)).map(([name, bytes]) => [`own/${name}`, bytes]);
+    await choose(Buffer.from(zipSync(Object.fromEntries(again), { level: 9 })));
     await part(page, "taught").waitFor();
     await part(page, "close-teach").click();
     await pick(page, [{ name: "New drone.wav", buffer: drone(8, 6) }]);

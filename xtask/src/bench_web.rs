@@ -1,5 +1,5 @@
-//! `cargo xtask bench web`: compares the project's networks in WebAssembly with ONNX Runtime Web, in one
-//! Chromium page.
+//! Benchmarks in Chromium: `cargo xtask bench web` compares the networks with ONNX Runtime Web, `bench song` and
+//! `bench collection` measure the built site.
 
 use std::process::Stdio;
 
@@ -102,7 +102,7 @@ type SongTimes = (usize, usize, f64, Vec<[f64; 3]>);
 /// Measures a song of four minutes in the built site, on the CPU, and prints the times.
 pub fn song(shell: &Shell) -> Result<()> {
     setup::ensure(shell, [Tool::Browser])?;
-    let output = browser::speed(shell, SONG_ROUNDS)?.stderr(Stdio::inherit()).output()?;
+    let output = browser::measure(shell, "speed", SONG_ROUNDS)?.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         bail!("the page failed ({})", output.status);
     }
@@ -128,6 +128,40 @@ pub fn song(shell: &Shell) -> Result<()> {
             "| {cores:>5} | {workers:>7} | {megabytes:>6.0} | {first:>18} | {settled:>18} | {end:>18} |"
         );
     }
+    Ok(())
+}
+
+/// How often the search among songs is measured.
+const SEARCH_ROUNDS: usize = 21;
+
+/// Milliseconds of searches, of maps, of the features of a lesson's songs, and of the lesson.
+#[derive(serde::Deserialize)]
+struct CollectionTimes {
+    searches: Vec<f64>,
+    maps: Vec<f64>,
+    features: f64,
+    teach: f64,
+}
+
+/// Measures the built worker for collections, and prints the times.
+pub fn collection(shell: &Shell) -> Result<()> {
+    setup::ensure(shell, [Tool::Browser])?;
+    let output = browser::measure(shell, "collection", SEARCH_ROUNDS)?.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the page failed ({})", output.status);
+    }
+    let times: CollectionTimes = serde_json::from_slice(&output.stdout).context("it printed no times")?;
+    for (what, times) in [
+        ("search among 10,000 songs, question and answer included", times.searches),
+        ("map of 500 songs", times.maps),
+    ] {
+        let times = sorted(times.into_iter());
+        if let (Some(least), Some(most)) = (times.first(), times.last()) {
+            println!("{what}: {:.1} ms ({least:.1} to {most:.1})", times[times.len() / 2]);
+        }
+    }
+    let [features, teach] = [times.features, times.teach].map(|ms| ms / 1e3);
+    println!("features of 50 songs of 30 s: {features:.1} s; lesson of five classes with them: {teach:.1} s");
     Ok(())
 }
 

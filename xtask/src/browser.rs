@@ -95,10 +95,10 @@ pub fn tests(shell: &Shell, tarball: &Path, all: bool) -> Result<Command> {
     Ok(command)
 }
 
-/// The command that measures a song in the site; see `tests/e2e/speed.mjs`.
-pub fn speed(shell: &Shell, rounds: usize) -> Result<Command> {
+/// The command of a script that measures the site: `speed` a song, `collection` the worker for collections.
+pub fn measure(shell: &Shell, script: &str, rounds: usize) -> Result<Command> {
     install(shell)?;
-    node(shell, &[format!("{FOLDER}/speed.mjs"), rounds.to_string()])
+    node(shell, &[format!("{FOLDER}/{script}.mjs"), rounds.to_string()])
 }
 
 /// Takes screenshots of every view.

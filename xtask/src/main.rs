@@ -121,6 +121,8 @@ enum Bench {
     Train,
     /// The networks in WebAssembly, compared with ONNX Runtime Web (needs Node.js, and installs 160 MB)
     Web,
+    /// The built worker for collections: search among 10,000 songs, map, lesson (needs Node.js)
+    Collection,
     /// A song in the built site: time to the first segment, to the settled answer and to the end (needs Node.js)
     Song,
 }
@@ -203,6 +205,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench { what: Bench::Recurrent } => bench::recurrent(&shell)?,
         Command::Bench { what: Bench::Train } => bench::train(&shell)?,
         Command::Bench { what: Bench::Web } => bench_web::web(&shell)?,
+        Command::Bench { what: Bench::Collection } => bench_web::collection(&shell)?,
         Command::Bench { what: Bench::Song } => bench_web::song(&shell)?,
         Command::Test { quick, all } => return test::run(&shell, quick, all),
     }
