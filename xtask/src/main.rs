@@ -37,7 +37,7 @@ struct Arguments {
 enum Command {
     /// Install missing tools: the wasm target, trunk, wasm-bindgen, wasm-opt, and what the tests need
     Setup {
-        /// Do not install Chromium, Firefox, WebKitGTK, ffmpeg and cargo-deny, which only the tests need
+        /// Do not install Chromium, Firefox, WebKitGTK, encoders and cargo-deny, which only the tests need
         #[arg(long)]
         no_browser: bool,
     },

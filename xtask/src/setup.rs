@@ -15,9 +15,9 @@ const BINARYEN: &str = "132.0.0";
 const DENY: &str = "0.20.2";
 const ABOUT: &str = "0.9.3";
 const CYCLONEDX: &str = "0.5.9";
-/// The packages of Debian with the other browsers, the screen and clipboard that they need, and the encoder of
+/// The packages of Debian with the other browsers, the screen and clipboard that they need, and the encoders of
 /// the tests' songs.
-const ENGINES: [&str; 9] = [
+const ENGINES: [&str; 12] = [
     "firefox-esr",
     "webkit2gtk-driver",
     "gstreamer1.0-plugins-good",
@@ -27,6 +27,9 @@ const ENGINES: [&str; 9] = [
     "dbus-daemon",
     "xclip",
     "ffmpeg",
+    "flac",
+    "lame",
+    "vorbis-tools",
 ];
 /// The oldest version of wasm-opt that works.
 const BINARYEN_LEAST: u32 = 120;
@@ -53,7 +56,7 @@ pub enum Tool {
     Cyclonedx,
     /// Chromium and its driver.
     Browser,
-    /// Firefox, WebKitGTK and ffmpeg. The tests that need them are skipped without them.
+    /// Firefox, WebKitGTK, ffmpeg and other encoders. The tests that need them are skipped without them.
     Engines,
 }
 
@@ -234,7 +237,7 @@ fn engines(shell: &Shell) {
         Err(anyhow!("{} are packages of Debian", missing.join(", ")))
     };
     if let Err(error) = result {
-        say(&format!("the tests in Firefox and WebKitGTK are skipped where a program is missing: {error:#}"));
+        say(&format!("the tests with Firefox, WebKitGTK and encoders are skipped where a program is missing: {error:#}"));
     }
 }
 

@@ -31,6 +31,9 @@ const BROWSER: [&str; 10] = [
 ];
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
+/// The programs that write the files of the decoder's test `encoders`.
+const ENCODERS: [&str; 4] = ["ffmpeg", "lame", "flac", "oggenc"];
+
 /// The rules are in deny.toml, which also says why security advisories are not among the checks.
 const DEPENDENCIES: [&str; 8] = [
     "--offline",
@@ -175,6 +178,13 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     if native {
         report.stage("native tests", |shell| {
             test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &["--no-fail-fast"]].concat()))
+        });
+    }
+    // Cargo ignores these tests, because they fail without the encoders.
+    if native && ENCODERS.iter().all(|encoder| shell.find(encoder).is_some()) {
+        const LINE: [&str; 4] = ["--test", "encoders", "--", "--ignored"];
+        report.stage("decoder and ffmpeg", |shell| {
+            test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &LINE].concat()))
         });
     }
     if quick {
