@@ -31,11 +31,11 @@ super::texts! {
         }
         map_title { en: "Map of the crate", de: "Karte der Kiste" }
         map_hint {
-            en: "Each point is a song, with the pattern of its genre. Near points sound similar. The axes are the two \
-                 directions in which the songs differ most. Arrow keys move from song to song, Enter chooses one.",
-            de: "Jeder Punkt ist ein Stück, mit dem Muster seines Genres. Nahe Punkte klingen ähnlich. Die Achsen \
-                 sind die beiden Richtungen, in denen sich die Stücke am meisten unterscheiden. Pfeiltasten gehen \
-                 von Stück zu Stück, Enter wählt eins.",
+            en: "Each point is a song, with the pattern of its genre; a ring has none. Near points sound similar. The \
+                 axes have no meaning of their own. Arrow keys move from song to song, Enter chooses one.",
+            de: "Jeder Punkt ist ein Stück, mit dem Muster seines Genres; ein Ring hat keines. Nahe Punkte klingen \
+                 ähnlich. Die Achsen bedeuten für sich nichts. Pfeiltasten gehen von Stück zu Stück, die \
+                 Eingabetaste wählt eins.",
         }
         as_table { en: "As a table", de: "Als Tabelle" }
         genre { en: "Genre", de: "Genre" }

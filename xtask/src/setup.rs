@@ -237,7 +237,9 @@ fn engines(shell: &Shell) {
         Err(anyhow!("{} are packages of Debian", missing.join(", ")))
     };
     if let Err(error) = result {
-        say(&format!("the tests with Firefox, WebKitGTK and encoders are skipped where a program is missing: {error:#}"));
+        say(&format!(
+            "the tests with Firefox, WebKitGTK and encoders are skipped where a program is missing: {error:#}"
+        ));
     }
 }
 
