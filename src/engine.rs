@@ -204,6 +204,9 @@ fn apply_to_song(state: State, song: Song, update: SongUpdate) {
                 song.notes.set(Vec::new());
                 song.detail.set(None);
             }
+            if !status.is_open() {
+                song.show_waiting();
+            }
             song.status.set(status);
         }
         SongUpdate::Notes(notes) => song.notes.update(|all| all.extend(notes)),

@@ -14,6 +14,9 @@ use crate::probabilities::{Probabilities, argmax};
 use crate::spectrogram::{Dirty, Spectrogram};
 use crate::trouble::Notice;
 
+/// Of so many shown segments, one may wait.
+const AT_ONCE: usize = 50;
+
 /// Facts about a song that are known before its first segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SongInfo {
@@ -118,6 +121,8 @@ pub struct Song {
     pub info: RwSignal<Option<SongInfo>>,
     /// The segments so far, in order of time, whatever the order in which they arrived.
     pub segments: RwSignal<Vec<Segment>>,
+    /// Segments that are not among them yet; see [`Song::place`].
+    waiting: StoredValue<Vec<Segment>>,
     /// The prediction from the segments of this analysis so far.
     pub so_far: RwSignal<Option<SoFar>>,
     /// Number of segments that this analysis has given. A repeated analysis starts from 0 and keeps
@@ -159,6 +164,7 @@ impl Song {
             detail: RwSignal::new(None),
             info: RwSignal::new(None),
             segments: RwSignal::new(Vec::new()),
+            waiting: StoredValue::new(Vec::new()),
             so_far: RwSignal::new(None),
             progress: RwSignal::new(0),
             spectrogram: StoredValue::new(Spectrogram::default()),
@@ -278,10 +284,14 @@ impl Song {
                     workers,
                     memory,
                 }));
+                self.show_waiting();
                 self.status.set(Status::Done);
             }
             Event::Character { traits, .. } => self.character.set(Some(traits)),
-            Event::Cancelled { .. } => self.status.set(Status::Cancelled),
+            Event::Cancelled { .. } => {
+                self.show_waiting();
+                self.status.set(Status::Cancelled);
+            }
             Event::Ready { .. }
             | Event::Kept { .. }
             | Event::Wanted { .. }
@@ -302,22 +312,43 @@ impl Song {
             self.info.set(Some(info));
             self.dirty.set(vec![Dirty::All]);
         }
+        self.waiting.set_value(Vec::new());
         self.so_far.set(None);
         self.progress.set(0);
         self.status.set(Status::Analysing);
     }
 
-    /// Adds or replaces a segment.
-    fn place(&self, mut segment: Segment) {
+    /// Adds or replaces a segment. With many segments, some wait and are shown together: what is drawn of them takes
+    /// time in proportion to all segments.
+    fn place(&self, segment: Segment) {
         self.progress.update(|done| *done += 1);
-        self.segments.update(|all| match all.binary_search_by_key(&segment.index, |s| s.index) {
-            Ok(at) => {
-                if let Some(old) = all.get_mut(at) {
-                    segment.revision = old.revision.wrapping_add(1);
-                    *old = segment;
+        let waiting = self.waiting.try_update_value(|waiting| {
+            waiting.push(segment);
+            waiting.len()
+        });
+        if waiting.unwrap_or_default() > self.segments.with_untracked(Vec::len) / AT_ONCE {
+            self.show_waiting();
+        }
+    }
+
+    /// Shows the segments that wait.
+    pub fn show_waiting(&self) {
+        let waiting = self.waiting.try_update_value(std::mem::take).unwrap_or_default();
+        if waiting.is_empty() {
+            return;
+        }
+        self.segments.update(|all| {
+            for mut segment in waiting {
+                match all.binary_search_by_key(&segment.index, |s| s.index) {
+                    Ok(at) => {
+                        if let Some(old) = all.get_mut(at) {
+                            segment.revision = old.revision.wrapping_add(1);
+                            *old = segment;
+                        }
+                    }
+                    Err(at) => all.insert(at, segment),
                 }
             }
-            Err(at) => all.insert(at, segment),
         });
     }
 
@@ -432,6 +463,24 @@ mod tests {
             }
             assert_eq!(song.segment_at(7.0).map(|segment| segment.index), Some(2));
             assert_eq!(song.segment_at(10.0).map(|segment| segment.best()), Some(None));
+        });
+    }
+
+    #[test]
+    fn many_segments_are_shown_together_and_all_at_the_end() {
+        with_song(|song| {
+            let changes = StoredValue::new(0);
+            let shown = Memo::new(move |_| song.segments.with(Vec::len));
+            song.apply(CPU, started(5000), None);
+            for index in 0..5000 {
+                let before = shown.get();
+                song.apply(CPU, segment(index, [0.4, 0.6], false), None);
+                changes.update_value(|n| *n += i32::from(shown.get() != before));
+                assert!(shown.get() <= index as usize + 1 && shown.get() + 101 > index as usize);
+            }
+            assert!(changes.get_value() < 500, "{}", changes.get_value());
+            song.apply(CPU, finished([0.7, 0.3], None), None);
+            assert_eq!((shown.get(), song.progress.get()), (5000, 5000));
         });
     }
 
