@@ -17,6 +17,7 @@ pub mod collection;
 mod csv;
 pub mod decode;
 mod sections;
+pub mod tags;
 
 use std::collections::BTreeMap;
 

@@ -81,7 +81,7 @@ impl Command {
                     note("the playlist is shorter, because only songs by one artist were left");
                 }
                 let track = |file: &Path, seconds, tags: &Tags| Track {
-                    file: file.to_owned(),
+                    file: file.display().to_string(),
                     artist: tags.artist.clone(),
                     title: tags.title.clone(),
                     seconds,

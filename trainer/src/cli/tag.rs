@@ -16,7 +16,7 @@ use crate::data::tags::{Field, Journal, replace, undo};
 use crate::eval::ModelBundle;
 use crate::eval::classify::{audio_files, built_in};
 use crate::eval::collection::{Track, export};
-use crate::eval::tagging::{Change, Names, Options, Planned, plan, read_plan};
+use crate::eval::tagging::{Change, Options, PlanOptions, Planned, names, plan, read_plan};
 use crate::format::{causes, whole_percent};
 use crate::progress::{note, progress_bar};
 
@@ -162,25 +162,25 @@ impl Command {
 
     fn options(&self, classes: &[String]) -> Result<Options> {
         let names = match &self.names {
-            None => Names::default(),
+            None => Vec::new(),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("{} cannot be read", path.display()))?;
-                Names::parse(&text, classes).with_context(|| path.display().to_string())?
+                names(&text, classes).with_context(|| path.display().to_string())?
             }
         };
-        Ok(Options {
+        let plan = PlanOptions {
             sure: self.sure,
             replace: self.replace,
             more: self.more,
             names,
-            tempo: !self.export.is_empty(),
             bpm: self.bpm,
             heard: self.heard.map(|heard| match heard {
                 Heard::Comment => Field::Comment,
                 Heard::Grouping => Field::Grouping,
             }),
-        })
+        };
+        Ok(Options { plan, tempo: !self.export.is_empty() })
     }
 
     /// Writes all planned tags. A file that fails is told, and the others go on. Returns the number of failures.
@@ -256,7 +256,7 @@ fn track(plan: &Planned) -> Track {
     let new =
         plan.changes.iter().find(|change| change.field == Field::Genre).map(|change| change.new.clone());
     Track {
-        file: plan.file.clone(),
+        file: plan.file.display().to_string(),
         artist: plan.tags.artist.clone(),
         title: plan.tags.title.clone(),
         album: plan.tags.album.clone(),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+pub use cratedigger_tags::{Change, PlanOptions};
+use cratedigger_tags::{Heard, Kept, Plan};
 use cratedigger_zoo::{Analyser, character};
 use serde::{Deserialize, Serialize};
 
 use super::classify::{Classification, classify};
-use crate::data::tags::{self, Changes, Field, Tags};
+use crate::data::tags::{self, Changes, Tags};
 use crate::data::{audio, mono};
 use crate::files::sha256_of;
 use crate::format::{causes, whole_percent};
@@ -19,68 +21,37 @@ const TEMPO_RATE: u32 = 22_050;
 /// Which fields are planned, and when.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Least confidence, 0…1, of an answer that is written.
-    pub sure: f32,
-    /// Also replace a field that has a value.
-    pub replace: bool,
-    /// Also write further genres of at least this probability.
-    pub more: Option<f32>,
-    /// One's own names of classes; see [`Names`].
-    pub names: Names,
+    /// The fields.
+    pub plan: PlanOptions,
     /// Also measure the tempo.
     pub tempo: bool,
-    /// Write the tempo.
-    pub bpm: bool,
-    /// Write the tags that the network hears to this field.
-    pub heard: Option<Field>,
 }
 
-/// One's own names for classes: a class can have one name, several, or none, if it is never written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names(BTreeMap<String, Vec<String>>);
-
-impl Names {
-    /// Reads a TOML table from class to name: `rock = "Rock/Classic"` or `rock = ["Rock", "Classic"]`.
-    ///
-    /// # Errors
-    /// It is no such table, or names a class that does not exist.
-    pub fn parse(text: &str, classes: &[String]) -> Result<Self> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Value {
-            One(String),
-            Several(Vec<String>),
-        }
-        let table: BTreeMap<String, Value> =
-            toml::from_str(text).context("expected lines such as: rock = \"Rock/Classic\"")?;
-        if let Some(unknown) = table.keys().find(|key| !classes.contains(key)) {
-            bail!("there is no class {unknown}; the classes are {}", classes.join(", "));
-        }
-        let values = |value| match value {
-            Value::One(name) => vec![name],
-            Value::Several(names) => names,
-        };
-        let clean = |names: Vec<String>| {
-            names.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect::<Vec<_>>()
-        };
-        Ok(Self(table.into_iter().map(|(class, value)| (class, clean(values(value)))).collect()))
+/// One's own names for classes: a class can have one name, several, or none, if it is never written. Read from a TOML
+/// table from class to name: `rock = "Rock/Classic"` or `rock = ["Rock", "Classic"]`.
+///
+/// # Errors
+/// It is no such table, or names a class that does not exist.
+pub fn names(text: &str, classes: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value {
+        One(String),
+        Several(Vec<String>),
     }
-
-    /// The names of a class.
-    fn of(&self, class: &str) -> Vec<String> {
-        self.0.get(class).cloned().unwrap_or_else(|| vec![class.to_owned()])
+    let table: BTreeMap<String, Value> =
+        toml::from_str(text).context("expected lines such as: rock = \"Rock/Classic\"")?;
+    if let Some(unknown) = table.keys().find(|key| !classes.contains(key)) {
+        bail!("there is no class {unknown}; the classes are {}", classes.join(", "));
     }
-}
-
-/// A change of one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// The field.
-    pub field: Field,
-    /// Values in the file.
-    pub old: Vec<String>,
-    /// New values.
-    pub new: Vec<String>,
+    let values = |value| match value {
+        Value::One(name) => vec![name],
+        Value::Several(names) => names,
+    };
+    let clean = |names: Vec<String>| {
+        names.iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect::<Vec<_>>()
+    };
+    Ok(table.into_iter().map(|(class, value)| (class, clean(values(value)))).collect())
 }
 
 /// What is planned for one file.
@@ -124,7 +95,7 @@ pub fn plan(analyser: &mut Analyser, path: &Path, options: &Options) -> Result<P
     let sha256 = sha256_of(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let tags = tags::read(path)?;
     let found = classify(analyser, path)?;
-    let tempo = if options.tempo || options.bpm { Some(tempo_of(path)?) } else { None };
+    let tempo = if options.tempo || options.plan.bpm { Some(tempo_of(path)?) } else { None };
     Ok(planned(path, sha256, tags, &found, tempo.flatten(), options))
 }
 
@@ -145,53 +116,36 @@ fn planned(
 ) -> Planned {
     let ranked = found.ranked();
     let confidence = ranked.first().map_or(0.0, |(_, probability)| *probability);
-    let (mut changes, mut kept) = (Vec::new(), Vec::new());
-    let mut add = |field: Field, new: Vec<String>| {
-        let old = tags.values(field);
-        if new.is_empty() || old == new {
-            return;
-        }
-        if old.is_empty() || options.replace {
-            changes.push(Change { field, old, new });
-        } else {
-            kept.push(format!("{} is there: {}", field.name(), old.join("; ")));
-        }
+    let heard = Heard {
+        ranked,
+        none: found.none,
+        non_music: found.non_music.as_ref().filter(|n| n.rejected).map(|n| n.kind.clone()),
+        tempo,
+        tags: found.tags.iter().map(|tag| tag.name.clone()).collect(),
     };
-    let mut unsure = None;
-    if found.none {
-        let what = found.non_music.as_ref().filter(|n| n.rejected).map(|n| n.kind.clone());
-        unsure = Some(what.map_or_else(|| "none of the genres".into(), |kind| format!("not music: {kind}")));
-    } else if confidence < options.sure {
-        unsure = Some(format!("not sure: {} {}", found.genre, whole_percent(f64::from(confidence))));
-    } else {
-        let further = ranked.iter().skip(1).filter(|(_, p)| options.more.is_some_and(|least| *p >= least));
-        let classes = ranked.iter().take(1).chain(further);
-        let mut genres: Vec<String> = Vec::new();
-        for name in classes.flat_map(|(class, _)| options.names.of(class)) {
-            if !genres.contains(&name) {
-                genres.push(name);
-            }
-        }
-        add(Field::Genre, genres);
-    }
-    if let (true, Some(tempo)) = (options.bpm, tempo) {
-        add(Field::Bpm, vec![format!("{:.0}", tempo.round())]);
-    }
-    if let (Some(field), false, false) = (options.heard, found.tags.is_empty(), found.none) {
-        let names: Vec<&str> = found.tags.iter().map(|tag| tag.name.as_str()).collect();
-        add(field, vec![names.join(", ")]);
-    }
-    kept.extend(unsure);
+    let Plan { changes, kept } = cratedigger_tags::plan(&tags, &heard, &options.plan);
     Planned {
         file: path.to_owned(),
         sha256,
         genre: found.genre.clone(),
         confidence,
         changes,
-        kept,
+        kept: kept.iter().map(reason).collect(),
         tempo,
         seconds: found.seconds,
         tags,
+    }
+}
+
+/// Why a field is left as it is.
+fn reason(kept: &Kept) -> String {
+    match kept {
+        Kept::There { field, old } => format!("{} is there: {}", field.name(), old.join("; ")),
+        Kept::NoneOfThese => "none of the genres".into(),
+        Kept::NonMusic { kind } => format!("not music: {kind}"),
+        Kept::Unsure { class, probability } => {
+            format!("not sure: {class} {}", whole_percent(f64::from(*probability)))
+        }
     }
 }
 

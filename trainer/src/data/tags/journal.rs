@@ -1,15 +1,16 @@
 //! The journal of changed files, from which their old bytes are restored.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cratedigger_tags::Difference;
 use serde::{Deserialize, Serialize};
 
 use super::TagError;
-use super::replace::{common, hash_of, put, temporary, writable};
+use super::replace::{content, hash_of, put, temporary, writable};
 
 /// Version of the journal.
 const VERSION: u32 = 1;
@@ -37,35 +38,21 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The difference of the file at `old`, which has this SHA-256, and its new content at `new`.
-    pub(super) fn new(old: &Path, new: &Path, before: &str) -> Result<Self, TagError> {
-        if old.to_str().is_none() {
+    /// The difference of the old and the new content of a file. The old one has the SHA-256 `before`.
+    pub(super) fn new(file: &Path, before: &str, old: &[u8], new: &[u8]) -> Result<Self, TagError> {
+        if file.to_str().is_none() {
             return Err(TagError::Name);
         }
-        let difference = || -> io::Result<_> {
-            let (prefix, suffix) = common(old, new)?;
-            let mut file = File::open(old)?;
-            let length = file.metadata()?.len().saturating_sub(prefix + suffix);
-            file.seek(SeekFrom::Start(prefix))?;
-            let mut between = Vec::new();
-            file.take(length).read_to_end(&mut between)?;
-            Ok((prefix, suffix, STANDARD.encode(between)))
-        };
-        let (prefix, suffix, between) = difference().map_err(TagError::io("it cannot be read"))?;
-        let (before, after) = (before.to_owned(), hash_of(new)?);
-        Ok(Self { file: old.to_owned(), before, after, prefix, suffix, between })
+        let Difference { prefix, suffix, between } = Difference::of(old, new);
+        let (before, after) = (before.to_owned(), hash_of(new));
+        Ok(Self { file: file.to_owned(), before, after, prefix, suffix, between: STANDARD.encode(between) })
     }
 
-    /// Writes the old content, from the new one.
-    fn restore(&self, new: &Path, out: &mut File) -> io::Result<()> {
-        let between = STANDARD.decode(&self.between).map_err(io::Error::other)?;
-        let mut file = File::open(new)?;
-        let length = file.metadata()?.len();
-        io::copy(&mut Read::by_ref(&mut file).take(self.prefix), out)?;
-        out.write_all(&between)?;
-        file.seek(SeekFrom::Start(length.saturating_sub(self.suffix)))?;
-        io::copy(&mut file, out)?;
-        Ok(())
+    /// The old content, from the new one; `None` if the journal is damaged.
+    fn restored(&self, new: &[u8]) -> Option<Vec<u8>> {
+        let between = STANDARD.decode(&self.between).ok()?;
+        let old = Difference { prefix: self.prefix, suffix: self.suffix, between }.restore(new)?;
+        (hash_of(&old) == self.before).then_some(old)
     }
 }
 
@@ -147,18 +134,15 @@ pub fn undo(journal: &Path) -> anyhow::Result<Vec<Undone>> {
 
 fn back(entry: &Entry) -> Result<bool, TagError> {
     let path = writable(&entry.file)?;
-    let found = hash_of(&path)?;
+    let new = content(&path)?;
+    let found = hash_of(&new);
     if found == entry.before {
         return Ok(false);
     }
     if found != entry.after {
         return Err(TagError::Changed);
     }
-    let mut copy = temporary(&path)?;
-    entry.restore(&path, copy.as_file_mut()).map_err(TagError::io("a copy cannot be written beside it"))?;
-    if hash_of(copy.path())? != entry.before {
-        return Err(TagError::Lost("the journal is damaged".into()));
-    }
-    put(copy, &path)?;
+    let old = entry.restored(&new).ok_or(TagError::Damaged)?;
+    put(temporary(&path, &old)?, &path)?;
     Ok(true)
 }

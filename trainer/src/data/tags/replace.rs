@@ -1,13 +1,15 @@
 //! Replaces a file atomically, with an entry in the journal.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::edit::edit;
+use cratedigger_tags::{edit, read};
+use sha2::{Digest as _, Sha256};
+
 use super::journal::{Entry, Journal};
-use super::{Changes, TagError, Tags};
-use crate::files::sha256_of;
+use super::{Changes, TagError, Tags, extension};
 
 /// Start of the names of temporary files: hidden, so no player and no walk takes one for a song.
 const PREFIX: &str = ".cratedigger-";
@@ -34,14 +36,18 @@ pub fn replace(
     journal: &mut Journal,
 ) -> Result<Replaced, TagError> {
     let path = writable(path)?;
-    if hash_of(&path)? != sha256 {
+    let stamp = stamp(&path)?;
+    let old = Rc::new(content(&path)?);
+    if hash_of(&old) != sha256 {
         return Err(TagError::Changed);
     }
-    let stamp = stamp(&path)?;
-    let copy = temporary(&path)?;
-    let remark = edit(&path, copy.path(), changes)?;
-    let tags = super::read(copy.path())?;
-    journal.add(&Entry::new(&path, copy.path(), sha256)?)?;
+    let new = edit(&old, extension(&path), changes)?;
+    let remark =
+        new.newer.map(|fields| format!("its tag is ID3v2.4 now, because ID3v2.3 cannot hold {fields}"));
+    let new = new.bytes;
+    let tags = read(Cursor::new(&new), extension(&path))?;
+    let copy = temporary(&path, &new)?;
+    journal.add(&Entry::new(&path, sha256, &old, &new)?)?;
     // A program that writes while the copy was made would lose its changes.
     if self::stamp(&path)? != stamp {
         return Err(TagError::Changed);
@@ -66,15 +72,16 @@ fn stamp(path: &Path) -> Result<(u64, Option<std::time::SystemTime>), TagError> 
     Ok((data.len(), data.modified().ok()))
 }
 
-/// An empty temporary file beside a file, with its extension. It is removed unless it is [`put`].
-pub(super) fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, TagError> {
-    let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+/// A temporary file beside a file, with its extension and this content. It is removed unless it is [`put`].
+pub(super) fn temporary(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, TagError> {
+    let suffix = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(PREFIX)
-        .suffix(&extension)
-        .tempfile_in(folder)
-        .map_err(TagError::io("a copy cannot be written beside it"))
+    let write = || -> io::Result<_> {
+        let mut copy = tempfile::Builder::new().prefix(PREFIX).suffix(&suffix).tempfile_in(folder)?;
+        copy.write_all(content)?;
+        Ok(copy)
+    };
+    write().map_err(TagError::io("a copy cannot be written beside it"))
 }
 
 /// Renames a temporary file over `path`, after it and its permissions are on disk.
@@ -93,40 +100,12 @@ pub(super) fn put(copy: tempfile::NamedTempFile, path: &Path) -> Result<(), TagE
     Ok(())
 }
 
-/// SHA-256 of a file, in hexadecimal.
-pub(super) fn hash_of(path: &Path) -> Result<String, TagError> {
-    sha256_of(path).map_err(TagError::io("it cannot be read"))
+/// The content of a file. All of it is in memory, as the parsers need it to write tags.
+pub(super) fn content(path: &Path) -> Result<Vec<u8>, TagError> {
+    fs::read(path).map_err(TagError::io("it cannot be read"))
 }
 
-/// Number of equal bytes at the start and at the end of two files; the two parts do not overlap in either.
-pub(super) fn common(a: &Path, b: &Path) -> io::Result<(u64, u64)> {
-    const BLOCK: usize = 1 << 16;
-    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
-    let (a_len, b_len) = (a.metadata()?.len(), b.metadata()?.len());
-    let shorter = a_len.min(b_len);
-    let (mut x, mut y) = (vec![0; BLOCK], vec![0; BLOCK]);
-    let (mut prefix, mut suffix) = (0, 0);
-    while prefix < shorter {
-        let size = (shorter - prefix).min(BLOCK as u64) as usize;
-        a.read_exact(&mut x[..size])?;
-        b.read_exact(&mut y[..size])?;
-        let same = x[..size].iter().zip(&y[..size]).take_while(|(x, y)| x == y).count();
-        prefix += same as u64;
-        if same < size {
-            break;
-        }
-    }
-    while suffix < shorter - prefix {
-        let size = (shorter - prefix - suffix).min(BLOCK as u64) as usize;
-        a.seek(SeekFrom::Start(a_len - suffix - size as u64))?;
-        b.seek(SeekFrom::Start(b_len - suffix - size as u64))?;
-        a.read_exact(&mut x[..size])?;
-        b.read_exact(&mut y[..size])?;
-        let same = x[..size].iter().rev().zip(y[..size].iter().rev()).take_while(|(x, y)| x == y).count();
-        suffix += same as u64;
-        if same < size {
-            break;
-        }
-    }
-    Ok((prefix, suffix))
+/// SHA-256, in hexadecimal.
+pub(super) fn hash_of(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

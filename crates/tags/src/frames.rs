@@ -1,52 +1,35 @@
 //! The names of the frames in an ID3v2 tag, as they lie in the file: a check that does not depend on the parser,
 //! which leaves out frames that it cannot read.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
-
-/// Largest tag that is read, in bytes.
-const LARGEST: u64 = 64 << 20;
-
 /// Names that stand for each other in ID3v2.3 and ID3v2.4: parts of the date, the original date, and people.
 const SAME: [(&str, &[&str]); 3] =
     [("TDRC", &["TYER", "TDAT", "TIME", "TRDA"]), ("TDOR", &["TORY"]), ("TIPL", &["IPLS", "TMCL"])];
 
 /// Names of the frames of the first ID3v2.3 or ID3v2.4 tag of an MP3, WAV or AIFF file, in the form that both
 /// versions share, sorted. Empty without such a tag, and for a tag whose bytes are unsynchronised as a whole.
-pub(super) fn frames(path: &Path) -> std::io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
-    let mut head = Vec::new();
-    (&mut file).take(12).read_to_end(&mut head)?;
-    let start = match head.get(..4) {
-        Some(b"RIFF" | b"RIFX" | b"RF64") => chunk(&mut file, u32::from_le_bytes)?,
-        Some(b"FORM") => chunk(&mut file, u32::from_be_bytes)?,
-        _ => Some(0),
+pub(crate) fn frames(file: &[u8]) -> Vec<String> {
+    let tag = match file.get(..4) {
+        Some(b"RIFF" | b"RIFX" | b"RF64") => chunk(file, u32::from_le_bytes),
+        Some(b"FORM") => chunk(file, u32::from_be_bytes),
+        _ => Some(file),
     };
-    let Some(start) = start else { return Ok(Vec::new()) };
-    file.seek(SeekFrom::Start(start))?;
-    let mut tag = Vec::new();
-    (&mut file).take(LARGEST).read_to_end(&mut tag)?;
-    let mut names = names(&tag).unwrap_or_default();
+    let mut names = tag.and_then(names).unwrap_or_default();
     names.sort_unstable();
     names.dedup();
-    Ok(names)
+    names
 }
 
-/// Where the content of the ID3 chunk begins, in a file of chunks.
-fn chunk(file: &mut File, size_of: fn([u8; 4]) -> u32) -> std::io::Result<Option<u64>> {
-    let mut at = 12;
+/// The bytes from the content of the ID3 chunk on, in a file of chunks.
+fn chunk(file: &[u8], size_of: fn([u8; 4]) -> u32) -> Option<&[u8]> {
+    let mut rest = file.get(12..)?;
     loop {
-        file.seek(SeekFrom::Start(at))?;
-        let mut head = Vec::new();
-        (&mut *file).take(8).read_to_end(&mut head)?;
-        let Some((name, size)) = head.split_first_chunk::<4>() else { return Ok(None) };
-        let Some(size) = size.first_chunk::<4>() else { return Ok(None) };
+        let (name, after) = rest.split_first_chunk::<4>()?;
+        let (size, content) = after.split_first_chunk::<4>()?;
         if name.eq_ignore_ascii_case(b"ID3 ") {
-            return Ok(Some(at + 8));
+            return Some(content);
         }
-        let size = u64::from(size_of(*size));
-        at += 8 + size + size % 2;
+        let size = usize::try_from(size_of(*size)).ok()?;
+        rest = content.get(size.checked_add(size % 2)?..)?;
     }
 }
 
@@ -100,5 +83,13 @@ mod tests {
         let new = [frame("APIC", [0, 0, 2, 0], 256), frame("TDRC", [0, 0, 0, 5], 5)].concat();
         assert_eq!(of(4, &new), Some(vec!["APIC".into(), "TDRC".into()]));
         assert_eq!(names(b"no tag at all"), None);
+    }
+
+    #[test]
+    fn the_chunk_is_found_behind_one_of_odd_length() {
+        let tag = [b"ID3\x03\0\0\0\0\0\x0b".as_slice(), b"TYER\0\0\0\x01\0\0x"].concat();
+        let file = [b"RIFF\0\0\0\0WAVEodd \x01\0\0\0x\0id3 \x15\0\0\0".as_slice(), &tag].concat();
+        assert_eq!(frames(&file), ["TDRC"]);
+        assert_eq!(frames(b"RIFF\0\0\0\0WAVEodd \xff\xff\xff\xff"), [""; 0]);
     }
 }

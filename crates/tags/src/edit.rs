@@ -1,9 +1,10 @@
 //! Changes fields of the tag of a file, in a copy.
 
-use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::io::Cursor;
+use std::rc::Rc;
 
 use cratedigger_decode::Decoder;
+use cratedigger_protocol::tags::{Field, SEPARATOR};
 use lofty::TextEncoding;
 use lofty::config::{ParseOptions, WriteOptions};
 use lofty::file::{AudioFile, FileType};
@@ -15,62 +16,67 @@ use lofty::mp4::{Atom, AtomData, AtomIdent, Ilst, Mp4File};
 use lofty::mpeg::MpegFile;
 use lofty::ogg::tag::VorbisComments;
 use lofty::ogg::{OggPictureStorage as _, OpusFile, VorbisFile};
-use lofty::probe::Probe;
 use lofty::tag::TagExt as _;
 use sha2::{Digest as _, Sha256};
 
-use super::frames::frames;
-use super::text::{Field, SEPARATOR};
-use super::{Changes, TagError};
+use crate::frames::frames;
+use crate::{Changes, TagError, names};
 
-/// Copies `from` to `to` with changed fields. Returns what a person should know about the result.
+/// A copy of a file with changed fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The copy.
+    pub bytes: Vec<u8>,
+    /// Fields that made it necessary to turn a tag of ID3v2.3 into ID3v2.4, which alone can hold them.
+    pub newer: Option<String>,
+}
+
+/// Copies a file with changed fields. Its content decides about the format, and the extension only if the content
+/// does not.
 ///
 /// # Errors
-/// The file cannot be read or copied, its format has no tags, or a field or the sound would change that is not
-/// among `changes`.
-pub(super) fn edit(from: &Path, to: &Path, changes: &Changes) -> Result<Option<String>, TagError> {
-    let kind = kind_of(from)?;
-    let before = others(from, kind, changes)?;
-    let mut remark = None;
-    write(from, to, kind, changes, before.id3v23)?;
-    let mut after = others(to, kind, changes)?;
+/// The format has no tags that can be written, or a field or the sound would change that is not among `changes`.
+pub fn edit(old: &Rc<Vec<u8>>, extension: &str, changes: &Changes) -> Result<Edited, TagError> {
+    let kind = kind_of(old, extension)?;
+    let before = others(old, kind, changes)?;
+    let mut newer = None;
+    let mut new = write(old, kind, changes, before.id3v23)?;
+    let mut after = others(&new, kind, changes)?;
     if before.id3v23 && after.fields != before.fields {
         // ID3v2.3 has no frames for some fields, such as the order of artists.
-        let lost = before.lost(&after);
-        write(from, to, kind, changes, false)?;
-        after = others(to, kind, changes)?;
-        remark = Some(format!("its tag is ID3v2.4 now, because ID3v2.3 cannot hold {lost}"));
+        newer = Some(before.lost(&after));
+        new = write(old, kind, changes, false)?;
+        after = others(&new, kind, changes)?;
     }
     if after.fields != before.fields {
         return Err(TagError::Lost(before.lost(&after)));
     }
-    let unread = dropped(from, to, kind, changes)?;
+    let unread = dropped(old, &new, kind, changes);
     if !unread.is_empty() {
         return Err(TagError::Lost(unread.join(", ")));
     }
-    if sound(from)? != sound(to)? {
+    let new = Rc::new(new);
+    if sound(old, extension)? != sound(&new, extension)? {
         return Err(TagError::Sound);
     }
-    Ok(remark)
+    // The decoder has given up its handle.
+    Ok(Edited { bytes: Rc::unwrap_or_clone(new), newer })
 }
 
 /// Names of frames of ID3v2 that the copy lacks. The parser leaves out a frame that it cannot read, and would not
 /// miss it.
-fn dropped(from: &Path, to: &Path, kind: FileType, changes: &Changes) -> Result<Vec<String>, TagError> {
+fn dropped(old: &[u8], new: &[u8], kind: FileType, changes: &Changes) -> Vec<String> {
     if !matches!(kind, FileType::Mpeg | FileType::Aiff | FileType::Wav) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let read = |path| frames(path).map_err(TagError::io("it cannot be read"));
-    let after = read(to)?;
-    let is_changed = |name: &String| changes.keys().any(|field| field.id3v2() == name);
-    Ok(read(from)?.into_iter().filter(|name| !after.contains(name) && !is_changed(name)).collect())
+    let after = frames(new);
+    let is_changed = |name: &String| changes.keys().any(|field| names::id3v2(*field) == name);
+    frames(old).into_iter().filter(|name| !after.contains(name) && !is_changed(name)).collect()
 }
 
-/// The format, by the content.
-fn kind_of(path: &Path) -> Result<FileType, TagError> {
-    let probe = Probe::open(path).map_err(|e| TagError::Lofty(e.to_string()))?;
-    let probe = probe.guess_file_type().map_err(TagError::io("it cannot be read"))?;
-    probe.file_type().ok_or(TagError::Format)
+/// The format.
+fn kind_of(file: &[u8], extension: &str) -> Result<FileType, TagError> {
+    crate::probe(Cursor::new(file), extension)?.file_type().ok_or(TagError::Format)
 }
 
 fn options() -> ParseOptions {
@@ -78,9 +84,8 @@ fn options() -> ParseOptions {
 }
 
 /// Parses a file of one format.
-fn parse<F: AudioFile>(path: &Path) -> Result<F, TagError> {
-    let mut file = File::open(path).map_err(TagError::io("it cannot be opened"))?;
-    F::read_from(&mut file, options()).map_err(|e| TagError::Lofty(e.to_string()))
+fn parse<F: AudioFile>(file: &[u8]) -> Result<F, TagError> {
+    F::read_from(&mut Cursor::new(file), options()).map_err(|e| TagError::Lofty(e.to_string()))
 }
 
 /// Everything in the tag except the changed fields.
@@ -109,7 +114,7 @@ impl Others {
 /// Whether a frame of ID3v2 is among the changed fields. Only the comment without a description is.
 fn is_changed(frame: &Frame<'_>, changes: &Changes) -> bool {
     let described = matches!(frame, Frame::Comment(comment) if !comment.description.is_empty());
-    !described && changes.keys().any(|field| field.id3v2() == frame.id_str())
+    !described && changes.keys().any(|field| names::id3v2(*field) == frame.id_str())
 }
 
 fn of_id3v2(tag: Option<&Id3v2Tag>, changes: &Changes) -> Others {
@@ -120,7 +125,7 @@ fn of_id3v2(tag: Option<&Id3v2Tag>, changes: &Changes) -> Others {
 }
 
 fn of_comments(tag: Option<&VorbisComments>, pictures: String, changes: &Changes) -> Others {
-    let is_changed = |key: &str| changes.keys().any(|field| field.vorbis().eq_ignore_ascii_case(key));
+    let is_changed = |key: &str| changes.keys().any(|field| names::vorbis(*field).eq_ignore_ascii_case(key));
     let mut fields = vec![pictures];
     if let Some(tag) = tag {
         let items = tag.items().filter(|(key, _)| !is_changed(key));
@@ -130,27 +135,27 @@ fn of_comments(tag: Option<&VorbisComments>, pictures: String, changes: &Changes
     Others::new(fields, false)
 }
 
-fn others(path: &Path, kind: FileType, changes: &Changes) -> Result<Others, TagError> {
+fn others(file: &[u8], kind: FileType, changes: &Changes) -> Result<Others, TagError> {
     Ok(match kind {
-        FileType::Mpeg => of_id3v2(parse::<MpegFile>(path)?.id3v2(), changes),
-        FileType::Aiff => of_id3v2(parse::<AiffFile>(path)?.id3v2(), changes),
-        FileType::Wav => of_id3v2(parse::<WavFile>(path)?.id3v2(), changes),
+        FileType::Mpeg => of_id3v2(parse::<MpegFile>(file)?.id3v2(), changes),
+        FileType::Aiff => of_id3v2(parse::<AiffFile>(file)?.id3v2(), changes),
+        FileType::Wav => of_id3v2(parse::<WavFile>(file)?.id3v2(), changes),
         FileType::Flac => {
-            let file = parse::<FlacFile>(path)?;
-            of_comments(file.vorbis_comments(), format!("pictures: {:?}", file.pictures()), changes)
+            let parsed = parse::<FlacFile>(file)?;
+            of_comments(parsed.vorbis_comments(), format!("pictures: {:?}", parsed.pictures()), changes)
         }
         FileType::Vorbis => {
-            of_comments(Some(parse::<VorbisFile>(path)?.vorbis_comments()), String::new(), changes)
+            of_comments(Some(parse::<VorbisFile>(file)?.vorbis_comments()), String::new(), changes)
         }
         FileType::Opus => {
-            of_comments(Some(parse::<OpusFile>(path)?.vorbis_comments()), String::new(), changes)
+            of_comments(Some(parse::<OpusFile>(file)?.vorbis_comments()), String::new(), changes)
         }
         FileType::Mp4 => {
-            let file = parse::<Mp4File>(path)?;
+            let parsed = parse::<Mp4File>(file)?;
             let is_changed = |atom: &&Atom<'_>| {
-                changes.keys().any(|field| *atom.ident() == AtomIdent::Fourcc(field.mp4()))
+                changes.keys().any(|field| *atom.ident() == AtomIdent::Fourcc(names::mp4(*field)))
             };
-            let atoms = file.ilst().into_iter().flatten().filter(|atom| !is_changed(atom));
+            let atoms = parsed.ilst().into_iter().flatten().filter(|atom| !is_changed(atom));
             let name = |ident: &AtomIdent<'_>| match ident {
                 AtomIdent::Fourcc(name) => String::from_utf8_lossy(name).into_owned(),
                 AtomIdent::Freeform { name, .. } => name.to_string(),
@@ -163,49 +168,45 @@ fn others(path: &Path, kind: FileType, changes: &Changes) -> Result<Others, TagE
 }
 
 /// Copies the file and changes the fields in the copy.
-fn write(from: &Path, to: &Path, kind: FileType, changes: &Changes, id3v23: bool) -> Result<(), TagError> {
-    fs::copy(from, to).map_err(TagError::io("a copy cannot be written beside it"))?;
+fn write(old: &[u8], kind: FileType, changes: &Changes, id3v23: bool) -> Result<Vec<u8>, TagError> {
+    let mut copy = Cursor::new(old.to_vec());
     let failed = |error: lofty::error::FileEncodingError| TagError::Lofty(error.to_string());
     let mut with = WriteOptions::new();
     with.use_id3v23(id3v23);
-    let id3v2 = |tag: Option<&Id3v2Tag>| -> Result<(), TagError> {
+    let mut id3v2 = |tag: Option<&Id3v2Tag>| -> Result<(), TagError> {
         let mut tag = tag.cloned().unwrap_or_default();
         change_id3v2(&mut tag, changes, id3v23);
-        let mut file = open(to)?;
-        tag.save_to(&mut file, with).map_err(failed)
+        tag.save_to(&mut copy, with).map_err(failed)
     };
     match kind {
-        FileType::Mpeg => id3v2(parse::<MpegFile>(to)?.id3v2()),
-        FileType::Aiff => id3v2(parse::<AiffFile>(to)?.id3v2()),
-        FileType::Wav => id3v2(parse::<WavFile>(to)?.id3v2()),
+        FileType::Mpeg => id3v2(parse::<MpegFile>(old)?.id3v2())?,
+        FileType::Aiff => id3v2(parse::<AiffFile>(old)?.id3v2())?,
+        FileType::Wav => id3v2(parse::<WavFile>(old)?.id3v2())?,
         FileType::Flac => {
-            let mut flac = parse::<FlacFile>(to)?;
+            let mut flac = parse::<FlacFile>(old)?;
             let mut tag = flac.remove_vorbis_comments().unwrap_or_default();
             change_comments(&mut tag, changes);
             flac.set_vorbis_comments(tag);
-            flac.save_to(&mut open(to)?, with).map_err(failed)
+            flac.save_to(&mut copy, with).map_err(failed)?;
         }
         FileType::Vorbis => {
-            let mut ogg = parse::<VorbisFile>(to)?;
+            let mut ogg = parse::<VorbisFile>(old)?;
             change_comments(ogg.vorbis_comments_mut(), changes);
-            ogg.save_to(&mut open(to)?, with).map_err(failed)
+            ogg.save_to(&mut copy, with).map_err(failed)?;
         }
         FileType::Opus => {
-            let mut opus = parse::<OpusFile>(to)?;
+            let mut opus = parse::<OpusFile>(old)?;
             change_comments(opus.vorbis_comments_mut(), changes);
-            opus.save_to(&mut open(to)?, with).map_err(failed)
+            opus.save_to(&mut copy, with).map_err(failed)?;
         }
         FileType::Mp4 => {
-            let mut tag = parse::<Mp4File>(to)?.remove_ilst().unwrap_or_default();
+            let mut tag = parse::<Mp4File>(old)?.remove_ilst().unwrap_or_default();
             change_ilst(&mut tag, changes);
-            tag.save_to(&mut open(to)?, with).map_err(failed)
+            tag.save_to(&mut copy, with).map_err(failed)?;
         }
-        _ => Err(TagError::Format),
+        _ => return Err(TagError::Format),
     }
-}
-
-fn open(path: &Path) -> Result<File, TagError> {
-    OpenOptions::new().read(true).write(true).open(path).map_err(TagError::io("the copy cannot be opened"))
+    Ok(copy.into_inner())
 }
 
 fn change_id3v2(tag: &mut Id3v2Tag, changes: &Changes, id3v23: bool) {
@@ -217,7 +218,7 @@ fn change_id3v2(tag: &mut Id3v2Tag, changes: &Changes, id3v23: bool) {
         let frame = if *field == Field::Comment {
             Frame::Comment(CommentFrame::new(encoding, *b"eng", "", joined))
         } else {
-            let id = FrameId::Valid(field.id3v2().into());
+            let id = FrameId::Valid(names::id3v2(*field).into());
             Frame::Text(TextInformationFrame::new(id, encoding, joined))
         };
         tag.insert(frame);
@@ -226,16 +227,16 @@ fn change_id3v2(tag: &mut Id3v2Tag, changes: &Changes, id3v23: bool) {
 
 fn change_comments(tag: &mut VorbisComments, changes: &Changes) {
     for (field, values) in changes {
-        tag.remove(field.vorbis()).for_each(drop);
+        tag.remove(names::vorbis(*field)).for_each(drop);
         for value in values {
-            tag.push(field.vorbis().into(), value.clone());
+            tag.push(names::vorbis(*field).into(), value.clone());
         }
     }
 }
 
 fn change_ilst(tag: &mut Ilst, changes: &Changes) {
     for (field, values) in changes {
-        let ident = AtomIdent::Fourcc(field.mp4());
+        let ident = AtomIdent::Fourcc(names::mp4(*field));
         tag.remove(&ident).for_each(drop);
         let data = |value: &String| match (field, value.parse::<f64>()) {
             (Field::Bpm, Ok(bpm)) => {
@@ -251,11 +252,19 @@ fn change_ilst(tag: &mut Ilst, changes: &Changes) {
     }
 }
 
+/// Bytes that a decoder can own while others have them too.
+struct Shared(Rc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// The hash of the samples of each channel, and the sample rates.
-fn sound(path: &Path) -> Result<(Vec<[u8; 32]>, Vec<u32>), TagError> {
+fn sound(file: &Rc<Vec<u8>>, extension: &str) -> Result<(Vec<[u8; 32]>, Vec<u32>), TagError> {
     let failed = |error: cratedigger_decode::DecodeError| TagError::Decode(error.to_string());
-    let file = File::open(path).map_err(TagError::io("it cannot be opened"))?;
-    let mut decoder = Decoder::open(file, path.extension().and_then(|e| e.to_str())).map_err(failed)?;
+    let mut decoder = Decoder::open(Cursor::new(Shared(Rc::clone(file))), Some(extension)).map_err(failed)?;
     let (mut hashes, mut rates): (Vec<Sha256>, Vec<u32>) = (Vec::new(), Vec::new());
     // One hash for each channel, because the length of a block has no meaning.
     while let Some(block) = decoder.next_block().map_err(failed)? {
