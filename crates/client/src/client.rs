@@ -111,6 +111,14 @@ impl Client {
         }
     }
 
+    /// Takes a newer state of a song's file, whose sound is the same. A browser does not read the old one any more
+    /// after another state was written to disk.
+    pub fn renew(&self, song: SongId, file: File) {
+        if let Some(sound) = self.0.sounds.borrow_mut().get_mut(&song) {
+            *sound = Sound::File(file);
+        }
+    }
+
     /// The samples of a song, at most of its first `seconds`.
     ///
     /// # Errors

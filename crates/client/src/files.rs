@@ -8,7 +8,8 @@ const MODELS: &str = "models/";
 const MANIFEST: &str = "models/manifest.json";
 
 /// Absolute URLs of the files that the client fetches: `worker-cpu.js`, `worker-cpu_bg.wasm`, the same of
-/// `worker-gpu`, `worker-decode` and `worker-collection`, `tap.js`, and in `models/` the manifests and weights.
+/// `worker-gpu`, `worker-decode`, `worker-collection` and `worker-tags`, `tap.js`, and in `models/` the manifests and
+/// weights.
 ///
 /// Usually all of them are in one folder, under these names. A bundler may have moved and renamed some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

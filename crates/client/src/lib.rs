@@ -12,6 +12,7 @@
 //! - [`route`]: which files the browser does not decode; a worker of the site's own decodes them piece by piece
 //! - [`live`]: microphone and tab capture
 //! - [`Collection`]: classes of one's own and similar songs, by a worker of its own
+//! - [`Tagging`]: tags in audio files, by another worker of its own
 //! - [`settings`]: typed settings with stable ids, and where they are stored
 //! - [`trouble`]: everything that can go wrong, as types; the host writes the sentences
 //!
@@ -48,6 +49,7 @@ pub mod route;
 pub mod settings;
 pub mod sniff;
 mod streaming;
+mod tagging;
 pub mod trouble;
 mod update;
 mod worker;
@@ -58,6 +60,7 @@ pub use files::Files;
 pub use live::{Capture, CaptureError, LiveSource};
 pub use policy::{DeviceState, Mode};
 pub use settings::{ModelChoice, Settings};
+pub use tagging::{EditedFile, Tagging, TaggingError};
 pub use trouble::{Reason, SongNotice, Trouble};
 pub use update::{
     ExplanationUpdate, FullSet, Interval, Prediction, SongId, SongUpdate, Status, Tiles, Update,
