@@ -85,14 +85,14 @@ fn page(shell: &Shell, models: Option<&Path>) -> Result<()> {
         );
     }
     let start = Instant::now();
-    println!("Building the page, the CPU workers and the decoder…");
+    println!("Building the page and all workers but one…");
     run(&mut shell.line("trunk", ["build", "--release"]))?;
     let shipped = shell.dist().join("models");
     if let Some(folder) = models {
         put_models(folder, &shipped)?;
     }
     remove_records(&shipped)?;
-    println!("Page, CPU workers and decoder: {:.0?}.", start.elapsed());
+    println!("Page and these workers: {:.0?}.", start.elapsed());
     Ok(())
 }
 
@@ -294,6 +294,8 @@ enum Part {
     GpuWorker,
     /// For files that the browser does not decode.
     Decoder,
+    /// For tags in files.
+    Tags,
     /// `manifest.json` and the networks that it lists.
     Networks,
     /// Networks that are loaded after the first answer.
@@ -311,6 +313,8 @@ impl Part {
             Self::CollectionWorker
         } else if path.starts_with("worker-decode") {
             Self::Decoder
+        } else if path.starts_with("worker-tags") {
+            Self::Tags
         } else if path.starts_with(GPU_WORKER) {
             Self::GpuWorker
         } else {
@@ -345,6 +349,7 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
     row("worker for collections", &[Part::CollectionWorker]);
     row("WebGPU worker", &[Part::GpuWorker]);
     row("decoder", &[Part::Decoder]);
+    row("tags", &[Part::Tags]);
     row("network for the first answer", &[Part::Networks]);
     row("networks loaded later", &[Part::MoreNetworks]);
     row("until the first answer (CPU)", &[Part::Page, Part::CpuWorker, Part::Networks]);
@@ -354,6 +359,7 @@ pub fn print_sizes(shell: &Shell) -> Result<()> {
         Part::CollectionWorker,
         Part::GpuWorker,
         Part::Decoder,
+        Part::Tags,
         Part::Networks,
         Part::MoreNetworks,
     ];

@@ -83,15 +83,15 @@ fn for_node(glue: &str) -> String {
     format!("import {{ Worker, setTimeout }} from \"./globals.js\";\n{glue}")
 }
 
-/// Only the page needs these, to teach and to compare.
-const TEACHING: [&str; 2] = ["models/non-music.bpk", "worker-collection"];
+/// Only the page needs these: to teach, to compare, and to write tags.
+const PAGE_ONLY: [&str; 3] = ["models/non-music.bpk", "worker-collection", "worker-tags"];
 
 /// Copies the workers, the tap of live sound and the networks out of the site.
 fn copy_assets(dist: &Path, assets: &Path) -> Result<()> {
     for file in build::files(dist)? {
         let name = file.strip_prefix(dist)?.to_string_lossy().replace('\\', "/");
         if !(name.starts_with("worker-") || name == "tap.js" || name.starts_with("models/"))
-            || TEACHING.iter().any(|start| name.starts_with(start))
+            || PAGE_ONLY.iter().any(|start| name.starts_with(start))
         {
             continue;
         }

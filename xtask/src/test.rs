@@ -17,13 +17,15 @@ const WORKER: &str = "cratedigger-worker";
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", WORKER];
 /// The page, the npm package's bindings and all workers together, for the same reason; the code of each analysing worker has its own
 /// feature.
-const BROWSER: [&str; 10] = [
+const BROWSER: [&str; 12] = [
     "--package",
     "cratedigger-web",
     "--package",
     "cratedigger-npm",
     "--package",
     "cratedigger-decode-worker",
+    "--package",
+    "cratedigger-tags-worker",
     "--package",
     WORKER,
     "--features",

@@ -33,6 +33,7 @@ const COMPONENTS: [Components; 2] = [
             ("cratedigger-web", "page"),
             ("cratedigger-worker", "worker"),
             ("cratedigger-decode-worker", "decode-worker"),
+            ("cratedigger-tags-worker", "tags-worker"),
             ("cratedigger-npm", "npm"),
         ],
     ),
