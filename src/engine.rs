@@ -9,7 +9,7 @@ pub use cratedigger_client::settings::RULES;
 use cratedigger_client::settings::{Choice, LocalStorage};
 use cratedigger_client::{
     Client, Collection, ExplanationUpdate, Files, Interval, ModelChoice, Prediction, Settings, SongUpdate,
-    Update as Change, page_folder,
+    Tagging, Update as Change, page_folder,
 };
 use cratedigger_protocol::{DeviceKind, Event, ModelSet, Rule};
 use js_sys::Float32Array;
@@ -27,6 +27,7 @@ pub struct Engine {
     state: State,
     client: Client,
     collection: Collection,
+    tagging: Tagging,
     last_added: Cell<f64>,
 }
 
@@ -39,8 +40,9 @@ impl Engine {
         state.models.rule.set(settings.models.rule);
         let files = Files::in_folder(page_folder().unwrap_or_default());
         let collection = Collection::new(files.clone());
+        let tagging = Tagging::new(files.clone());
         let client = Client::start(files, settings, move |update| apply(state, update));
-        Rc::new(Self { state, client, collection, last_added: Cell::new(0.0) })
+        Rc::new(Self { state, client, collection, tagging, last_added: Cell::new(0.0) })
     }
 
     /// The page's files.
@@ -56,6 +58,11 @@ impl Engine {
     /// The client's worker for the songs of the crate together.
     pub fn collection(&self) -> &Collection {
         &self.collection
+    }
+
+    /// The client's worker for tags.
+    pub fn tagging(&self) -> &Tagging {
+        &self.tagging
     }
 
     /// Adds songs to the queue, in this order; with `show`, the first of them is shown. Returns their ids.

@@ -32,6 +32,7 @@ mod settings;
 mod share_image;
 mod spectrogram;
 mod state;
+mod tagging;
 mod text;
 mod time_range;
 mod trouble;

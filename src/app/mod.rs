@@ -12,9 +12,9 @@ pub use self::page::Page;
 use crate::state::State;
 use crate::ui::{
     AboutSheet, AlikeSheet, Announcer, Crate, Deck, Footer, Hero, Masthead, Player, SettingsSheet, Shelf,
-    TeachSheet, Votes, Why,
+    TagsSheet, TeachSheet, Votes, Why,
 };
-use crate::{collection, history, settings};
+use crate::{collection, history, settings, tagging};
 
 /// How long conference mode shows a song that does not play.
 const TURN: Duration = Duration::from_secs(9);
@@ -30,6 +30,7 @@ pub fn App() -> impl IntoView {
         history::load(state).await;
     });
     collection::start(page);
+    tagging::start(page);
     let dragging = input::accept_files(page);
     input::listen_to_keys(page);
     input::leave_conference_with_full_screen(state);
@@ -61,6 +62,7 @@ pub fn App() -> impl IntoView {
         <SettingsSheet page />
         <TeachSheet page />
         <AlikeSheet page />
+        <TagsSheet page />
         <Player page />
         <Announcer page />
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use cratedigger_client::{Client, Collection};
+use cratedigger_client::{Client, Collection, Tagging};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -49,6 +49,11 @@ impl Page {
     /// The worker for the songs of the crate together, unless the page is being torn down.
     pub fn collection(&self) -> Option<Collection> {
         self.engine.try_get_value().map(|engine| engine.collection().clone())
+    }
+
+    /// The worker for tags, unless the page is being torn down.
+    pub fn tagging(&self) -> Option<Tagging> {
+        self.engine.try_get_value().map(|engine| engine.tagging().clone())
     }
 
     /// Moves the cursor and the player to a time in seconds.

@@ -163,6 +163,28 @@ async fn find_features(page: Page, song: Song) -> Result<(), CollectionError> {
     Ok(())
 }
 
+/// A song's file has another content now, with the same sound, so its features stay.
+pub fn moved(state: State, song: Song, content: &str) {
+    if song.content.with_untracked(Option::is_none) {
+        return;
+    }
+    if let Some(features) = features_of(&song) {
+        let network = KEPT.with_borrow_mut(|kept| {
+            kept.features.insert(content.to_owned(), features.clone());
+            kept.network.clone()
+        });
+        if let (Some(network), true) = (network, history::enabled()) {
+            let record = record(content, &network, &features);
+            spawn_local(async move {
+                // Without a database the features last for this visit.
+                let _ = glue::keep("features", &record).await;
+            });
+        }
+    }
+    song.content.set(Some(content.to_owned()));
+    history::keep(state, song);
+}
+
 /// The record of a song's features in the database.
 fn record(content: &str, network: &str, features: &SongFeatures) -> JsValue {
     let record = js_sys::Object::new();

@@ -1,20 +1,10 @@
 // Browser features for which Rust's bindings are long: folders, the clipboard, the database, full
 // screen, the service worker. Nothing here computes anything about music.
 
+import { hidden, isSound, remember } from "./disk.js";
+
 // ---- Files -------------------------------------------------------------------------------
 
-const SOUND = new Set(
-  ("wav wave bwf rf64 mp3 mp2 mp1 mpga mpa flac fla ogg oga ogx opus m4a m4b m4r mp4 m4v mov 3gp 3g2 aac adts " +
-    "aif aiff aifc afc caf au snd webm weba mka mkv").split(" "),
-);
-const isSound = (file) =>
-  /^(audio|video)\//.test(file.type) || SOUND.has(/\.([^.]+)$/.exec(file.name)?.[1].toLowerCase());
-// Folders that systems keep for themselves: trash, thumbnails, resource forks, snapshots.
-const SYSTEM = new Set(
-  ("$recycle.bin,recycler,recycled,system volume information,lost+found,@eadir,@recycle,#recycle,#snapshot," +
-    "@tmp,__macosx").split(","),
-);
-const hidden = (name) => name.startsWith(".") || SYSTEM.has(name.toLowerCase());
 const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
 const entriesOf = async (folder) => {
@@ -52,7 +42,11 @@ export const hasAddress = (data) => {
 // before the first await, because the browser empties the list after it.
 export async function filesOf(data) {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
-  const taken = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
+  const taken = items.map((item) => {
+    const [entry, file] = [item.webkitGetAsEntry?.(), item.getAsFile()];
+    remember(item, entry?.isDirectory ? null : file);
+    return [entry, file];
+  });
   const found = { files: [], left: 0, folder: false, address: hasAddress(data) };
   for (const [entry, file] of taken) {
     if (entry?.isDirectory) {
@@ -119,19 +113,25 @@ export async function contentOf(file) {
 export const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
 export function saveBytes(bytes, type, name) {
-  save(new Blob([bytes], { type }), name);
+  saveParts([bytes], type, name);
+}
+
+// Parts may be blobs, which a browser can keep on disk.
+export function saveParts(parts, type, name) {
+  save(new Blob(parts, { type }), name);
 }
 
 // ---- History: results, no sound ----------------------------------------------------------
 
 let database;
 
-// Results by time, features of songs by content, and the network that the visitor taught.
-const STORES = { songs: "added", features: "content", own: "key" };
+// Results by time, features of songs by content, the network that the visitor taught, and what restores files whose
+// tags were written.
+const STORES = { songs: "added", features: "content", own: "key", written: "key" };
 
 function open() {
   database ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open("cratedigger", 2);
+    const request = indexedDB.open("cratedigger", 3);
     request.onupgradeneeded = () => {
       const there = request.result.objectStoreNames;
       for (const [name, keyPath] of Object.entries(STORES)) {
@@ -163,9 +163,12 @@ export const historyPut = (song) => within("readwrite", (songs) => songs.put(son
 export const historyDelete = (key) => within("readwrite", (songs) => songs.delete(key));
 export const historyClear = () => within("readwrite", (songs) => songs.clear());
 
-// The stores `features` and `own`.
+// The other stores.
 export const kept = (store, key) => within("readonly", (all) => all.get(key), store);
 export const keep = (store, value) => within("readwrite", (all) => all.put(value), store);
+export const allKept = (store) => within("readonly", (all) => all.getAll(), store);
+export const countKept = (store) => within("readonly", (all) => all.count(), store);
+export const dropKept = (store, key) => within("readwrite", (all) => all.delete(key), store);
 export const clearKept = (store) => within("readwrite", (all) => all.clear(), store);
 
 // ---- Capabilities ----------------------------------------------------------------------------

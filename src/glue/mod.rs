@@ -4,7 +4,7 @@
 
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{DataTransfer, File, FileList, HtmlCanvasElement};
+use web_sys::{Blob, DataTransfer, File, FileList, HtmlCanvasElement};
 
 #[wasm_bindgen(module = "/src/glue/browser.js")]
 extern "C" {
@@ -51,6 +51,12 @@ extern "C" {
     pub async fn kept(store: &str, key: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     pub async fn keep(store: &str, value: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = allKept, catch)]
+    pub async fn all_kept(store: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = countKept, catch)]
+    pub async fn count_kept(store: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = dropKept, catch)]
+    pub async fn drop_kept(store: &str, key: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = clearKept, catch)]
     pub async fn clear_kept(store: &str) -> Result<JsValue, JsValue>;
 
@@ -58,9 +64,11 @@ extern "C" {
     #[wasm_bindgen(js_name = contentOf, catch)]
     pub async fn content_of(file: &File) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = bytesOf, catch)]
-    pub async fn bytes_of(file: &File) -> Result<JsValue, JsValue>;
+    pub async fn bytes_of(file: &Blob) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = saveBytes)]
     pub fn save_bytes(bytes: &Uint8Array, kind: &str, name: &str);
+    #[wasm_bindgen(js_name = saveParts)]
+    pub fn save_parts(parts: &Array, kind: &str, name: &str);
 
     pub fn offers() -> Array;
 
@@ -70,4 +78,29 @@ extern "C" {
     #[wasm_bindgen(js_name = keepGpuWorker)]
     pub async fn keep_gpu_worker();
     pub async fn update();
+}
+
+/// Files on disk that a page may write.
+#[wasm_bindgen(module = "/src/glue/disk.js")]
+extern "C" {
+    /// A file on disk, with the folder that it was found in.
+    #[derive(Clone)]
+    pub type Place;
+
+    /// Whether the browser lets a page write files, if the visitor allows it.
+    #[wasm_bindgen(js_name = canWrite)]
+    pub fn can_write() -> bool;
+    #[wasm_bindgen(js_name = chooseFolder, catch)]
+    pub async fn choose_folder() -> Result<JsValue, JsValue>;
+    /// The [`Place`]s where a file may lie.
+    #[wasm_bindgen(js_name = placesOf, catch)]
+    pub async fn places_of(file: &File) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = fileAt, catch)]
+    pub async fn file_at(place: &Place) -> Result<JsValue, JsValue>;
+    /// For each place, whether it may be written.
+    pub async fn permitted(places: &Array) -> JsValue;
+    #[wasm_bindgen(catch)]
+    pub async fn replace(place: &Place, bytes: &Uint8Array, seen: &File) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = pathInside)]
+    pub fn path_inside(file: &File) -> String;
 }

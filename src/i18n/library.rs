@@ -30,6 +30,7 @@ super::texts! {
         cancel_all { en: "Cancel all", de: "Alle abbrechen" }
         teach { en: "Teach it here", de: "Eigene Klassen" }
         alike { en: "Similar songs", de: "Ähnliche Stücke" }
+        tags { en: "Write tags", de: "Tags schreiben" }
         alike_one { en: "Sounds like", de: "Klingt wie" }
         own_class { en: "Own class: {0} ({1})", de: "Eigene Klasse: {0} ({1})" }
         own_none { en: "Own class: none of these", de: "Eigene Klasse: keine davon" }

@@ -13,6 +13,7 @@ mod library;
 mod live;
 mod notes;
 mod settings;
+mod tags;
 mod teach;
 mod trouble;
 mod votes;
@@ -109,6 +110,8 @@ pub struct Words {
     pub teach: teach::Teach,
     /// Similar songs.
     pub alike: alike::Alike,
+    /// Tags in the files.
+    pub tags: tags::Tags,
     /// The settings sheet.
     pub settings: settings::Settings,
     /// What was left out or mended while a file was decoded.
@@ -129,6 +132,7 @@ static ENGLISH: Words = Words {
     about: about::About::ENGLISH,
     teach: teach::Teach::ENGLISH,
     alike: alike::Alike::ENGLISH,
+    tags: tags::Tags::ENGLISH,
     settings: settings::Settings::ENGLISH,
     notes: notes::Notes::ENGLISH,
     trouble: trouble::Messages::ENGLISH,
@@ -146,6 +150,7 @@ static GERMAN: Words = Words {
     about: about::About::GERMAN,
     teach: teach::Teach::GERMAN,
     alike: alike::Alike::GERMAN,
+    tags: tags::Tags::GERMAN,
     settings: settings::Settings::GERMAN,
     notes: notes::Notes::GERMAN,
     trouble: trouble::Messages::GERMAN,
@@ -187,6 +192,7 @@ mod tests {
             about::About::ALL,
             teach::Teach::ALL,
             alike::Alike::ALL,
+            tags::Tags::ALL,
             settings::Settings::ALL,
             notes::Notes::ALL,
             trouble::Messages::ALL,

@@ -8,6 +8,7 @@ mod models;
 mod playback;
 mod segment;
 mod song;
+mod tagging;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use self::models::{Devices, Models};
 pub use self::playback::Playback;
 pub use self::segment::{Run, Segment};
 pub use self::song::{Song, SongInfo, SongResult};
+pub use self::tagging::{Outcome, TagChoices, TagProgress, TagReport, TagRow, TagWork, Tagging, Unwritten};
 use crate::i18n::{Language, Words};
 use crate::text;
 use crate::trouble::Notice;
@@ -37,6 +39,8 @@ pub enum Sheet {
     Teach,
     /// Similar songs.
     Alike,
+    /// Tags in the files.
+    Tags,
 }
 
 /// Phase of the page, for styles and tests.
@@ -106,6 +110,8 @@ pub struct State {
     pub live: Live,
     /// Classes of one's own, and similar songs.
     pub collection: Collection,
+    /// Tags in the files.
+    pub tagging: Tagging,
     /// The networks.
     pub models: Models,
     /// The devices.
@@ -137,6 +143,7 @@ impl State {
             playback: Playback::new(),
             live: Live::new(),
             collection: Collection::new(),
+            tagging: Tagging::new(),
             models: Models::new(),
             devices: Devices::new(),
             explanation: RwSignal::new(None),
@@ -214,6 +221,7 @@ impl State {
         }
         self.songs.update(|all| all.retain(|song| song.id != id));
         self.collection.assign(id, None);
+        self.tagging.rows.update(|rows| rows.retain(|row| row.song != id));
         if self.collection.target.get_untracked() == Some(id) {
             self.collection.target.set(None);
         }

@@ -144,6 +144,8 @@ pub struct Song {
     pub result: RwSignal<Option<SongResult>>,
     /// Hash of the file's content, once its features were found.
     pub content: RwSignal<Option<String>>,
+    /// Counts the times that its file was replaced by another state.
+    pub renewed: RwSignal<u32>,
     /// Whether its features are known.
     pub features: RwSignal<FeatureState>,
     /// The answer with the visitor's own classes.
@@ -175,6 +177,7 @@ impl Song {
             character: RwSignal::new(None),
             result: RwSignal::new(None),
             content: RwSignal::new(None),
+            renewed: RwSignal::new(0),
             features: RwSignal::new(FeatureState::Unknown),
             own: RwSignal::new(None),
         }

@@ -30,6 +30,26 @@ pub fn small_button(
     }
 }
 
+/// A check box.
+pub fn check(
+    testid: &'static str,
+    words: impl Fn() -> &'static str + Send + 'static,
+    on: impl Fn() -> bool + Send + 'static,
+    act: impl Fn(bool) + 'static,
+) -> impl IntoView {
+    view! {
+        <label class="check">
+            <input
+                type="checkbox"
+                data-testid=testid
+                prop:checked=on
+                on:change=move |event| act(event_target_checked(&event))
+            />
+            {words}
+        </label>
+    }
+}
+
 /// A genre with its probability.
 pub fn chip(state: State, class: usize, probability: f32) -> impl IntoView + use<> {
     view! {

@@ -17,7 +17,7 @@ pub fn Player(page: Page) -> impl IntoView {
     // Before its length is known, a song may be no song at all.
     let playable = Memo::new(move |_| {
         let song = state.song()?;
-        song.info.get().is_some().then_some(song.id)
+        song.info.get().is_some().then(|| (song.id, song.renewed.get()))
     });
     // The file as a URL, which holds the file until it is revoked.
     Effect::new(move |old: Option<Option<String>>| {
@@ -27,7 +27,7 @@ pub fn Player(page: Page) -> impl IntoView {
         }
         let (Some(audio), shown) = (element.get(), playable.get()) else { return None };
         let _ = audio.pause();
-        let url = shown.and_then(|id| object_url(page, id));
+        let url = shown.and_then(|(id, _)| object_url(page, id));
         match &url {
             Some(url) => audio.set_src(url),
             // An empty `src` would mean this page.

@@ -151,18 +151,18 @@ mod tests {
     /// The picker and folders offer what the decoder reads.
     #[test]
     fn all_formats_are_offered() {
-        let script = include_str!("../../glue/browser.js");
+        let script = include_str!("../../glue/disk.js");
         let words: Vec<&str> = script.split([' ', '"']).collect();
         for extension in cratedigger_decode::EXTENSIONS {
             assert!(ACCEPT.split(',').any(|one| one == format!(".{extension}")), "{extension}");
-            assert!(words.contains(&extension), "{extension} in browser.js");
+            assert!(words.contains(&extension), "{extension} in disk.js");
         }
     }
 
     /// What the decoder takes for a system's own folders is left out of folders here, too.
     #[test]
     fn clutter_is_the_decoders() {
-        let script = include_str!("../../glue/browser.js");
+        let script = include_str!("../../glue/disk.js");
         let (_, list) = script.split_once("const SYSTEM").unwrap_or_default();
         let (list, _) = list.split_once(");").unwrap_or_default();
         let names = list.split('"').skip(1).step_by(2).collect::<String>();

@@ -195,6 +195,12 @@ fn tools(page: Page) -> impl IntoView {
                 move || state.words().library.alike,
                 move || open_sheet(page, Sheet::Alike),
             )}
+            {small_button(
+                "open-tags",
+                Some(icons::TAG),
+                move || state.words().library.tags,
+                move || state.sheet.set(Some(Sheet::Tags)),
+            )}
             {small_button("export-json", Some(icons::SAVE), || "JSON", move || history::export_json(state))}
             {small_button("export-csv", Some(icons::SAVE), || "CSV", move || history::export_csv(state))}
         </div>

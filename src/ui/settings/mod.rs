@@ -10,7 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use self::choices::{language_choices, network_choices, theme_choices};
 use self::devices::device_settings;
 use self::diagnostics::diagnostics;
-use super::controls::icon;
+use super::controls::{self, icon};
 use super::icons;
 use super::sheet::dialog;
 use crate::app::Page;
@@ -34,27 +34,18 @@ pub fn SettingsSheet(page: Page) -> impl IntoView {
     dialog(state, Sheet::Settings, |w| w.frame.settings, body.into_any())
 }
 
-/// A check box.
+/// A check box that shows a signal.
 fn check(
     testid: &'static str,
     words: impl Fn() -> &'static str + Send + 'static,
     on: RwSignal<bool>,
     act: impl Fn(bool) + 'static,
 ) -> impl IntoView {
-    view! {
-        <label class="check">
-            <input
-                type="checkbox"
-                data-testid=testid
-                prop:checked=move || on.get()
-                on:change=move |event| {
-                    on.set(event_target_checked(&event));
-                    act(on.get_untracked());
-                }
-            />
-            {words}
-        </label>
-    }
+    let set = move |now| {
+        on.set(now);
+        act(now);
+    };
+    controls::check(testid, words, move || on.get(), set)
 }
 
 fn motion(state: State) -> impl IntoView {
