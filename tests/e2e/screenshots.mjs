@@ -83,6 +83,14 @@ for (const [size, options] of Object.entries(SIZES)) {
     await part(page, "close-teach").click();
     await until("the own classes", async () => (await part(page, "row-own").count()) > 9);
     await take("own", true);
+    await part(page, "open-tags").click();
+    await part(page, "tags-own").check();
+    await part(page, "tags-tempo").check();
+    await until("the plan", async () => (await part(page, "tag-new").filter({ hasText: "Bands" }).count()) > 3);
+    await take("tags");
+    await part(page, "tags-state").scrollIntoViewIfNeeded();
+    await take("tags-plan");
+    await part(page, "close-tags").click();
     await part(page, "row").filter({ hasText: "notes.mp3" }).getByTestId("row-show").click();
     await state(page, "failed");
     await take("failed");
