@@ -13,6 +13,8 @@ use crate::state::{Compared, FeatureState, Sheet, Song, State};
 
 /// Number of similar songs, and of a playlist's songs after the first.
 const COUNT: u32 = 20;
+/// How often songs are compared, each time with the artists of those that were found before.
+const ROUNDS: usize = 3;
 
 /// The songs whose features are ready, tracked.
 pub fn ready(state: State) -> Vec<Song> {
@@ -49,21 +51,58 @@ fn embeddings(state: State) -> (Vec<Song>, Vec<Float32Array>) {
     songs.filter_map(|song| Some((song, features_of(&song)?.embedding))).unzip()
 }
 
+/// Compares songs, and does it again with the artists in the tags of those that are similar.
 async fn compare(page: Page, target: Option<u32>) {
+    for _ in 0..ROUNDS {
+        let Some(similar) = compare_once(page, target).await else { return };
+        if !read_artists(page, &similar).await {
+            return;
+        }
+    }
+}
+
+/// Shows the songs that are similar to one, and returns it and those that were found. `None` if there is no answer, or
+/// another song was chosen meanwhile.
+async fn compare_once(page: Page, target: Option<u32>) -> Option<Vec<Song>> {
     let state = page.state;
     let (songs, embeddings) = embeddings(state);
-    let Some(at) = songs.iter().position(|song| Some(song.id) == target) else { return };
-    let artists = songs.iter().map(|song| artist(&song.title()).map(str::to_owned)).collect();
-    let Some(collection) = page.collection() else { return };
+    let at = songs.iter().position(|song| Some(song.id) == target)?;
+    let artists = songs.iter().map(artist_of).collect();
     // Without an answer the list stays empty; the worker's trouble is in the console.
-    let Ok((similar, playlist)) = collection.compare(at, &embeddings, artists, COUNT).await else { return };
-    if state.collection.target.get_untracked() == target {
-        let id = |index: u32| songs.get(index as usize).map(|song| song.id);
-        state.collection.compared.set(Compared {
-            similar: similar.iter().filter_map(|near| Some((id(near.song)?, near.similarity))).collect(),
-            playlist: playlist.into_iter().filter_map(id).collect(),
-        });
+    let (similar, playlist) = page.collection()?.compare(at, &embeddings, artists, COUNT).await.ok()?;
+    if state.collection.target.get_untracked() != target {
+        return None;
     }
+    let song = |index: u32| songs.get(index as usize).copied();
+    let id = |index: u32| song(index).map(|song| song.id);
+    let found = similar.iter().map(|near| near.song).chain(playlist.iter().copied()).filter_map(song);
+    let found = songs.get(at).copied().into_iter().chain(found).collect();
+    state.collection.compared.set(Compared {
+        similar: similar.iter().filter_map(|near| Some((id(near.song)?, near.similarity))).collect(),
+        playlist: playlist.into_iter().filter_map(id).collect(),
+    });
+    Some(found)
+}
+
+/// Reads the artists in the tags of songs that have a file. Whether one was found that was not known.
+async fn read_artists(page: Page, songs: &[Song]) -> bool {
+    let mut found = false;
+    for song in songs {
+        let known = song.artist.try_with_value(Option::is_some).unwrap_or(true);
+        let file = page.client().and_then(|client| client.file(song.id));
+        let (false, Some(file), Some(tagging)) = (known, file, page.tagging()) else { continue };
+        // A file that cannot be read has no artist.
+        let artist = tagging.read(&file).await.ok().and_then(|(_, tags)| tags.artist);
+        found |= artist.is_some();
+        let _ = song.artist.try_set_value(Some(artist));
+    }
+    found
+}
+
+/// The artist in the tags of a song, else in its file name.
+fn artist_of(song: &Song) -> Option<String> {
+    let tagged = song.artist.try_get_value().flatten().flatten();
+    tagged.or_else(|| artist(&song.title()).map(str::to_owned))
 }
 
 async fn map(page: Page) {

@@ -25,9 +25,9 @@ super::texts! {
         playlist { en: "Save as a playlist (M3U8)", de: "Als Playlist sichern (M3U8)" }
         playlist_hint {
             en: "The playlist has up to twenty similar songs, without two neighbours by the same artist. Artists are \
-                 read from file names such as Artist - Title.",
+                 those of the tags, else of file names such as Artist - Title.",
             de: "Die Playlist enthält bis zu zwanzig ähnliche Stücke, nie zwei desselben Interpreten nacheinander. \
-                 Interpreten werden aus Dateinamen wie Interpret - Titel gelesen.",
+                 Interpreten stehen in den Tags oder in Dateinamen wie Interpret - Titel.",
         }
         map_title { en: "Map of the crate", de: "Karte der Kiste" }
         map_hint {

@@ -144,6 +144,8 @@ pub struct Song {
     pub result: RwSignal<Option<SongResult>>,
     /// Hash of the file's content, once its features were found.
     pub content: RwSignal<Option<String>>,
+    /// The artist in the file's tags, if any, once they were read.
+    pub artist: StoredValue<Option<Option<String>>>,
     /// Counts the times that its file was replaced by another state.
     pub renewed: RwSignal<u32>,
     /// Whether its features are known.
@@ -177,6 +179,7 @@ impl Song {
             character: RwSignal::new(None),
             result: RwSignal::new(None),
             content: RwSignal::new(None),
+            artist: StoredValue::new(None),
             renewed: RwSignal::new(0),
             features: RwSignal::new(FeatureState::Unknown),
             own: RwSignal::new(None),
