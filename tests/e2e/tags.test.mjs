@@ -101,7 +101,8 @@ async function stored(page, name) {
 }
 
 test("ticked songs are written and restored to the byte, also after a reload", { skip }, () =>
-  drive({}, async ({ page, site, folder }) => {
+  // A service worker would fetch everything for offline use.
+  drive({ serviceWorkers: "block" }, async ({ page, site, folder }) => {
     await anySound(site);
     await open(page, site);
     assert.ok(!site.requests.some((name) => name.startsWith("worker-tags")));
