@@ -21,28 +21,33 @@ use burn::tensor::{Shape, Tensor};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
+use super::depthwise::Depthwise;
 use super::{is_here, tensor, values};
 
 /// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
 const GROUP_VALUES: usize = 1 << 19;
 
-/// A convolution on the CPU, with its gradients; `None` on another device, with groups, dilation or
-/// asymmetric padding.
+/// A convolution on the CPU, with its gradients; `None` on another device, with dilation, or with groups of more
+/// than one channel.
 ///
 /// # Shapes
 /// `[batch, inputs, rows, columns]` → `[batch, outputs, rows, columns]`
 pub fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     let PaddingConfig2d::Explicit(top, left, bottom, right) = layer.padding else { return None };
-    let plain = layer.groups == 1 && layer.dilation == [1, 1] && top == bottom && left == right;
-    if !plain || !is_here(x) {
+    let padding = [top, left, bottom, right];
+    let [_, channels, ..] = x.dims();
+    let weight = layer.weight.val();
+    let [outputs, of_a_group, ..] = weight.dims();
+    let depthwise = of_a_group == 1 && channels > 1 && layer.groups == channels && outputs == channels;
+    if layer.dilation != [1, 1] || !(layer.groups == 1 || depthwise) || !is_here(x) {
         return None;
     }
-    let y = <Dispatch as Convolution>::convolve(
-        x.clone().into_dispatch(),
-        layer.weight.val().into_dispatch(),
-        layer.stride,
-        [top, left],
-    );
+    let (x, weight) = (x.clone().into_dispatch(), weight.into_dispatch());
+    let y = if depthwise {
+        <Dispatch as Depthwise>::depthwise(x, weight, layer.stride, padding)
+    } else {
+        <Dispatch as Convolution>::convolve(x, weight, layer.stride, padding)
+    };
     let y = Tensor::<4>::from_dispatch(y);
     Some(match &layer.bias {
         Some(bias) => {
@@ -56,7 +61,8 @@ pub fn convolve(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
 /// A back end that computes convolutions by im2col.
 #[backend_extension(Flex, Autodiff)]
 pub trait Convolution: Backend {
-    /// A two-dimensional convolution without bias (a cross-correlation, as usual in deep learning).
+    /// A two-dimensional convolution without bias (a cross-correlation, as usual in deep learning). `padding` is
+    /// above, left, below, right.
     ///
     /// # Shapes
     /// `[batch, inputs, rows, columns]` and `[outputs, inputs, height, width]` →
@@ -65,7 +71,7 @@ pub trait Convolution: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         stride: [usize; 2],
-        padding: [usize; 2],
+        padding: [usize; 4],
     ) -> FloatTensor<Self>;
 }
 
@@ -87,17 +93,21 @@ pub struct Plan {
     size: [usize; 2],
     kernel: [usize; 2],
     stride: [usize; 2],
+    /// Zeros above and left of the values.
     padding: [usize; 2],
     places: [usize; 2],
 }
 
 impl Plan {
-    fn new(x: &Shape, weight: &Shape, stride: [usize; 2], padding: [usize; 2]) -> Self {
+    fn new(x: &Shape, weight: &Shape, stride: [usize; 2], [top, left, bottom, right]: [usize; 4]) -> Self {
         let [batch, inputs, rows, columns] = x.dims();
         let [outputs, _, height, width] = weight.dims();
         let (size, kernel) = ([rows, columns], [height, width]);
-        let places = |axis: usize| (size[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1;
-        Self { batch, inputs, outputs, size, kernel, stride, padding, places: [places(0), places(1)] }
+        let places = [
+            (rows + top + bottom - height) / stride[0] + 1,
+            (columns + left + right - width) / stride[1] + 1,
+        ];
+        Self { batch, inputs, outputs, size, kernel, stride, padding: [top, left], places }
     }
 
     /// Values in the input of one window of the batch.
@@ -210,7 +220,7 @@ impl Plan {
 }
 
 impl Convolution for Flex {
-    fn convolve(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 2]) -> FlexTensor {
+    fn convolve(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 4]) -> FlexTensor {
         let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
         let x = x.to_contiguous();
         let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into());
@@ -259,7 +269,7 @@ impl<B: ConvolutionGradients, C: CheckpointStrategy> Convolution for Autodiff<B,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         stride: [usize; 2],
-        padding: [usize; 2],
+        padding: [usize; 4],
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct Convolve;

@@ -13,6 +13,7 @@
 //! Therefore two runs with one seed give the same bits.
 
 mod convolution;
+mod depthwise;
 mod norm;
 mod pool;
 
@@ -111,10 +112,25 @@ mod tests {
             // More than one group of windows, the last of them not full.
             (7, [32, 16], [40, 24], [3, 3], [1, 1], [1, 1]),
         ];
-        for (batch, channels, size, kernel, stride, [high, wide]) in cases {
+        let cases = cases.map(|(batch, channels, size, kernel, stride, [high, wide])| {
+            (batch, channels, 1, size, kernel, stride, [high, wide, high, wide])
+        });
+        // One channel a group; uneven padding; strides as wide as the kernel; values beyond the last window.
+        let others = [
+            (3, [6, 6], 6, [9, 7], [3, 3], [1, 1], [1, 1, 1, 1]),
+            (2, [5, 5], 5, [8, 12], [5, 3], [2, 2], [1, 0, 2, 1]),
+            (2, [4, 4], 4, [11, 10], [3, 5], [2, 3], [1, 2, 1, 2]),
+            (3, [3, 3], 3, [7, 9], [2, 1], [2, 2], [0, 0, 0, 0]),
+            (2, [2, 2], 2, [4, 3], [3, 3], [1, 1], [2, 2, 2, 2]),
+            (2, [3, 4], 1, [8, 6], [3, 3], [2, 2], [0, 0, 1, 1]),
+        ];
+        for (batch, channels, groups, size, kernel, stride, [top, left, bottom, right]) in
+            cases.into_iter().chain(others)
+        {
             let mut layer = Conv2dConfig::new(channels, kernel)
                 .with_stride(stride)
-                .with_padding(PaddingConfig2d::Explicit(high, wide, high, wide))
+                .with_groups(groups)
+                .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
                 .init(&device);
             layer.bias = Some(Param::from_tensor(Tensor::random([channels[1]], NORMAL, &device)));
             let x = Tensor::<4>::random([batch, channels[0], size[0], size[1]], NORMAL, &device);
