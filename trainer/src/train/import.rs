@@ -104,10 +104,10 @@ fn renamed(
     architecture: &Architecture,
     tensors: BTreeMap<String, burn_pack::Tensor>,
 ) -> Result<(Vec<burn_pack::Tensor>, Vec<String>)> {
-    let names = architecture.torchvision_names();
+    let names = architecture.published_names();
     let Some((first, _)) = names.first() else {
         bail!(
-            "torchvision has no {}; only VGG-19, MobileNetV2, EfficientNet-B0 and Inception v3 can use its weights",
+            "there are no published weights of {}, but of VGG-19, MobileNetV2, EfficientNet-B0, EfficientNet-Lite0 and Inception v3",
             architecture.describe()
         );
     };

@@ -1,8 +1,8 @@
 //! The dropout rates of every design, to change all of them at once.
 
 use super::{
-    BranchConfig, BranchedConfig, ConvConfig, DenseConfig, EfficientNetB0Config, InceptionV3Config,
-    MobileNetV2Config, MusicnnConfig, RecurrentConfig, TransformerConfig, Vgg19Config,
+    BranchConfig, BranchedConfig, ConvConfig, DenseConfig, EfficientNetB0Config, EfficientNetLite0Config,
+    InceptionV3Config, MobileNetV2Config, MusicnnConfig, RecurrentConfig, TransformerConfig, Vgg19Config,
 };
 
 /// A configuration with dropout rates.
@@ -23,6 +23,7 @@ macro_rules! one_rate {
 
 one_rate!(
     EfficientNetB0Config,
+    EfficientNetLite0Config,
     InceptionV3Config,
     MobileNetV2Config,
     MusicnnConfig,

@@ -270,7 +270,7 @@ impl InceptionV3Config {
     }
 
     /// Pairs of torchvision's name and this network's name of each layer.
-    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+    pub fn published_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::new();
         let mut add = |theirs: String, ours: String| {
             names.push((format!("{theirs}.conv"), format!("{ours}.conv")));

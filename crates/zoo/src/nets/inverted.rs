@@ -1,14 +1,19 @@
 //! Networks of inverted residuals: MobileNetV2 (Sandler et al. 2018) and EfficientNet-B0 (Tan and Le
-//! 2019), as in torchvision.
+//! 2019), as in torchvision, and EfficientNet-Lite0, as in TensorFlow.
 //!
 //! A block expands its channels, applies a depthwise convolution and projects them back; if the size does
 //! not change, it adds its input. EfficientNet also scales channels by squeeze-and-excitation (Hu et al.
 //! 2018, "Squeeze-and-excitation networks") and skips blocks at random while training (Huang et al.
-//! 2016, "Deep networks with stochastic depth").
+//! 2016, "Deep networks with stochastic depth"). EfficientNet-Lite0 is EfficientNet-B0 without
+//! squeeze-and-excitation and with ReLU6, so that it can be quantised.
 
 use burn::module::Module;
+#[cfg(feature = "fit")]
+use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, Linear};
+#[cfg(feature = "fit")]
+use burn::tensor::TensorData;
 use burn::tensor::activation::{relu6, sigmoid, silu};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -28,7 +33,7 @@ const MOBILENET: [Stage; 7] = [
     Stage(6, 320, 1, 1, 3),
 ];
 
-/// Stages of EfficientNet-B0.
+/// Stages of EfficientNet-B0 and EfficientNet-Lite0.
 const EFFICIENTNET: [Stage; 7] = [
     Stage(1, 16, 1, 1, 3),
     Stage(6, 24, 2, 2, 3),
@@ -59,12 +64,15 @@ struct BlockPlan {
 /// A whole network with all sizes.
 struct Plan {
     stem: usize,
+    stem_window: Window,
     blocks: Vec<BlockPlan>,
     last: usize,
     dropout: f64,
     /// Initial weights of the last layer.
     head: fn(usize) -> Start,
     smooth: bool,
+    /// Summand of the variance in batch normalisation.
+    epsilon: f64,
 }
 
 impl Plan {
@@ -88,11 +96,34 @@ impl Plan {
                 inputs = outputs;
             }
         }
-        Self { stem, blocks, last: 1280, dropout: 0.2, head: |_| Start::Normal(0.01), smooth: false }
+        Self {
+            stem,
+            stem_window: Window::square(3).strided([2, 2]).same(),
+            blocks,
+            last: 1280,
+            dropout: 0.2,
+            head: |_| Start::Normal(0.01),
+            smooth: false,
+            epsilon: 1e-5,
+        }
     }
 
-    fn stem_window() -> Window {
-        Window::square(3).strided([2, 2]).same()
+    /// Sets what differs between TensorFlow's layers and torchvision's.
+    fn as_in_tensorflow(&mut self) {
+        self.epsilon = 1e-3;
+        let windows = self.blocks.iter_mut().map(|block| &mut block.filter);
+        for window in windows.chain([&mut self.stem_window]) {
+            *window = window.same_as_tensorflow();
+        }
+    }
+
+    /// Sets the fraction of the samples that skip each block while training: `last` after the last block,
+    /// less for earlier ones.
+    fn skip(&mut self, last: f64) {
+        let count = self.blocks.len() as f64;
+        for (index, block) in self.blocks.iter_mut().enumerate() {
+            block.skipped = last * index as f64 / count;
+        }
     }
 
     fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
@@ -102,7 +133,7 @@ impl Plan {
         };
         let mut trace = ShapeCheck::default();
         trace.enter(part)?;
-        trace.conv("the stem", self.stem, Self::stem_window(), 1)?;
+        trace.conv("the stem", self.stem, self.stem_window, 1)?;
         for (index, block) in self.blocks.iter().enumerate() {
             let name = format!("block {index}");
             trace.conv(&name, block.wide, Window::square(1), 1)?;
@@ -114,11 +145,13 @@ impl Plan {
 
     fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
         let inputs = parts.first().map_or(3, |&[channels, ..]| channels);
-        let layer = |channels, window, groups| ConvNorm::new(channels, window, groups, Start::FanOut, device);
+        let layer = |channels, window, groups| {
+            ConvNorm::new(channels, window, groups, Start::FanOut, device).with_epsilon(self.epsilon)
+        };
         let point = Window::square(1);
         let last_inputs = self.blocks.last().map_or(self.stem, |block| block.outputs);
         Inverted {
-            stem: layer([inputs, self.stem], Self::stem_window(), 1),
+            stem: layer([inputs, self.stem], self.stem_window, 1),
             blocks: self
                 .blocks
                 .iter()
@@ -195,7 +228,7 @@ impl MobileNetV2Config {
     }
 
     /// Pairs of torchvision's name and this network's name of each layer.
-    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+    pub fn published_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::from(pair("features.0", "stem"));
         let plan = self.plan();
         for (index, block) in plan.blocks.iter().enumerate() {
@@ -239,11 +272,10 @@ impl Default for EfficientNetB0Config {
 impl EfficientNetB0Config {
     fn plan(&self) -> Plan {
         let mut plan = Plan::new(&EFFICIENTNET, |channels| channels);
-        let count = plan.blocks.len() as f64;
-        for (index, block) in plan.blocks.iter_mut().enumerate() {
+        for block in &mut plan.blocks {
             block.squeezed = Some((block.inputs / 4).max(1));
-            block.skipped = self.stochastic_depth * index as f64 / count;
         }
+        plan.skip(self.stochastic_depth);
         plan.dropout = self.dropout;
         plan.head = |classes| Start::Uniform(1.0 / (classes as f64).sqrt());
         plan.smooth = true;
@@ -266,7 +298,7 @@ impl EfficientNetB0Config {
     }
 
     /// Pairs of torchvision's name and this network's name of each layer.
-    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+    pub fn published_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::from(pair("features.0", "stem"));
         for (index, block) in self.plan().blocks.iter().enumerate() {
             let [stage, number] = block.place;
@@ -293,6 +325,74 @@ impl EfficientNetB0Config {
     /// Short description.
     pub fn summary(&self) -> String {
         "EfficientNet-B0".into()
+    }
+}
+
+/// EfficientNet-Lite0: 4.7 million parameters for a thousand classes, 3.4 million for ten. Its padding is that
+/// of pictures whose sides are multiples of 32 pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EfficientNetLite0Config {
+    /// Fraction of the last values dropped while training.
+    pub dropout: f64,
+    /// Fraction of the samples that skip the last block while training; earlier blocks have a smaller one.
+    pub stochastic_depth: f64,
+}
+
+impl Default for EfficientNetLite0Config {
+    fn default() -> Self {
+        Self { dropout: 0.2, stochastic_depth: 0.2 }
+    }
+}
+
+impl EfficientNetLite0Config {
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(&EFFICIENTNET, |channels| channels);
+        plan.as_in_tensorflow();
+        plan.skip(self.stochastic_depth);
+        plan.dropout = self.dropout;
+        plan
+    }
+
+    /// Whether the network fits its input: one picture.
+    ///
+    /// # Errors
+    /// A sentence that describes the mismatch.
+    pub fn validate(&self, parts: &[[usize; 3]]) -> Result<(), String> {
+        check_dropout(self.stochastic_depth)?;
+        self.plan().validate(parts)
+    }
+
+    /// Builds the network with random weights (seed the device first), for an input that
+    /// [`EfficientNetLite0Config::validate`] accepts.
+    pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Inverted {
+        self.plan().init(parts, classes, device)
+    }
+
+    /// Pairs of the name of each layer in PyPI's `efficientnet-lite-pytorch` and of this network's.
+    pub fn published_names(&self) -> Vec<(String, String)> {
+        let mut names = Vec::new();
+        let mut layer = |[conv, norm]: [&str; 2], theirs: &str, ours: &str| {
+            names.push((format!("{theirs}{conv}"), format!("{ours}.conv")));
+            names.push((format!("{theirs}{norm}"), format!("{ours}.norm")));
+        };
+        layer(["_conv_stem", "_bn0"], "", "stem");
+        for (index, block) in self.plan().blocks.iter().enumerate() {
+            let (theirs, ours) = (format!("_blocks.{index}."), format!("blocks.{index}"));
+            if block.wide != block.inputs {
+                layer(["_expand_conv", "_bn0"], &theirs, &format!("{ours}.widen"));
+            }
+            layer(["_depthwise_conv", "_bn1"], &theirs, &format!("{ours}.filter"));
+            layer(["_project_conv", "_bn2"], &theirs, &format!("{ours}.narrow"));
+        }
+        layer(["_conv_head", "_bn1"], "", "last");
+        names.push(("_fc".into(), "head".into()));
+        names
+    }
+
+    /// Short description.
+    pub fn summary(&self) -> String {
+        "EfficientNet-Lite0".into()
     }
 }
 
@@ -341,7 +441,7 @@ impl InvertedBlock {
     }
 }
 
-/// The network of a [`MobileNetV2Config`] or an [`EfficientNetB0Config`].
+/// The network of a [`MobileNetV2Config`], an [`EfficientNetB0Config`] or an [`EfficientNetLite0Config`].
 #[derive(Module, Debug)]
 pub struct Inverted {
     stem: ConvNorm,
@@ -359,11 +459,48 @@ impl Inverted {
     /// # Shapes
     /// One part, `[batch, channels, rows, columns]` → `[batch, classes]`
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
+        self.head.forward(self.dropout.forward(self.head_input(parts)))
+    }
+
+    /// Input of the head: the mean of each map.
+    ///
+    /// # Shapes
+    /// One part, `[batch, channels, rows, columns]` → `[batch, values]`
+    pub fn head_input(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let activation = |x: Tensor<4>| if self.smooth { silu(x) } else { relu6(x) };
         let x = activation(self.stem.forward(parts[0].clone()));
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, activation));
-        let x = average(activation(self.last.forward(x)));
-        self.head.forward(self.dropout.forward(x))
+        average(activation(self.last.forward(x)))
+    }
+
+    /// Replaces the head by a fitted one. The scaling of its inputs becomes part of its weights.
+    ///
+    /// # Errors
+    /// The head has other sizes.
+    #[cfg(feature = "fit")]
+    pub fn with_head(mut self, fitted: &crate::LogisticRegression) -> Result<Self, String> {
+        let [inputs, outputs] = self.head.weight.dims();
+        if fitted.width() != inputs || fitted.biases.len() != outputs {
+            return Err(format!(
+                "the head has {inputs} inputs and {outputs} outputs, the fit {} and {}",
+                fitted.width(),
+                fitted.biases.len()
+            ));
+        }
+        let mut biases = fitted.biases.clone();
+        let mut weights = Vec::with_capacity(inputs * outputs);
+        for (row, bias) in fitted.weights.chunks_exact(inputs).zip(&mut biases) {
+            let scaled = row.iter().zip(&fitted.deviations).map(|(w, d)| w / d);
+            let shift: f64 =
+                scaled.clone().zip(&fitted.means).map(|(w, m)| f64::from(w) * f64::from(*m)).sum();
+            *bias = (f64::from(*bias) - shift) as f32;
+            weights.extend(scaled);
+        }
+        let device = self.head.weight.device();
+        let rows = Tensor::<2>::from_data(TensorData::new(weights, [outputs, inputs]), &device);
+        self.head.weight = Param::from_tensor(rows.transpose());
+        self.head.bias = Some(Param::from_tensor(Tensor::<1>::from_floats(biases.as_slice(), &device)));
+        Ok(self)
     }
 
     /// Freezes a part of the network; see [`Freeze`]. The first and the last convolution also count as

