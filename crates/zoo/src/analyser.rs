@@ -223,6 +223,11 @@ impl Analyser {
         self.predict_excerpts(&excerpts).await
     }
 
+    /// Whether a segment of a song is audible; [`Analyser::predict`] predicts no other.
+    pub fn is_audible(&self, signals: &Signals, segment: &Range<usize>) -> bool {
+        is_audible(&self.excerpt(signals, segment), self.sample_rate())
+    }
+
     /// Cuts a segment out of a song, with all samples that its prediction depends on. Segments are as for
     /// [`Analyser::predict`].
     pub fn excerpt<'a>(&self, signals: &'a Signals, segment: &Range<usize>) -> Excerpt<'a> {

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use cratedigger_zoo::{Analyser, MIN_SECONDS, Manifest, ModelEntry, Prediction, log_softmax, of_classes};
+use anyhow::{Context as _, Result, ensure};
+use cratedigger_zoo::{Analyser, Manifest, ModelEntry};
 
 use super::bundle::ModelBundle;
+use super::windows::{Members, Windows};
 use crate::config::Config;
 use crate::data::conditions::Condition;
-use crate::data::examples::{Loader, Origin, default_cache, preprocessed};
+use crate::data::examples::{Origin, default_cache};
 use crate::data::split::{Protocol, SegmentId, Split, SplitPlan, clips_of};
-use crate::data::{Clip, Dataset, inspect, signals, signals_under};
+use crate::data::{Clip, Dataset, inspect};
 use crate::format::causes;
 use crate::metrics::{ScoredExample, Scores};
 use crate::store::{Evaluation, UnderCondition, knows};
@@ -195,30 +196,33 @@ pub fn predict_part(
     let Manifest { models, classes, ensemble, .. } = &bundle.manifest;
     let plan = measure.plan;
     let labels = labels_of(data, classes)?;
-    // Segment splits depend on the number of segments of every clip. So all clips are predicted whole,
-    // once, before the segments of the part are selected.
-    let needs_all = matches!(plan.protocol, Protocol::Segment | Protocol::Index);
-    let wanted: Vec<usize> = if needs_all {
-        (0..data.clips.len()).collect()
+    // Segment splits depend on the number of segments of every clip.
+    let by_segment = matches!(plan.protocol, Protocol::Segment | Protocol::Index);
+    let mut analyser = bundle.analyser()?;
+    let (counts, mut skipped) = if by_segment {
+        segment_counts(&analyser, models, data, measure)
     } else {
-        let ones = vec![1; data.clips.len()];
-        clips_of(&part.of(Split::new(plan, &data.clips, &ones)?))
+        (vec![1; data.clips.len()], 0)
     };
+    let mut wanted: BTreeMap<usize, Option<Vec<usize>>> = BTreeMap::new();
+    for (clip, segment) in part.of(Split::new(plan, &data.clips, &counts)?) {
+        let segments = wanted.entry(clip).or_insert_with(|| by_segment.then(Vec::new));
+        segments.iter_mut().for_each(|segments| segments.push(segment));
+    }
     ensure!(!wanted.is_empty(), "the {} split has no such clips in this data set", plan.protocol.name());
-    let (predicted, sources) = predict_clips(bundle, data, measure, &wanted, needs_all)?;
+    let (predicted, sources) = predict_clips(&mut analyser, models, data, measure, &wanted)?;
+    skipped += wanted.len() - predicted.len();
 
-    let counts: Vec<usize> = (0..data.clips.len()).map(|c| predicted.get(&c).map_or(0, Vec::len)).collect();
-    let wanted_segments = part.of(Split::new(plan, &data.clips, &counts)?);
     let mut by_clip: BTreeMap<usize, Vec<&[Vec<f32>]>> = BTreeMap::new();
-    let mut segments = Vec::new();
-    for &(clip, segment) in &wanted_segments {
-        let Some(members) = predicted.get(&clip).and_then(|s| s.get(segment)).and_then(Option::as_ref) else {
-            continue;
-        };
-        let Clip { id, class, .. } = &data.clips[clip];
-        let combined = ensemble.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        segments.push((format!("{id}#{segment}"), labels[*class], combined));
-        by_clip.entry(clip).or_default().push(members);
+    let (mut segments, mut used) = (Vec::new(), Vec::new());
+    for (&clip, of_clip) in &predicted {
+        for (segment, members) in of_clip {
+            let Clip { id, class, .. } = &data.clips[clip];
+            let combined = ensemble.combine(&members.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            segments.push((format!("{id}#{segment}"), labels[*class], combined));
+            by_clip.entry(clip).or_default().push(members);
+            used.push((clip, *segment));
+        }
     }
     ensure!(!segments.is_empty(), "no clip of the {} split could be evaluated", plan.protocol.name());
     let tracks = by_clip
@@ -232,8 +236,8 @@ pub fn predict_part(
         segments,
         tracks,
         source: source_of(&sources),
-        seen: seen(models, data, &wanted_segments)?,
-        skipped: wanted.len() - predicted.len(),
+        seen: seen(models, data, &used)?,
+        skipped,
     })
 }
 
@@ -247,26 +251,46 @@ fn labels_of(data: &Dataset, classes: &[String]) -> Result<Vec<usize>> {
     data.classes.iter().map(label).collect()
 }
 
-/// Log-probabilities of a segment by each network.
-type Members = Vec<Vec<f32>>;
+/// Predictions by clip, each with the index of its segment, and the number of clips by source.
+type ByClip = (BTreeMap<usize, Vec<(usize, Members)>>, BTreeMap<&'static str, usize>);
 
-/// Predictions by clip and segment, and the number of clips by source.
-type ByClip = (BTreeMap<usize, Vec<Option<Members>>>, BTreeMap<&'static str, usize>);
-
-/// Predicts all segments of clips. Clips that fail are added to [`Dataset::skipped`].
-fn predict_clips(
-    bundle: &ModelBundle,
+/// The number of segments of every clip, 0 for a clip that fails, and the number of clips that fail, which are
+/// added to [`Dataset::skipped`].
+fn segment_counts(
+    analyser: &Analyser,
+    models: &[ModelEntry],
     data: &mut Dataset,
     measure: &Measure<'_>,
-    wanted: &[usize],
-    keep_silent: bool,
+) -> (Vec<usize>, usize) {
+    let mut failed = Vec::new();
+    let count = |clip: &Clip| match Windows::of(clip, analyser, models, measure) {
+        Ok(windows) => windows.count(models),
+        Err(error) => {
+            failed.push((clip.id.clone(), causes(&error)));
+            0
+        }
+    };
+    let counts = data.clips.iter().map(count).collect();
+    let skipped = failed.len();
+    data.skipped.extend(failed);
+    (counts, skipped)
+}
+
+/// Predicts clips, or some segments of each. Clips that fail are added to [`Dataset::skipped`].
+fn predict_clips(
+    analyser: &mut Analyser,
+    models: &[ModelEntry],
+    data: &mut Dataset,
+    measure: &Measure<'_>,
+    wanted: &BTreeMap<usize, Option<Vec<usize>>>,
 ) -> Result<ByClip> {
-    let mut analyser = bundle.analyser()?;
     let (mut predicted, mut sources) = ByClip::default();
-    for (done, &index) in wanted.iter().enumerate() {
+    for (done, (&index, segments)) in wanted.iter().enumerate() {
         let clip = &data.clips[index];
-        match predict(clip, &mut analyser, &bundle.manifest.models, measure, keep_silent) {
-            Ok((source, segments)) => {
+        let windows = Windows::of(clip, analyser, models, measure);
+        let source = windows.as_ref().map_or("", Windows::source);
+        match windows.and_then(|windows| windows.predict(analyser, models, segments.as_deref())) {
+            Ok(segments) => {
                 *sources.entry(source).or_default() += 1;
                 predicted.insert(index, segments);
             }
@@ -300,62 +324,4 @@ fn source_of(sources: &BTreeMap<&str, usize>) -> String {
     }
     let each: Vec<String> = sources.iter().map(|(source, n)| format!("{source} ({n} clips)")).collect();
     each.join(" and ")
-}
-
-/// The source of a clip's windows, and the log-probabilities of the classes of each segment by each network; none for
-/// silent segments.
-fn predict(
-    clip: &Clip,
-    analyser: &mut Analyser,
-    models: &[ModelEntry],
-    measure: &Measure<'_>,
-    keep_silent: bool,
-) -> Result<(&'static str, Vec<Option<Members>>)> {
-    let classes = analyser.classes().len();
-    let origin = if measure.condition.is_some() { Origin::Audio } else { measure.origin };
-    // Arrays, tables or pictures are used only if they fit all networks; otherwise audio is used.
-    if origin != Origin::Audio {
-        let origin = if origin == Origin::Both { Origin::Auto } else { origin };
-        let kept = models
-            .iter()
-            .map(|model| Loader::kept(clip, &model.input_spec, origin))
-            .collect::<Result<Option<Vec<_>>>>()?;
-        if let Some(kept) = kept
-            && let Some(first) = kept.first()
-        {
-            let mut members = Vec::new();
-            for ((model, entry), examples) in analyser.models().zip(models).zip(&kept) {
-                let version = examples.versions.first().context("a clip has no examples")?;
-                let mut windows = Vec::new();
-                for segment in 0..version.segments(&entry.input_spec) {
-                    let raw = version.segment(&entry.input_spec, segment);
-                    windows.extend(preprocessed(&entry.input_spec, &entry.preparation, &raw)?);
-                }
-                let logits = pollster::block_on(model.logits(windows))?;
-                let rows = logits.chunks_exact(model.outputs());
-                members.push(rows.map(|row| of_classes(&log_softmax(row), classes)).collect::<Vec<_>>());
-            }
-            let count = members.iter().map(Vec::len).min().unwrap_or_default();
-            let of_segment = |s: usize| Some(members.iter().filter_map(|m| m.get(s)).cloned().collect());
-            return Ok((first.origin, (0..count).map(of_segment).collect()));
-        }
-    }
-    let path = match (&clip.audio, origin) {
-        (Some(path), Origin::Auto | Origin::Audio | Origin::Both) => path,
-        _ => bail!("the clip has no usable source"),
-    };
-    let (signals, seconds) = match measure.condition {
-        Some(condition) => signals_under(condition, &clip.id, path, analyser.sample_rates())?,
-        None => signals(path, analyser.sample_rates())?,
-    };
-    ensure!(seconds >= MIN_SECONDS, "only {seconds:.2} s long");
-    let segments = analyser.segments(signals.at(analyser.sample_rate()).len());
-    let predictions = pollster::block_on(analyser.predict(&signals, &segments))?;
-    let of_segment = |p: Prediction| p.members.iter().map(|m| of_classes(m, classes)).collect();
-    let mut segments: Vec<Option<Members>> = predictions.into_iter().map(|p| p.map(of_segment)).collect();
-    if !keep_silent {
-        segments.retain(Option::is_some);
-    }
-    ensure!(segments.iter().any(Option::is_some), "the clip is silent");
-    Ok(("audio", segments))
 }

@@ -21,6 +21,7 @@ mod stacking;
 pub mod tagging;
 pub mod teach;
 pub mod web_page;
+mod windows;
 
 pub use bundle::{ModelBundle, Precision};
 pub(crate) use evaluation::metrics_of;
