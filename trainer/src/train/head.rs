@@ -1,5 +1,6 @@
 //! Fitting of a head by logistic regression: the body of the network keeps its initial weights.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,6 @@ use super::epoch::EpochStats;
 use super::session::Session;
 use crate::config::Balance;
 use crate::data::examples::{Examples, Version, preprocessed};
-use crate::data::split::clips_of;
 use crate::progress::{progress_bar, with_progress};
 
 /// Windows per forward pass.
@@ -66,7 +66,9 @@ impl<'a> Body<'a> {
         for windows in windows.chunks(BATCH) {
             let parts = batch(windows.concat(), &self.session.shapes, self.device);
             let Some(values) = self.network.head_input(&parts) else {
-                bail!("method = \"logistic\" needs a network whose head can be fitted: musicnn");
+                bail!(
+                    "method = \"logistic\" needs a network whose head can be fitted: musicnn, MobileNetV2 or EfficientNet"
+                );
             };
             let values = values.into_data_as::<f32>();
             inputs.extend(values.as_slice::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))?);
@@ -98,14 +100,21 @@ struct Table {
 }
 
 impl Table {
-    /// Adds all windows of a clip, augmented versions included. The clip has weight 1 as a whole.
-    fn add(&mut self, body: &Body<'_>, clip: &Examples, label: usize) -> Result<()> {
+    /// Adds windows of a clip, augmented versions included: all, or those of some segments. The clip has weight 1
+    /// as a whole.
+    fn add(&mut self, body: &Body<'_>, clip: &Examples, only: Option<&[usize]>, label: usize) -> Result<()> {
         for version in &clip.versions {
-            let segments = version.segments(&body.session.spec);
-            self.values.extend(body.inputs(version)?);
-            let weight = 1.0 / (clip.versions.len() * segments.max(1)) as f64;
-            self.labels.extend(std::iter::repeat_n(label, segments));
-            self.weights.extend(std::iter::repeat_n(weight, segments));
+            let inputs = body.inputs(version)?;
+            let count = version.segments(&body.session.spec);
+            let width = (inputs.len() / count.max(1)).max(1);
+            let wanted = |segment: &usize| only.is_none_or(|only| only.contains(segment));
+            let rows = inputs.chunks_exact(width).enumerate().filter(|(segment, _)| wanted(segment));
+            let before = self.values.len();
+            rows.for_each(|(_, row)| self.values.extend(row));
+            let added = (self.values.len() - before) / width;
+            let weight = 1.0 / (clip.versions.len() * added.max(1)) as f64;
+            self.labels.extend(std::iter::repeat_n(label, added));
+            self.weights.extend(std::iter::repeat_n(weight, added));
         }
         Ok(())
     }
@@ -131,17 +140,22 @@ pub(super) fn fit_head(
     session: &Session<'_>,
     device: &Device,
 ) -> Result<(Network, EpochStats)> {
-    let clips = clips_of(&session.split.train);
+    let mut clips: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &(clip, segment) in &session.split.train {
+        clips.entry(clip).or_default().push(segment);
+    }
     let bar = progress_bar((clips.len() + session.sounds.len()) as u64, "computing inputs of the head");
     let body = Body::new(&network, session, device)?;
     let mut table = Table::default();
-    for clip in &clips {
+    for (clip, segments) in &clips {
         let examples = session.examples.get(clip).context("a clip of the split has no examples")?;
-        table.add(&body, examples, session.class_of[clip])?;
+        // A version of another speed has other segments, which are all of the clip if the split keeps clips whole.
+        let only = (!session.clips_apart).then_some(segments.as_slice());
+        table.add(&body, examples, only, session.class_of[clip])?;
         bar.inc(1);
     }
     for (kind, examples) in &session.sounds {
-        table.add(&body, examples, session.classes.len() + kind)?;
+        table.add(&body, examples, None, session.classes.len() + kind)?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -186,8 +186,11 @@ fn augment(
 ) -> Result<()> {
     let augmentation = config.augmentation.audio.as_ref().map(|how| (how, config.seed));
     ensure!(
-        clips_apart || augmentation.is_none_or(|(how, _)| how.stretch == 0.0 && how.shift_seconds == 0.0),
-        "stretch and shift_seconds cannot be used with a split of segments, because they move audio of test segments into training segments"
+        clips_apart
+            || augmentation.is_none_or(|(how, _)| {
+                how.stretch == 0.0 && how.shift_seconds == 0.0 && how.speed == 0.0
+            }),
+        "stretch, shift_seconds and speed cannot be used with a split of segments, because they move audio of test segments into training segments"
     );
     let bar = progress_bar(train_clips.len() as u64, "augmenting clips");
     loader.augment(data, examples, train_clips, clips_apart, augmentation, |done| {

@@ -184,3 +184,51 @@ branches = [{{ body = "conv", blocks = [{block}, {block}] }}]
     let [moving, measured] = [moving, measured].map(|epochs| of(&epochs, "valid_loss")[2]);
     assert!(measured < 0.9 * moving, "{measured} {moving}");
 }
+
+/// Noise has no genre. A head that is fitted to the training segments knows each of them by heart, and must know
+/// nothing about other segments of the same clips.
+#[test]
+fn a_fitted_head_does_not_see_segments_of_other_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut noise = 1_u32;
+    for (genre, clip) in (0..2).flat_map(|genre| (0..5).map(move |clip| (genre, clip))) {
+        let samples: Vec<i16> = (0..12 * RATE)
+            .map(|_| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                ((f64::from(noise >> 16) / 32_768.0 - 1.0) * 8000.0) as i16
+            })
+            .collect();
+        let of_genre = at("data").join(["one", "two"][genre]);
+        fs::create_dir_all(&of_genre).unwrap();
+        fs::write(of_genre.join(format!("{clip}.wav")), wav(RATE, &samples)).unwrap();
+    }
+    let config = r#"
+        name = "head"
+        [data]
+        split = "segment"
+        valid_fraction = 0.3
+        [[inputs]]
+        kind = "picture"
+        size = 32
+        [network]
+        kind = "mobilenet-v2"
+        width = 0.1
+        [training]
+        method = "logistic"
+        inverse_regularisation = 1e4
+        freeze = "all-but-head"
+    "#;
+    let weights = at("body.bpk");
+    let setting = format!("training.weights={}", weights.display());
+    let config = Config::parse(config, &Overrides::of(&[&setting]).unwrap()).unwrap();
+    let device = burn::tensor::Device::flex();
+    device.seed(1);
+    let body = config.network.init(&config.input_spec().shapes(), 3, &device);
+    burn::module::Module::into_record(body).save(&weights).unwrap();
+    train(&options(at("run"), &config), &mut Dataset::open(&at("data")).unwrap()).unwrap();
+    let metrics = fs::read_to_string(at("run").join("metrics.jsonl")).unwrap();
+    let metrics: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    assert_eq!(metrics["train_accuracy"], 1.0, "{metrics}");
+    assert!(metrics["valid_segment_accuracy"].as_f64().unwrap() < 0.85, "{metrics}");
+}
