@@ -1,5 +1,5 @@
 //! Connects the page to the client's worker for tags: reads the tags of the crate's songs, and plans new ones. The
-//! files themselves are written in [`write`], restored in [`undo`] and copied in [`copies`].
+//! files themselves are written in [`mod@write`], restored in [`undo`] and copied in [`copies`].
 
 pub mod copies;
 pub mod lists;

@@ -31,7 +31,7 @@ pub fn dialog(
         Sheet::Settings => ("settings-title", "settings"),
         Sheet::Teach => ("teach-title", "teach"),
         Sheet::Alike => ("alike-title", "alike"),
-        Sheet::Tags => ("tags-title", "tags"),
+        Sheet::Tags => ("tags-title", "write-tags"),
     };
     view! {
         <dialog

@@ -90,7 +90,7 @@ for (const [size, options] of Object.entries(SIZES)) {
     await take("tags");
     await part(page, "tags-state").scrollIntoViewIfNeeded();
     await take("tags-plan");
-    await part(page, "close-tags").click();
+    await part(page, "close-write-tags").click();
     await part(page, "row").filter({ hasText: "notes.mp3" }).getByTestId("row-show").click();
     await state(page, "failed");
     await take("failed");

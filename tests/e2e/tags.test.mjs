@@ -172,7 +172,7 @@ test("a song that was written is played on, undone in the same visit, and listed
     await part(page, "tags-folder").click();
     await part(page, "tags-write").click();
     await outcomes(page, "written", 1);
-    await part(page, "close-tags").click();
+    await part(page, "close-write-tags").click();
     assert.equal(await page.evaluate(async () => {
       const audio = document.querySelector("audio");
       audio.muted = true;
@@ -228,7 +228,7 @@ test("where a page cannot write files, tagged copies are a zip file", { skip }, 
     assert.equal(await part(page, "tags-folder").count(), 0);
 
     // A worker that cannot be loaded is told, and the next opening tries again.
-    await part(page, "close-tags").click();
+    await part(page, "close-write-tags").click();
     const late = { name: "6 song.mp3", mimeType: "audio/wav", buffer: list[0].buffer };
     site.overlay.set("worker-tags_bg.wasm", Buffer.from("no module"));
     await part(page, "file-input").first().setInputFiles([late]);
@@ -237,7 +237,7 @@ test("where a page cannot write files, tagged copies are a zip file", { skip }, 
     await outcomes(page, "failed", 1);
     assert.match(await row(page, "6 song").innerText(), /failed; try again/);
     site.overlay.delete("worker-tags_bg.wasm");
-    await part(page, "close-tags").click();
+    await part(page, "close-write-tags").click();
     await part(page, "open-tags").click();
     await outcomes(page, "read", 6);
 
