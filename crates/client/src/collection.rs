@@ -13,13 +13,12 @@ use js_sys::{Array, Float32Array, Function, Promise, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ErrorEvent, MessageEvent};
 
 use crate::decode::Channels;
 use crate::files::Files;
 use crate::machine::Audio;
 use crate::trouble::Trouble;
-use crate::worker::Script;
+use crate::worker::Running;
 
 /// The features of a song.
 #[derive(Clone, Debug)]
@@ -49,14 +48,6 @@ struct Inner {
     running: RefCell<Option<Running>>,
     open: RefCell<BTreeMap<u32, Question>>,
     last: Cell<u32>,
-}
-
-/// The running worker. Dropping it terminates it.
-struct Running {
-    script: Script,
-    // The worker calls these for as long as it lives.
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
 /// A question that is not answered yet.
@@ -229,10 +220,8 @@ impl Collection {
     }
 
     fn send(&self, request: &Request, payload: &Array) -> Result<(), JsValue> {
-        let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
         let running = self.0.running.borrow();
-        let Some(running) = running.as_ref() else { return Err("there is no worker".into()) };
-        running.script.worker().post_message(&Array::of1(&header).concat(payload))
+        running.as_ref().ok_or("there is no worker")?.post(request, payload)
     }
 
     /// Starts the worker, unless it runs.
@@ -240,24 +229,23 @@ impl Collection {
         if self.0.running.borrow().is_some() {
             return Ok(());
         }
-        let script = Script::start("worker-collection", &self.0.files)?;
         let inner = Rc::downgrade(&self.0);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let inner = inner.clone();
-            move |message: MessageEvent| {
-                if let Some(inner) = inner.upgrade() {
-                    Self(inner).take(&message.data());
+        let heard = inner.clone();
+        let running = Running::start(
+            "worker-collection",
+            &self.0.files,
+            move |message| {
+                if let Some(inner) = heard.upgrade() {
+                    Self(inner).take(message);
                 }
-            }
-        });
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
-            if let Some(inner) = inner.upgrade() {
-                Self(inner).lose(&error.message());
-            }
-        });
-        script.worker().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        script.worker().set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        *self.0.running.borrow_mut() = Some(Running { script, _on_message: on_message, _on_error: on_error });
+            },
+            move |error| {
+                if let Some(inner) = inner.upgrade() {
+                    Self(inner).lose(&error);
+                }
+            },
+        )?;
+        *self.0.running.borrow_mut() = Some(running);
         // The small set has the network that computes features.
         let (models, files) = (self.0.files.models_folder(), self.0.files.moved_models());
         self.send(&Request::Load { models, files, set: ModelSet::Fast, rule: None }, &Array::new())

@@ -4,12 +4,11 @@ use std::rc::Rc;
 
 use cratedigger_protocol::decode::{DecodeEvent, DecodeRequest};
 use js_sys::{Array, Float32Array};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, File, MessageEvent};
+use web_sys::File;
 
 use crate::files::Files;
-use crate::worker::{Script, describe};
+use crate::worker::{Running, describe};
 
 /// A report from a decoder.
 pub(crate) enum Report {
@@ -20,12 +19,7 @@ pub(crate) enum Report {
 }
 
 /// A running decoder. Dropping it terminates its worker.
-pub(crate) struct Decoder {
-    script: Script,
-    // The worker calls these for as long as it lives.
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
-}
+pub(crate) struct Decoder(Running);
 
 impl Decoder {
     /// Starts a worker and has it open a file from `start` to `end`, in seconds.
@@ -39,18 +33,11 @@ impl Decoder {
         (start, end): (f64, Option<f64>),
         report: impl Fn(Report) + 'static,
     ) -> Result<Self, JsValue> {
-        let script = Script::start("worker-decode", files)?;
         let report = Rc::new(report);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let report = Rc::clone(&report);
-            move |message: MessageEvent| report(read(&message))
-        });
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
-            report(Report::Lost(error.message()));
-        });
-        script.worker().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        script.worker().set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        let decoder = Self { script, _on_message: on_message, _on_error: on_error };
+        let heard = Rc::clone(&report);
+        let lost = move |error| report(Report::Lost(error));
+        let decoder =
+            Self(Running::start("worker-decode", files, move |message| heard(read(message)), lost)?);
         decoder.send(&DecodeRequest::Open { start, end }, Some(file))?;
         Ok(decoder)
     }
@@ -65,17 +52,12 @@ impl Decoder {
     }
 
     fn send(&self, request: &DecodeRequest, file: Option<&File>) -> Result<(), JsValue> {
-        let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
-        let message = Array::of1(&header);
-        if let Some(file) = file {
-            message.push(file);
-        }
-        self.script.worker().post_message(&message)
+        self.0.post(request, &file.into_iter().map(JsValue::from).collect())
     }
 }
 
-fn read(message: &MessageEvent) -> Report {
-    let parts = Array::from(&message.data());
+fn read(message: &JsValue) -> Report {
+    let parts = Array::from(message);
     match serde_wasm_bindgen::from_value(parts.get(0)) {
         Ok(event) => Report::Event(event, parts.get(1).dyn_into().ok()),
         // The shim's own message about a worker that could not be loaded has another form.

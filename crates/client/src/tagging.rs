@@ -9,13 +9,12 @@ use cratedigger_protocol::tags::{
     Tags, Track,
 };
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ErrorEvent, File, MessageEvent};
+use web_sys::File;
 
 use crate::files::Files;
-use crate::worker::{Script, describe};
+use crate::worker::{Running, describe};
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,14 +50,6 @@ struct Inner {
     /// the worker is lost.
     open: RefCell<Vec<(u32, Function)>>,
     last: Cell<u32>,
-}
-
-/// The running worker. Dropping it terminates it.
-struct Running {
-    script: Script,
-    // The worker calls these for as long as it lives.
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
 impl Tagging {
@@ -207,10 +198,8 @@ impl Tagging {
     }
 
     fn send(&self, request: &TagRequest, payload: &Array) -> Result<(), JsValue> {
-        let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
         let running = self.0.running.borrow();
-        let Some(running) = running.as_ref() else { return Err("there is no worker".into()) };
-        running.script.worker().post_message(&Array::of1(&header).concat(payload))
+        running.as_ref().ok_or("there is no worker")?.post(request, payload)
     }
 
     /// Starts the worker, unless it runs.
@@ -218,24 +207,23 @@ impl Tagging {
         if self.0.running.borrow().is_some() {
             return Ok(());
         }
-        let script = Script::start("worker-tags", &self.0.files)?;
         let inner = Rc::downgrade(&self.0);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let inner = inner.clone();
-            move |message: MessageEvent| {
-                if let Some(inner) = inner.upgrade() {
-                    Self(inner).take(&message.data());
+        let heard = inner.clone();
+        let running = Running::start(
+            "worker-tags",
+            &self.0.files,
+            move |message| {
+                if let Some(inner) = heard.upgrade() {
+                    Self(inner).take(message);
                 }
-            }
-        });
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
-            if let Some(inner) = inner.upgrade() {
-                Self(inner).lose(&error.message());
-            }
-        });
-        script.worker().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        script.worker().set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        *self.0.running.borrow_mut() = Some(Running { script, _on_message: on_message, _on_error: on_error });
+            },
+            move |error| {
+                if let Some(inner) = inner.upgrade() {
+                    Self(inner).lose(&error);
+                }
+            },
+        )?;
+        *self.0.running.borrow_mut() = Some(running);
         Ok(())
     }
 

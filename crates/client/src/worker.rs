@@ -19,7 +19,7 @@ pub(crate) enum Report {
 }
 
 /// A worker's script under way. Dropping it terminates the worker.
-pub(crate) struct Script {
+struct Script {
     worker: Worker,
     url: String,
 }
@@ -35,7 +35,7 @@ impl Script {
     /// # Errors
     ///
     /// The browser's exception, if it refuses blobs or workers.
-    pub(crate) fn start(name: &str, files: &Files) -> Result<Self, JsValue> {
+    fn start(name: &str, files: &Files) -> Result<Self, JsValue> {
         let source = format!(
             "\"use strict\";\nconst script = {};\nconst binary = {};\n{}",
             JSON::stringify(&files.url(&format!("{name}.js")).into())?,
@@ -51,11 +51,6 @@ impl Script {
         let worker = Worker::new_with_options(&url, &options)?;
         Ok(Self { worker, url })
     }
-
-    /// The worker.
-    pub(crate) fn worker(&self) -> &Worker {
-        &self.worker
-    }
 }
 
 impl Drop for Script {
@@ -68,13 +63,68 @@ impl Drop for Script {
     }
 }
 
-/// A running worker. Dropping it terminates the worker.
-pub(crate) struct Handle {
+/// A running worker and those who hear it. Dropping it terminates the worker.
+pub(crate) struct Running {
     script: Script,
     // The worker calls these for as long as it lives.
     _on_message: Closure<dyn FnMut(MessageEvent)>,
     _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
+
+impl Running {
+    /// Starts the worker whose files are `name.js` and `name_bg.wasm`; see [`Script::start`]. `on_message` gets the data
+    /// of each message, `on_error` the text of an error that the worker did not catch.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if it refuses blobs or workers.
+    pub(crate) fn start(
+        name: &str,
+        files: &Files,
+        on_message: impl Fn(&JsValue) + 'static,
+        on_error: impl Fn(String) + 'static,
+    ) -> Result<Self, JsValue> {
+        let script = Script::start(name, files)?;
+        let on_message =
+            Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| on_message(&message.data()));
+        let on_error =
+            Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| on_error(error.message()));
+        script.worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        script.worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Self { script, _on_message: on_message, _on_error: on_error })
+    }
+
+    /// Sends a request with a payload, which is copied.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if the message cannot be posted.
+    pub(crate) fn post(&self, request: &impl Serialize, payload: &Array) -> Result<(), JsValue> {
+        self.script.worker.post_message(&Array::of1(&header(request)?).concat(payload))
+    }
+
+    /// Sends a request. The buffers of `payload` are transferred and are empty here afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The browser's exception, if the message cannot be posted.
+    fn transfer(&self, request: &impl Serialize, payload: &[Float32Array]) -> Result<(), JsValue> {
+        let message = Array::of1(&header(request)?);
+        let buffers = Array::new();
+        for samples in payload {
+            message.push(samples);
+            buffers.push(&samples.buffer());
+        }
+        self.script.worker.post_message_with_transfer(&message, &buffers)
+    }
+}
+
+fn header(request: &impl Serialize) -> Result<JsValue, JsValue> {
+    Ok(request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+}
+
+/// A running worker that analyses songs. Dropping it terminates the worker.
+pub(crate) struct Handle(Running);
 
 impl Handle {
     /// Starts the worker of this kind; see [`Script::start`].
@@ -91,18 +141,10 @@ impl Handle {
             DeviceKind::Cpu => "worker-cpu",
             DeviceKind::WebGpu => "worker-gpu",
         };
-        let script = Script::start(name, files)?;
         let report = Rc::new(report);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let report = Rc::clone(&report);
-            move |message: MessageEvent| report(read(&message))
-        });
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |error: ErrorEvent| {
-            report(Report::Lost(error.message()));
-        });
-        script.worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        script.worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { script, _on_message: on_message, _on_error: on_error })
+        let heard = Rc::clone(&report);
+        let lost = move |error| report(Report::Lost(error));
+        Ok(Self(Running::start(name, files, move |message| heard(read(message)), lost)?))
     }
 
     /// Sends a request. The buffers of `payload` are transferred and are empty here afterwards.
@@ -111,19 +153,12 @@ impl Handle {
     ///
     /// The browser's exception, if the message cannot be posted.
     pub(crate) fn send(&self, request: &Request, payload: &[Float32Array]) -> Result<(), JsValue> {
-        let header = request.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
-        let message = Array::of1(&header);
-        let buffers = Array::new();
-        for samples in payload {
-            message.push(samples);
-            buffers.push(&samples.buffer());
-        }
-        self.script.worker.post_message_with_transfer(&message, &buffers)
+        self.0.transfer(request, payload)
     }
 }
 
-fn read(message: &MessageEvent) -> Report {
-    let parts = Array::from(&message.data());
+fn read(message: &JsValue) -> Report {
+    let parts = Array::from(message);
     let payload = parts.get(1).dyn_into::<Float32Array>().map(|values| values.to_vec()).unwrap_or_default();
     match serde_wasm_bindgen::from_value(parts.get(0)) {
         Ok(event) => Report::Event(event, payload),
