@@ -290,14 +290,10 @@ impl Song {
                     workers,
                     memory,
                 }));
-                self.show_waiting();
-                self.status.set(Status::Done);
+                self.end(Status::Done);
             }
             Event::Character { traits, .. } => self.character.set(Some(traits)),
-            Event::Cancelled { .. } => {
-                self.show_waiting();
-                self.status.set(Status::Cancelled);
-            }
+            Event::Cancelled { .. } => self.end(Status::Cancelled),
             Event::Ready { .. }
             | Event::Kept { .. }
             | Event::Wanted { .. }
@@ -335,6 +331,12 @@ impl Song {
         if waiting.unwrap_or_default() > self.segments.with_untracked(Vec::len) / AT_ONCE {
             self.show_waiting();
         }
+    }
+
+    /// Ends the analysis.
+    fn end(&self, status: Status) {
+        self.show_waiting();
+        self.status.set(status);
     }
 
     /// Shows the segments that wait.

@@ -178,16 +178,7 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
     });
     let native = report.check("native build", &[&["test"], &NATIVE, &["--no-run"]]);
     if native {
-        report.stage("native tests", |shell| {
-            test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &["--no-fail-fast"]].concat()))
-        });
-    }
-    // Cargo ignores these tests, because they fail without the encoders.
-    if native && ENCODERS.iter().all(|encoder| shell.find(encoder).is_some()) {
-        const LINE: [&str; 4] = ["--test", "encoders", "--", "--ignored"];
-        report.stage("decoder and ffmpeg", |shell| {
-            test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &LINE].concat()))
-        });
+        native_tests(&mut report);
     }
     if quick {
         return Ok(report.end());
@@ -220,6 +211,20 @@ pub fn run(shell: &Shell, quick: bool, all: bool) -> Result<ExitCode> {
         report.skip("browser tests", "because there is nothing to test");
     }
     Ok(report.end())
+}
+
+/// Runs the native tests, which are built.
+fn native_tests(report: &mut Report<'_>) {
+    report.stage("native tests", |shell| {
+        test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &["--no-fail-fast"]].concat()))
+    });
+    // Cargo ignores these tests, because they fail without the encoders.
+    if ENCODERS.iter().all(|encoder| report.shell.find(encoder).is_some()) {
+        const LINE: [&str; 4] = ["--test", "encoders", "--", "--ignored"];
+        report.stage("decoder and ffmpeg", |shell| {
+            test(&mut shell.line("cargo", [&["test"], &NATIVE[..], &LINE].concat()))
+        });
+    }
 }
 
 /// Runs `cargo test` or `node --test`, prints its output and adds up its results.
