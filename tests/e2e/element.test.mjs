@@ -112,10 +112,11 @@ for (const [name, options] of [
 
 test("genre-drop: the picker, the keyboard, cancelling, and a second song", () =>
   inPage({ attributes: 'models="fast" device="cpu"' }, async ({ page, room, state, events }) => {
+    // Before the key by a few messages: the browser must know that the picker's dialog is taken over.
+    const picker = page.waitForEvent("filechooser");
     await page.keyboard.press("Tab");
     const focused = () => page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.type ?? "none");
     assert.equal(await focused(), "file");
-    const picker = page.waitForEvent("filechooser");
     await page.keyboard.press("Space");
     await (await picker).setFiles({ name: "long.wav", mimeType: "audio/wav", buffer: song(1, 240) });
     await until("a segment", async () => (await events()).segments.length > 0);
