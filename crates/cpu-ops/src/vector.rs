@@ -85,6 +85,12 @@ mod machine {
     pub(crate) fn lanes() -> usize {
         Wide::LANES
     }
+
+    /// Runs a closure.
+    #[cfg(feature = "training")]
+    pub(crate) fn vectorise<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -157,6 +163,14 @@ mod machine {
 
         Arch::new().dispatch(Lanes)
     }
+
+    /// Runs a closure, compiled for the vectors of this machine. It and what it calls must be `#[inline(always)]`.
+    #[cfg(feature = "training")]
+    pub(crate) fn vectorise<R>(work: impl FnOnce() -> R) -> R {
+        Arch::new().dispatch(work)
+    }
 }
 
+#[cfg(feature = "training")]
+pub(crate) use machine::vectorise;
 pub(crate) use machine::{dispatch, lanes};

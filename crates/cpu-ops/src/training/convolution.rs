@@ -27,6 +27,10 @@ use super::{is_here, tensor, values};
 /// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
 const GROUP_VALUES: usize = 1 << 19;
 
+/// Values in a map from which on one product for each window is faster than one for a group. Below, copying is
+/// cheaper than to lay out the weights for every window.
+const LEAST_AREA: usize = 256;
+
 /// A convolution on the CPU, with its gradients; `None` on another device, with dilation, or with groups of more
 /// than one channel.
 ///
@@ -125,6 +129,13 @@ impl Plan {
         self.inputs * self.kernel[0] * self.kernel[1]
     }
 
+    /// Whether the maps as they are can be the matrix: the kernel is one value, and the maps are large enough for one
+    /// product for each window.
+    fn is_a_product(&self) -> bool {
+        let one = self.kernel == [1, 1] && self.stride == [1, 1] && self.places == self.size;
+        one && self.area() >= LEAST_AREA
+    }
+
     /// Windows in a group.
     fn group(&self) -> usize {
         (GROUP_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.max(1))
@@ -135,6 +146,7 @@ impl Plan {
     ///
     /// Values of a run are one stride apart in the input and contiguous in the matrix. Between runs
     /// the matrix holds padding.
+    #[inline(always)]
     fn runs(&self, mut each: impl FnMut(usize, usize, usize, usize)) {
         let ([rows, columns], [height, width]) = (self.size, self.kernel);
         let ([down, across], [stride_down, stride_across]) = (self.places, self.stride);
@@ -182,6 +194,7 @@ impl Plan {
     }
 
     /// The transposed operation (col2im): adds each value of an im2col matrix to its place in the input.
+    #[inline(always)]
     fn fold(&self, matrix: &[f32], x: &mut [f32]) {
         let (area, stride) = (self.area(), self.stride[1]);
         let windows = x.len() / self.input_values();
@@ -224,6 +237,12 @@ impl Convolution for Flex {
         let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
         let x = x.to_contiguous();
         let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into());
+        if plan.is_a_product() {
+            let maps = x.reshape([plan.batch, plan.inputs, plan.area()].into());
+            let weight = weight.reshape([1, plan.outputs, plan.inputs].into());
+            let [down, across] = plan.places;
+            return Self::float_matmul(weight, maps).reshape([plan.batch, plan.outputs, down, across].into());
+        }
         let maps = plan.outputs * plan.area();
         let mut y = vec![0.0; plan.batch * maps];
         let groups = values(&x).par_chunks(plan.group() * plan.input_values());
@@ -239,26 +258,40 @@ impl ConvolutionGradients for Flex {
     fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
         let gradient = gradient.to_contiguous();
         let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into()).transpose(0, 1);
+        if plan.is_a_product() {
+            let maps = gradient.reshape([plan.batch, plan.outputs, plan.area()].into());
+            let weight = weight.to_contiguous().reshape([1, plan.inputs, plan.outputs].into());
+            let [rows, columns] = plan.size;
+            return Self::float_matmul(weight, maps).reshape([plan.batch, plan.inputs, rows, columns].into());
+        }
         let mut x = vec![0.0; plan.batch * plan.input_values()];
         let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
         x.par_chunks_mut(plan.group() * plan.input_values()).zip(groups).for_each(|(x, gradient)| {
             let product = Self::float_matmul(weight.clone(), plan.gather(gradient));
-            plan.fold(values(&product), x);
+            vectorised!(plan.fold(values(&product), x));
         });
         tensor(x, [plan.batch, plan.inputs, plan.size[0], plan.size[1]])
     }
 
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
-        let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
-        let products: Vec<FlexTensor> = groups
-            .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
-            .map(|(gradient, x)| Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1)))
-            .collect();
-        // Added in the order of the batch, so that two runs give the same bits.
         let mut weight = vec![0.0; plan.outputs * plan.depth()];
-        for product in &products {
-            weight.iter_mut().zip(values(product)).for_each(|(sum, value)| *sum += value);
+        // Added in the order of the batch, so that two runs give the same bits.
+        let mut add = |product: &[f32]| weight.iter_mut().zip(product).for_each(|(sum, value)| *sum += value);
+        if plan.is_a_product() {
+            let gradient = gradient.reshape([plan.batch, plan.outputs, plan.area()].into());
+            let x = x.reshape([plan.batch, plan.inputs, plan.area()].into());
+            let products = Self::float_matmul(gradient, x.transpose(1, 2));
+            values(&products).chunks_exact(plan.outputs * plan.inputs).for_each(&mut add);
+        } else {
+            let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
+            let products: Vec<FlexTensor> = groups
+                .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
+                .map(|(gradient, x)| {
+                    Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1))
+                })
+                .collect();
+            products.iter().for_each(|product| add(values(product)));
         }
         tensor(weight, [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]])
     }

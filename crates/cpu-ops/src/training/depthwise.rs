@@ -2,8 +2,8 @@
 //!
 //! The maps of a channel are laid out with their padding, one plane for each remainder of rows and columns by the
 //! stride. Then each weight of the kernel multiplies consecutive values of one plane, whatever the stride, and the
-//! convolution of a map is one long multiplication for each weight. The planes have a few more columns than the
-//! output, whose results are left out.
+//! convolution of a map is a sum of such products. The planes have a few more columns than the output, whose results
+//! are left out.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -17,10 +17,7 @@ use burn::tensor::Shape;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{tensor, values};
-
-/// Partial sums of a product, so that the compiler can use vectors.
-const LANES: usize = 8;
+use super::{LANES, tensor, values};
 
 /// A back end with depthwise convolutions.
 #[backend_extension(Flex, Autodiff)]
@@ -178,12 +175,30 @@ impl Plan {
     }
 }
 
-/// `y += factor · x`.
-fn add_scaled(y: &mut [f32], factor: f32, x: &[f32]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
+/// `y[i]` is the sum of `factor · x[start + i]` over the pairs `(factor, start)`.
+#[inline(always)]
+fn add_scaled(y: &mut [f32], pairs: &[(f32, usize)], x: &[f32]) {
+    let (blocks, rest) = y.as_chunks_mut::<LANES>();
+    for (index, block) in blocks.iter_mut().enumerate() {
+        // The sums of a block stay in registers.
+        let mut sums = [0.0; LANES];
+        for &(factor, start) in pairs {
+            let x = &x[start + index * LANES..][..LANES];
+            for lane in 0..LANES {
+                sums[lane] += factor * x[lane];
+            }
+        }
+        *block = sums;
+    }
+    rest.fill(0.0);
+    let done = blocks.len() * LANES;
+    for &(factor, start) in pairs {
+        rest.iter_mut().zip(&x[start + done..]).for_each(|(y, x)| *y += factor * x);
+    }
 }
 
 /// The sum of the products.
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0; LANES];
@@ -203,14 +218,13 @@ impl Depthwise for Flex {
         let mut y = vec![0.0; plan.batch * plan.channels * plan.output_values()];
         let maps = values(&x).par_chunks(plan.input_values()).enumerate();
         y.par_chunks_mut(plan.output_values()).zip(maps).for_each_init(
-            || (vec![0.0; plan.scratch()], vec![0.0; plan.run()]),
-            |(planes, wide), (y, (map, x))| {
+            || (vec![0.0; plan.scratch()], vec![0.0; plan.run()], Vec::new()),
+            |(planes, wide, pairs), (y, (map, x))| {
                 plan.lay_out(x, planes);
-                wide.fill(0.0);
-                let kernel = &values(&weight)[map % plan.channels * plan.weights()..];
-                for (index, &factor) in kernel.iter().take(plan.weights()).enumerate() {
-                    add_scaled(wide, factor, &planes[plan.start(index)..]);
-                }
+                let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
+                pairs.clear();
+                pairs.extend(kernel.iter().enumerate().map(|(index, &factor)| (factor, plan.start(index))));
+                vectorised!(add_scaled(wide, pairs, planes));
                 let rows = y.chunks_exact_mut(plan.places[1]).zip(wide.chunks_exact(plan.plane()[1]));
                 rows.for_each(|(y, wide)| y.copy_from_slice(&wide[..y.len()]));
             },
@@ -224,15 +238,21 @@ impl DepthwiseGradients for Flex {
         let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
         let mut of_x = vec![0.0; plan.batch * plan.channels * plan.input_values()];
         let maps = values(&gradient).par_chunks(plan.output_values()).enumerate();
+        // Zeros before and after the gradient, as many as the furthest weight of a plane reaches.
+        let reach = plan.plane_values() - plan.run();
         of_x.par_chunks_mut(plan.input_values()).zip(maps).for_each_init(
-            || (vec![0.0; plan.scratch()], vec![0.0; plan.run()]),
-            |(planes, wide), (of_x, (map, gradient))| {
-                plan.widen(gradient, wide);
-                planes.fill(0.0);
-                let kernel = &values(&weight)[map % plan.channels * plan.weights()..];
-                for (index, &factor) in kernel.iter().take(plan.weights()).enumerate() {
-                    let start = plan.start(index);
-                    add_scaled(&mut planes[start..start + plan.run()], factor, wide);
+            || (vec![0.0; plan.scratch()], vec![0.0; reach + plan.plane_values()], Vec::new()),
+            |(planes, padded, pairs), (of_x, (map, gradient))| {
+                plan.widen(gradient, &mut padded[reach..reach + plan.run()]);
+                let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
+                for (plane, values) in planes.chunks_exact_mut(plan.plane_values()).enumerate() {
+                    // What weight `index` multiplied with the value at `offset` of the plane, it now adds there.
+                    pairs.clear();
+                    pairs.extend(kernel.iter().enumerate().filter_map(|(index, &factor)| {
+                        let offset = plan.start(index).checked_sub(plane * plan.plane_values())?;
+                        (offset < plan.plane_values()).then(|| (factor, reach - offset))
+                    }));
+                    vectorised!(add_scaled(values, pairs, padded));
                 }
                 plan.gather(planes, of_x);
             },
@@ -251,9 +271,9 @@ impl DepthwiseGradients for Flex {
                     plan.lay_out(&values(&x)[map * plan.input_values()..][..plan.input_values()], planes);
                     let gradient = &values(&gradient)[map * plan.output_values()..][..plan.output_values()];
                     plan.widen(gradient, wide);
-                    for (index, sum) in sums.iter_mut().enumerate() {
+                    vectorised!(for (index, sum) in sums.iter_mut().enumerate() {
                         *sum += dot(wide, &planes[plan.start(index)..][..plan.run()]);
-                    }
+                    });
                 }
             },
         );

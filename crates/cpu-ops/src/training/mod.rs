@@ -1,4 +1,4 @@
-//! Convolution, batch normalisation and max-pooling for training on the CPU. A training step spends
+//! Convolution, batch normalisation, max-pooling, dropout, ReLU6 and SiLU for training on the CPU. A training step spends
 //! nearly all its time in these layers.
 //!
 //! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to
@@ -12,18 +12,36 @@
 //! Sums over a batch are added in the order of the batch, independent of the order in which cores finish.
 //! Therefore two runs with one seed give the same bits.
 
+/// Evaluates an expression whose loops the compiler vectorises, compiled for the vectors of this machine. Functions and
+/// closures that it calls must be `#[inline(always)]`.
+macro_rules! vectorised {
+    ($work:expr) => {
+        crate::vector::vectorise(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+
 mod convolution;
 mod depthwise;
+mod dropout;
 mod norm;
 mod pool;
+mod silu;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, TensorMetadata as _};
 use burn::tensor::{DType, Tensor, TensorData};
 
 pub use convolution::convolve;
-pub use norm::normalise;
+pub use dropout::drop_out;
+pub use norm::{Activation, normalise};
 pub use pool::max_pool;
+pub use silu::silu;
+
+/// Partial sums of a loop, so that the compiler can use four of the widest vectors.
+const LANES: usize = 64;
 
 /// Whether a tensor is on the CPU, with or without autodiff.
 fn is_here(x: &Tensor<4>) -> bool {
@@ -62,7 +80,8 @@ mod tests {
     use burn::module::Param;
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::pool::MaxPool2dConfig;
-    use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+    use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, PaddingConfig2d};
+    use burn::tensor::activation::{relu, relu6, silu};
     use burn::tensor::{Device, Distribution, Int, Tolerance};
 
     use super::*;
@@ -159,30 +178,79 @@ mod tests {
             let layer = || -> BatchNorm {
                 let mut layer = BatchNormConfig::new(shape[1]).init(&device);
                 device.seed(7);
-                layer.gamma = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device));
+                // So that values of a ReLU6 reach both ends.
+                layer.gamma = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device) * 5.0);
                 layer.beta = Param::from_tensor(Tensor::random([shape[1]], NORMAL, &device));
                 layer
             };
             // Far from 0, like maps after a ReLU.
             let x = Tensor::<4>::random(shape, NORMAL, &device) * 2.0 + 5.0;
-            let (our, burn) = (layer(), layer());
             let of = |layer: &BatchNorm, gradients: &_| {
                 [&layer.gamma, &layer.beta]
                     .map(|parameter| parameter.val().grad(gradients).expect("a gradient").into_data())
             };
-            let ours = results(&x, |x| normalise(&our, x).expect("the place for it"), |g| of(&our, g));
-            assert_alike(&ours, &results(&x, |x| burn.forward(x.clone()), |g| of(&burn, g)));
-            let running = |layer: &BatchNorm| {
-                [layer.running_mean.value(), layer.running_var.value()].map(Tensor::into_data)
-            };
-            assert_alike(&running(&our), &running(&burn));
+            for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
+                let (our, burn) = (layer(), layer());
+                let our_layer = |x: &_| normalise(&our, x, activation).expect("the place for it");
+                let burns_layer = |x: &Tensor<4>| {
+                    let y = burn.forward(x.clone());
+                    match activation {
+                        Activation::Identity => y,
+                        Activation::Relu => relu(y),
+                        Activation::Relu6 => relu6(y),
+                    }
+                };
+                let ours = results(&x, our_layer, |gradients| of(&our, gradients));
+                assert_alike(&ours, &results(&x, burns_layer, |gradients| of(&burn, gradients)));
+                let running = |layer: &BatchNorm| {
+                    [layer.running_mean.value(), layer.running_var.value()].map(Tensor::into_data)
+                };
+                assert_alike(&running(&our), &running(&burn));
+            }
         }
+    }
+
+    #[test]
+    fn silu_is_burns() {
+        let device = device();
+        // More values than one task.
+        let x = Tensor::<4>::random([3, 5, 40, 31], NORMAL, &device) * 5.0;
+        let ours = results(&x, |x| super::silu(x).expect("the place for it"), |_| []);
+        assert_alike(&ours, &results(&x, |x| silu(x.clone()), |_| []));
+    }
+
+    #[test]
+    fn dropout_keeps_its_share_and_the_mean() {
+        let device = device();
+        let layer = DropoutConfig::new(0.3).init();
+        let x = Tensor::<4>::ones([4, 8, 64, 50], &device);
+        let [y, again] = [1, 2].map(|_| drop_out(&layer, &x).expect("the place for it"));
+        let values: Vec<f32> = y.clone().into_data().try_to_vec().expect("f32");
+        let kept = values.iter().filter(|&&value| value != 0.0).count() as f64 / values.len() as f64;
+        assert!((kept - 0.7).abs() < 0.01, "{kept}");
+        assert!(values.iter().all(|&value| value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-6));
+        // Neighbours, tasks and calls are independent: two of them keep the same value with 0.7² of the chances.
+        let both = |a: &[f32], b: &[f32]| {
+            a.iter().zip(b).filter(|(a, b)| **a != 0.0 && **b != 0.0).count() as f64 / b.len() as f64
+        };
+        let again: Vec<f32> = again.into_data().try_to_vec().expect("f32");
+        for other in [&again[..], &values[1..], &values[1 << 14..]] {
+            assert!((both(&values, other) - 0.49).abs() < 0.01);
+        }
+        device.seed(1);
+        let first = drop_out(&layer, &x).expect("the place for it").into_data();
+        device.seed(1);
+        first.assert_eq(&drop_out(&layer, &x).expect("the place for it").into_data(), true);
+        assert!(drop_out(&DropoutConfig::new(0.0).init(), &x).is_none());
+        assert!(drop_out(&layer, &Tensor::ones([1, 1, 1, 1], &Device::flex())).is_none());
     }
 
     #[test]
     fn poolings_are_burns() {
         let device = device();
-        for (size, window) in [([8, 6], [2, 2]), ([7, 9], [2, 3]), ([5, 4], [5, 1]), ([4, 4], [1, 1])] {
+        for (size, window) in
+            [([8, 6], [2, 2]), ([7, 9], [2, 3]), ([5, 4], [5, 1]), ([4, 4], [1, 1]), ([9, 21], [3, 5])]
+        {
             let layer = MaxPool2dConfig::new(window).with_strides(window).init();
             let x = Tensor::<4>::random([3, 2, size[0], size[1]], NORMAL, &device);
             let ours = results(&x, |x| max_pool(&layer, x).expect("the place for it"), |_| []);

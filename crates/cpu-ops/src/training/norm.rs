@@ -1,4 +1,4 @@
-//! Batch normalisation in training: two passes over the maps, and two more for the gradients.
+//! Batch normalisation and ReLU in training: three passes over the maps, and two more for the gradients.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -16,14 +16,36 @@ use rayon::iter::{
 };
 use rayon::slice::ParallelSliceMut as _;
 
-use super::{dims, is_here, tensor, values};
+use super::{LANES, dims, is_here, tensor, values};
 
-/// Batch normalisation on an autodiff CPU device, with its gradients; `None` elsewhere. Running statistics
-/// are updated as by burn.
+/// The function of each normalised value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// The value itself.
+    Identity,
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+}
+
+impl Activation {
+    /// The range of values that it keeps; it changes others to the nearer end.
+    fn range(self) -> [f32; 2] {
+        match self {
+            Self::Identity => [f32::NEG_INFINITY, f32::INFINITY],
+            Self::Relu => [0.0, f32::INFINITY],
+            Self::Relu6 => [0.0, 6.0],
+        }
+    }
+}
+
+/// Batch normalisation and an activation on an autodiff CPU device, with their gradients; `None` elsewhere. Running
+/// statistics are updated as by burn. At the ends of its range the activation's gradient is 0.
 ///
 /// # Shapes
 /// `[batch, channels, rows, columns]` → the same
-pub fn normalise(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
+pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Option<Tensor<4>> {
     let device = x.device();
     if !device.is_autodiff() || !layer.training.is_enabled() || !is_here(x) {
         return None;
@@ -33,6 +55,7 @@ pub fn normalise(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
         layer.gamma.val().into_dispatch(),
         layer.beta.val().into_dispatch(),
         layer.epsilon,
+        activation,
     );
     for (running, now) in [(&layer.running_mean, normalised.mean), (&layer.running_var, normalised.variance)]
     {
@@ -53,10 +76,10 @@ pub struct Normalised<B: Backend> {
     variance: FloatTensor<B>,
 }
 
-/// A back end that normalises batches in two passes.
+/// A back end that normalises batches.
 #[backend_extension(Flex, Autodiff)]
 pub trait Normalisation: Backend {
-    /// `γ · (x − mean) / √(variance + ε) + β`, with mean and variance of each channel over the
+    /// The activation of `γ · (x − mean) / √(variance + ε) + β`, with mean and variance of each channel over the
     /// batch (Ioffe and Szegedy 2015).
     ///
     /// # Shapes
@@ -66,25 +89,59 @@ pub trait Normalisation: Backend {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
+        activation: Activation,
     ) -> Normalised<Self>;
+}
+
+/// What the gradients of [`Normalisation::normalise`] need besides the gradient of the result.
+#[derive(Debug)]
+pub struct Saved<B: Backend> {
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    epsilon: f64,
+    activation: Activation,
 }
 
 /// A back end with the gradients of [`Normalisation::normalise`].
 pub trait NormalisationGradients: Normalisation {
     /// Gradients with respect to the input, γ and β.
-    fn gradients(
-        gradient: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
-        epsilon: f64,
-    ) -> [FloatTensor<Self>; 3];
+    fn gradients(gradient: FloatTensor<Self>, saved: Saved<Self>) -> [FloatTensor<Self>; 3];
+}
+
+/// The normalisation of a channel: `scale · (x − mean) + shift`, then the activation.
+#[derive(Clone, Copy)]
+struct Channel {
+    mean: f32,
+    scale: f32,
+    shift: f32,
+    range: [f32; 2],
+}
+
+impl Channel {
+    #[inline(always)]
+    fn value(self, x: f32) -> f32 {
+        let [low, high] = self.range;
+        let y = (x - self.mean) * self.scale + self.shift;
+        // Not `clamp`, which the compiler does not vectorise; NaN stays.
+        let y = if y < low { low } else { y };
+        if y > high { high } else { y }
+    }
+
+    /// The gradient before the activation, from the one after it.
+    #[inline(always)]
+    fn before(self, gradient: f32, x: f32) -> f32 {
+        let [low, high] = self.range;
+        let y = (x - self.mean) * self.scale + self.shift;
+        if y <= low || y >= high { 0.0 } else { gradient }
+    }
 }
 
 /// For each channel, the total over the batch of the `sums` of its maps.
 ///
-/// Sums within a map are f32 in eight lanes, which the compiler vectorises; totals are f64.
+/// Sums within a map are f32 in as many lanes as vectors need; totals are f64.
 fn by_channel<const N: usize>(
     [batch, channels]: [usize; 2],
     sums: impl Fn(usize, usize) -> [f64; N] + Sync,
@@ -100,21 +157,37 @@ fn by_channel<const N: usize>(
         .collect()
 }
 
-/// The sum of `of` over pairs of values.
-fn sum(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f64 {
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(&a, &b)| of(a, b)).sum();
-    let mut lanes = [0.0_f32; 8];
-    for (a, b) in a.zip(b) {
-        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += of(a, b);
+/// The sums of `of` over pairs of values.
+#[inline(always)]
+fn sums<const N: usize>(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [[0.0_f32; LANES]; N];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            let values = of(a[lane], b[lane]);
+            for i in 0..N {
+                lanes[i][lane] += values[i];
+            }
         }
     }
-    f64::from(rest) + f64::from(lanes.iter().sum::<f32>())
+    let mut sums = lanes.map(|lanes| f64::from(lanes.iter().sum::<f32>()));
+    for (&a, &b) in rest_a.iter().zip(rest_b) {
+        let values = of(a, b);
+        for i in 0..N {
+            sums[i] += f64::from(values[i]);
+        }
+    }
+    sums
 }
 
 impl Normalisation for Flex {
-    fn normalise(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> Normalised<Self> {
+    fn normalise(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        epsilon: f64,
+        activation: Activation,
+    ) -> Normalised<Self> {
         let x = x.to_contiguous();
         let [batch, channels, rows, columns] = dims(&x);
         let area = rows * columns;
@@ -123,13 +196,13 @@ impl Normalisation for Flex {
         let (gamma, beta, maps) = (values(&gamma), values(&beta), values(&x));
         let map = |index: usize| &maps[index * area..][..area];
         let means: Vec<f32> =
-            by_channel([batch, channels], |index, _| [sum(map(index), map(index), |a, _| a)])
+            by_channel([batch, channels], |index, _| vectorised!(sums(map(index), map(index), |a, _| [a])))
                 .into_iter()
                 .map(|[sum]| (sum / count) as f32)
                 .collect();
         let variances: Vec<f32> = by_channel([batch, channels], |index, channel| {
             let mean = means[channel];
-            [sum(map(index), map(index), |a, _| (a - mean) * (a - mean))]
+            vectorised!(sums(map(index), map(index), |a, _| [(a - mean) * (a - mean)]))
         })
         .into_iter()
         .map(|[sum]| (sum / count) as f32)
@@ -137,9 +210,13 @@ impl Normalisation for Flex {
         let mut output = vec![0.0; maps.len()];
         output.par_chunks_mut(area).enumerate().for_each(|(index, output)| {
             let channel = index % channels;
-            let scale = gamma[channel] / (f64::from(variances[channel]) + epsilon).sqrt() as f32;
-            let (mean, shift) = (means[channel], beta[channel]);
-            output.iter_mut().zip(map(index)).for_each(|(y, x)| *y = (x - mean) * scale + shift);
+            let channel = Channel {
+                mean: means[channel],
+                scale: gamma[channel] / (f64::from(variances[channel]) + epsilon).sqrt() as f32,
+                shift: beta[channel],
+                range: activation.range(),
+            };
+            vectorised!(output.iter_mut().zip(map(index)).for_each(|(y, &x)| *y = channel.value(x)));
         });
         Normalised {
             output: tensor(output, [batch, channels, rows, columns]),
@@ -150,45 +227,53 @@ impl Normalisation for Flex {
 }
 
 impl NormalisationGradients for Flex {
-    fn gradients(
-        gradient: FlexTensor,
-        x: FlexTensor,
-        gamma: FlexTensor,
-        mean: FlexTensor,
-        variance: FlexTensor,
-        epsilon: f64,
-    ) -> [FlexTensor; 3] {
-        let (x, gradient, gamma) = (x.to_contiguous(), gradient.to_contiguous(), gamma.to_contiguous());
+    fn gradients(gradient: FlexTensor, saved: Saved<Self>) -> [FlexTensor; 3] {
+        let [x, gradient] = [saved.x, gradient].map(|maps| maps.to_contiguous());
+        let [gamma, beta] = [saved.gamma, saved.beta].map(|parameter| parameter.to_contiguous());
         let [batch, channels, rows, columns] = dims(&x);
         let area = rows * columns;
         let count = (batch * area) as f64;
-        let (maps, of_maps, gamma, mean) = (values(&x), values(&gradient), values(&gamma), values(&mean));
+        let (maps, of_maps) = (values(&x), values(&gradient));
+        let (gamma, beta, means) = (values(&gamma), values(&beta), values(&saved.mean));
         let part = |index: usize| index * area..(index + 1) * area;
-        let inverse: Vec<f64> =
-            values(&variance).par_iter().map(|&v| (f64::from(v) + epsilon).sqrt().recip()).collect();
+        let inverse: Vec<f64> = values(&saved.variance)
+            .par_iter()
+            .map(|&v| (f64::from(v) + saved.epsilon).sqrt().recip())
+            .collect();
+        let normalisation = |channel: usize| Channel {
+            mean: means[channel],
+            scale: (f64::from(gamma[channel]) * inverse[channel]) as f32,
+            shift: beta[channel],
+            range: saved.activation.range(),
+        };
         // Σ gradient, and Σ gradient · normalised.
-        let sums = by_channel([batch, channels], |index, channel| {
-            let (gradient, x, mean) = (&of_maps[part(index)], &maps[part(index)], mean[channel]);
-            [
-                sum(gradient, x, |gradient, _| gradient),
-                sum(gradient, x, |gradient, x| gradient * (x - mean)) * inverse[channel],
-            ]
+        let totals = by_channel([batch, channels], |index, channel| {
+            let (gradient, x) = (&of_maps[part(index)], &maps[part(index)]);
+            let channel = normalisation(channel);
+            vectorised!(sums(gradient, x, |gradient, x| {
+                let gradient = channel.before(gradient, x);
+                [gradient, gradient * (x - channel.mean)]
+            }))
         });
+        let totals: Vec<[f64; 2]> = totals
+            .into_iter()
+            .zip(&inverse)
+            .map(|([sum, product], inverse)| [sum, product * inverse])
+            .collect();
         let mut of_x = vec![0.0; maps.len()];
         of_x.par_chunks_mut(area).enumerate().for_each(|(index, of_x)| {
-            let channel = index % channels;
-            let [of_beta, of_gamma] = sums[channel];
+            let [of_beta, of_gamma] = totals[index % channels];
             // γ / σ · (gradient − mean of it − normalised · mean of gradient · normalised)
-            let scale = (f64::from(gamma[channel]) * inverse[channel]) as f32;
             let constant = (of_beta / count) as f32;
-            let slope = (of_gamma / count * inverse[channel]) as f32;
-            let mean = mean[channel];
+            let slope = (of_gamma / count * inverse[index % channels]) as f32;
+            let channel = normalisation(index % channels);
             let pairs = of_maps[part(index)].iter().zip(&maps[part(index)]);
-            for (to, (gradient, x)) in of_x.iter_mut().zip(pairs) {
-                *to = scale * (gradient - constant - (x - mean) * slope);
-            }
+            vectorised!(for (to, (&gradient, &x)) in of_x.iter_mut().zip(pairs) {
+                let gradient = channel.before(gradient, x);
+                *to = channel.scale * (gradient - constant - (x - channel.mean) * slope);
+            });
         });
-        let [of_beta, of_gamma] = [0, 1].map(|i| sums.iter().map(|sums| sums[i] as f32).collect());
+        let [of_beta, of_gamma] = [0, 1].map(|i| totals.iter().map(|totals| totals[i] as f32).collect());
         [
             tensor(of_x, [batch, channels, rows, columns]),
             tensor(of_gamma, [channels]),
@@ -203,13 +288,14 @@ impl<B: NormalisationGradients, C: CheckpointStrategy> Normalisation for Autodif
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
+        activation: Activation,
     ) -> Normalised<Self> {
         #[derive(Debug)]
         struct Normalise;
 
         impl<B: NormalisationGradients> Backward<B, 3> for Normalise {
-            // The graph keeps the input and γ; the statistics are kept here.
-            type State = (NodeId, NodeId, FloatTensor<B>, FloatTensor<B>, f64);
+            // The graph keeps the input, γ and β; the statistics are kept here.
+            type State = ([NodeId; 3], [FloatTensor<B>; 2], f64, Activation);
 
             fn backward(
                 self,
@@ -218,10 +304,10 @@ impl<B: NormalisationGradients, C: CheckpointStrategy> Normalisation for Autodif
                 checkpointer: &mut Checkpointer,
             ) {
                 let gradient = gradients.consume::<B>(&ops.node);
-                let (x, gamma, mean, variance, epsilon) = ops.state;
-                let x = checkpointer.retrieve_node_output(x);
-                let gamma = checkpointer.retrieve_node_output(gamma);
-                let all = B::gradients(gradient, x, gamma, mean, variance, epsilon);
+                let (nodes, [mean, variance], epsilon, activation) = ops.state;
+                let [x, gamma, beta] = nodes.map(|node| checkpointer.retrieve_node_output(node));
+                let saved = Saved { x, gamma, beta, mean, variance, epsilon, activation };
+                let all = B::gradients(gradient, saved);
                 for (node, of_node) in ops.parents.into_iter().zip(all) {
                     if let Some(node) = node {
                         gradients.register::<B>(node.id, of_node);
@@ -230,15 +316,15 @@ impl<B: NormalisationGradients, C: CheckpointStrategy> Normalisation for Autodif
             }
         }
 
-        let normalised =
-            B::normalise(x.primitive().clone(), gamma.primitive().clone(), beta.primitive().clone(), epsilon);
+        let [of_x, of_gamma, of_beta] = [&x, &gamma, &beta].map(|tensor| tensor.primitive().clone());
+        let normalised = B::normalise(of_x, of_gamma, of_beta, epsilon, activation);
         let (mean, variance) = (normalised.mean, normalised.variance);
         let nodes = [x.node(), gamma.node(), beta.node()];
         let output = match Normalise.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let (x, gamma) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
-                let state = (x, gamma, mean.clone(), variance.clone(), epsilon);
-                prep.finish(state, normalised.output)
+                let nodes = [&x, &gamma, &beta].map(|tensor| prep.checkpoint(tensor));
+                let statistics = [mean.clone(), variance.clone()];
+                prep.finish((nodes, statistics, epsilon, activation), normalised.output)
             }
             OpsKind::UnTracked(prep) => prep.finish(normalised.output),
         };

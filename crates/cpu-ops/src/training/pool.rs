@@ -47,9 +47,68 @@ pub trait PoolingGradient: Pooling {
     fn gradient(gradient: FloatTensor<Self>, x: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
 }
 
-/// Whether `value` replaces `largest`: it is larger, or NaN, which must not be lost.
-fn wins(value: f32, largest: f32) -> bool {
-    value > largest || value.is_nan()
+/// Calls a function for the width of a window, which is a constant in it for the usual widths. Only then does the
+/// compiler vectorise its loops.
+macro_rules! with_width {
+    ($width:expr, $function:ident($($argument:expr),*)) => {
+        vectorised!(match $width {
+            1 => $function($($argument),*, 1),
+            2 => $function($($argument),*, 2),
+            3 => $function($($argument),*, 3),
+            4 => $function($($argument),*, 4),
+            wide => $function($($argument),*, wide),
+        })
+    };
+}
+
+/// The larger of two values; NaN if one is NaN, which must not be lost.
+#[inline(always)]
+fn larger(value: f32, other: f32) -> f32 {
+    if value > other || value.is_nan() { value } else { other }
+}
+
+/// One map, `lines` of which are a row of windows: raises each value of `y` to the largest of its window.
+#[inline(always)]
+fn raise(y: &mut [f32], x: &[f32], lines: usize, columns: usize, across: usize, wide: usize) {
+    for (y, x) in y.chunks_exact_mut(across).zip(x.chunks_exact(lines * columns)) {
+        for line in x.chunks_exact(columns) {
+            for (largest, window) in y.iter_mut().zip(line.chunks_exact(wide)) {
+                *largest = window.iter().fold(*largest, |largest, &value| larger(value, largest));
+            }
+        }
+    }
+}
+
+/// One map: writes the gradient of each window to the first of its largest values. `scratch` has two values for each
+/// place of a row.
+#[inline(always)]
+fn spread(
+    of_x: &mut [f32],
+    (x, gradient): (&[f32], &[f32]),
+    scratch: &mut [f32],
+    lines: usize,
+    columns: usize,
+    across: usize,
+    wide: usize,
+) {
+    let (y, left) = scratch.split_at_mut(across);
+    let rows = of_x.chunks_exact_mut(lines * columns).zip(x.chunks_exact(lines * columns));
+    for ((of_x, x), gradient) in rows.zip(gradient.chunks_exact(across)) {
+        y.fill(f32::NEG_INFINITY);
+        raise(y, x, lines, columns, across, wide);
+        // What the windows have not given away yet.
+        left.copy_from_slice(gradient);
+        for (of_line, line) in of_x.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+            let windows = of_line.chunks_exact_mut(wide).zip(line.chunks_exact(wide));
+            for ((of_window, window), (largest, left)) in windows.zip(y.iter().zip(left.iter_mut())) {
+                for (of_value, &value) in of_window.iter_mut().zip(window) {
+                    let gives = value == *largest || value.is_nan();
+                    *of_value = if gives { *left } else { 0.0 };
+                    *left = if gives { 0.0 } else { *left };
+                }
+            }
+        }
+    }
 }
 
 impl Pooling for Flex {
@@ -60,17 +119,7 @@ impl Pooling for Flex {
         let mut y = vec![f32::NEG_INFINITY; batch * channels * down * across];
         let maps = values(&x).par_chunks(rows * columns);
         y.par_chunks_mut(down * across).zip(maps).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(across).zip(x.chunks_exact(high * columns)) {
-                for line in x.chunks_exact(columns) {
-                    for (largest, window) in y.iter_mut().zip(line.chunks_exact(wide)) {
-                        for &value in window {
-                            if wins(value, *largest) {
-                                *largest = value;
-                            }
-                        }
-                    }
-                }
-            }
+            with_width!(wide, raise(y, x, high, columns, across));
         });
         tensor(y, [batch, channels, down, across])
     }
@@ -83,24 +132,12 @@ impl PoolingGradient for Flex {
         let (down, across) = (rows / high, columns / wide);
         let mut of_x = vec![0.0; batch * channels * rows * columns];
         let maps = values(&x).par_chunks(rows * columns).zip(values(&gradient).par_chunks(down * across));
-        of_x.par_chunks_mut(rows * columns).zip(maps).for_each(|(of_x, (x, gradient))| {
-            let lines = of_x.chunks_exact_mut(high * columns).zip(x.chunks_exact(high * columns));
-            for ((of_x, x), gradient) in lines.zip(gradient.chunks_exact(across)) {
-                for (place, gradient) in gradient.iter().enumerate() {
-                    let first = place * wide;
-                    let (mut at, mut largest) = (first, f32::NEG_INFINITY);
-                    for line in 0..high {
-                        let start = line * columns + first;
-                        for (index, &value) in (start..).zip(&x[start..start + wide]) {
-                            if wins(value, largest) {
-                                (at, largest) = (index, value);
-                            }
-                        }
-                    }
-                    of_x[at] = *gradient;
-                }
-            }
-        });
+        of_x.par_chunks_mut(rows * columns).zip(maps).for_each_init(
+            || vec![0.0; 2 * across],
+            |scratch, (of_x, maps)| {
+                with_width!(wide, spread(of_x, maps, scratch, high, columns, across));
+            },
+        );
         tensor(of_x, [batch, channels, rows, columns])
     }
 }

@@ -9,7 +9,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
-use super::layers::{ConvNorm, Start, Window, average, conv, conv_norm_relu_pool, max_pool, normalise};
+use super::layers::{
+    ConvNorm, Start, Window, average, conv, conv_norm_relu_pool, drop_out, max_pool, normalise,
+};
 use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Position of the batch normalisation in a block.
@@ -240,7 +242,7 @@ impl ConvBlock {
                 }
             }
         };
-        self.dropout.forward(normed(&self.pool_norm, x))
+        drop_out(&self.dropout, normed(&self.pool_norm, x))
     }
 }
 

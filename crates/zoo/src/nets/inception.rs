@@ -6,12 +6,11 @@
 use burn::module::Module;
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, PaddingConfig2d};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
-use super::layers::{ConvNorm, Start, Window, average, linear};
+use super::layers::{Activation, ConvNorm, Start, Window, average, linear};
 use super::shape_check::{ShapeCheck, check_dropout};
 
 /// Initial weights of all layers, as in torchvision.
@@ -309,7 +308,7 @@ fn max_pool() -> MaxPool2d {
 }
 
 fn step(x: Tensor<4>, layer: &ConvNorm) -> Tensor<4> {
-    relu(layer.forward(x))
+    layer.activated(x, Activation::Relu)
 }
 
 #[derive(Module, Debug)]

@@ -14,12 +14,12 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 #[cfg(feature = "fit")]
 use burn::tensor::TensorData;
-use burn::tensor::activation::{relu6, sigmoid, silu};
+use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
-use super::layers::{ConvNorm, Start, Window, average, conv, linear};
+use super::layers::{Activation, ConvNorm, Start, Window, average, conv, linear};
 use super::shape_check::{ShapeCheck, check_dropout};
 
 /// Stages of MobileNetV2: expansion, channels, blocks, stride of the first block, kernel.
@@ -420,12 +420,12 @@ struct InvertedBlock {
 }
 
 impl InvertedBlock {
-    fn forward(&self, input: Tensor<4>, activation: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let mut x = input.clone();
         if let Some(widen) = &self.widen {
-            x = activation(widen.forward(x));
+            x = widen.activated(x, activation);
         }
-        x = activation(self.filter.forward(x));
+        x = self.filter.activated(x, activation);
         if let Some(squeeze) = &self.squeeze {
             x = squeeze.forward(x);
         }
@@ -467,10 +467,10 @@ impl Inverted {
     /// # Shapes
     /// One part, `[batch, channels, rows, columns]` → `[batch, values]`
     pub fn head_input(&self, parts: &[Tensor<4>]) -> Tensor<2> {
-        let activation = |x: Tensor<4>| if self.smooth { silu(x) } else { relu6(x) };
-        let x = activation(self.stem.forward(parts[0].clone()));
+        let activation = if self.smooth { Activation::Silu } else { Activation::Relu6 };
+        let x = self.stem.activated(parts[0].clone(), activation);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, activation));
-        average(activation(self.last.forward(x)))
+        average(self.last.activated(x, activation))
     }
 
     /// Replaces the head by a fitted one. The scaling of its inputs becomes part of its weights.

@@ -3,8 +3,8 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::{relu, relu6, silu};
 use burn::tensor::{Device, Tensor};
 
 #[cfg(feature = "cpu")]
@@ -135,13 +135,62 @@ pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     conv.forward(x)
 }
 
+/// The function after a normalisation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Activation {
+    /// None.
+    Identity,
+    Relu,
+    Relu6,
+    Silu,
+}
+
+impl Activation {
+    pub(crate) fn apply(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Identity => x,
+            Self::Relu => relu(x),
+            Self::Relu6 => relu6(x),
+            Self::Silu => {
+                #[cfg(feature = "training")]
+                if let Some(y) = training::silu(&x) {
+                    return y;
+                }
+                silu(x)
+            }
+        }
+    }
+}
+
 /// Applies a batch normalisation.
 pub(crate) fn normalise(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    normalise_and_activate(norm, x, Activation::Identity)
+}
+
+/// Applies a batch normalisation and an activation.
+fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if let Some(y) = training::normalise(norm, &x) {
+    {
+        let (fused, after) = match activation {
+            Activation::Identity => (training::Activation::Identity, Activation::Identity),
+            Activation::Relu => (training::Activation::Relu, Activation::Identity),
+            Activation::Relu6 => (training::Activation::Relu6, Activation::Identity),
+            Activation::Silu => (training::Activation::Identity, Activation::Silu),
+        };
+        if let Some(y) = training::normalise(norm, &x, fused) {
+            return after.apply(y);
+        }
+    }
+    activation.apply(norm.forward(x))
+}
+
+/// Applies a dropout.
+pub(crate) fn drop_out(dropout: &Dropout, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if let Some(y) = training::drop_out(dropout, &x) {
         return y;
     }
-    norm.forward(x)
+    dropout.forward(x)
 }
 
 /// Applies a max-pooling.
@@ -173,10 +222,10 @@ pub(crate) fn conv_norm_relu_pool(
         }
     }
     let x = convolve(conv, x);
-    let x = relu(match norm {
-        Some(norm) => normalise(norm, x),
-        None => x,
-    });
+    let x = match norm {
+        Some(norm) => normalise_and_activate(norm, x, Activation::Relu),
+        None => relu(x),
+    };
     match pool {
         Some(pool) => max_pool(pool, x),
         None => x,
@@ -221,11 +270,16 @@ impl ConvNorm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.activated(x, Activation::Identity)
+    }
+
+    /// With an activation after the normalisation.
+    pub(crate) fn activated(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         #[cfg(feature = "cpu")]
         if let Some(y) = fused::Block::new(&self.conv).with_norm(Some(&self.norm)).forward(&x) {
-            return y;
+            return activation.apply(y);
         }
-        normalise(&self.norm, convolve(&self.conv, x))
+        normalise_and_activate(&self.norm, convolve(&self.conv, x), activation)
     }
 }
 
