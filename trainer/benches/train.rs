@@ -1,5 +1,5 @@
-//! Speed of training steps of the small CNN with batches of 32 windows on all cores. Prints the milliseconds
-//! of each part of a step as JSON.
+//! Speed of training steps of three networks with batches of 32 windows on all cores. Prints the milliseconds of each
+//! part of a step as JSON.
 //!
 //! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a comparison with PyTorch.
 
@@ -16,14 +16,33 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor};
 use cratedigger_trainer::config::{Config, Overrides};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Windows per step.
 const BATCH: usize = 32;
 const CLASSES: usize = 10;
 
+/// Recipes, and by how much a step takes longer than the small CNN's.
+const RECIPES: [(&str, usize); 3] = [
+    (include_str!("../recipes/small-cnn.toml"), 1),
+    (include_str!("../recipes/cnn-regularized.toml"), 1),
+    (include_str!("../recipes/mobilenet-v2.toml"), 8),
+];
+
 fn main() {
     let rounds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(10);
-    let config = Config::parse(include_str!("../recipes/small-cnn.toml"), &Overrides::default())
-        .expect("the shipped recipe");
+    let mut times = BTreeMap::new();
+    for (recipe, factor) in RECIPES {
+        let config = Config::parse(recipe, &Overrides::default()).expect("a shipped recipe");
+        measure(&config, (rounds / factor).max(2), &mut times);
+    }
+    println!("{}", serde_json::to_string(&times).expect("numbers"));
+}
+
+/// Adds the milliseconds of each part of every round.
+fn measure(config: &Config, rounds: usize, times: &mut BTreeMap<String, Vec<f64>>) {
     let shapes = config.input_spec().shapes();
     let device = Device::flex();
     device.seed(1);
@@ -38,7 +57,6 @@ fn main() {
     let targets = Tensor::<2>::full([BATCH, CLASSES], 1.0 / CLASSES as f32, &training);
     let plain = windows(&device);
 
-    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..=rounds {
         let start = Instant::now();
         let valid = network.valid();
@@ -58,15 +76,14 @@ fn main() {
             // The first round includes planning and allocation.
             let parts = [
                 ("judging 32 windows", inference),
-                ("a step: forward", forward),
-                ("a step: backward", backward),
-                ("a step: AdamW", step - forward - backward),
+                ("forward", forward),
+                ("backward", backward),
+                ("AdamW", step - forward - backward),
                 ("a step", step),
             ];
             for (name, seconds) in parts {
-                times.entry(name).or_default().push(1e3 * seconds);
+                times.entry(format!("{}: {name}", config.name)).or_default().push(1e3 * seconds);
             }
         }
     }
-    println!("{}", serde_json::to_string(&times).expect("numbers"));
 }

@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cratedigger_trainer::cli;
 
+/// Keeps freed memory. A training step allocates and frees all its maps, and the system's allocator returns those to the
+/// system, which then clears every page again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // clap exits with 2 if the arguments are wrong.
     cli::run(cli::Arguments::parse()).unwrap_or_else(|error| cli::failed(&error))
