@@ -22,7 +22,7 @@ use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::depthwise::Depthwise;
-use super::{is_here, tensor, values};
+use super::{is_here, tensor, values, zeros};
 
 /// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
 const GROUP_VALUES: usize = 1 << 19;
@@ -244,7 +244,7 @@ impl Convolution for Flex {
             return Self::float_matmul(weight, maps).reshape([plan.batch, plan.outputs, down, across].into());
         }
         let maps = plan.outputs * plan.area();
-        let mut y = vec![0.0; plan.batch * maps];
+        let mut y = zeros(plan.batch * maps);
         let groups = values(&x).par_chunks(plan.group() * plan.input_values());
         y.par_chunks_mut(plan.group() * maps).zip(groups).for_each(|(y, x)| {
             let product = Self::float_matmul(weight.clone(), plan.unfold(x));
@@ -264,7 +264,7 @@ impl ConvolutionGradients for Flex {
             let [rows, columns] = plan.size;
             return Self::float_matmul(weight, maps).reshape([plan.batch, plan.inputs, rows, columns].into());
         }
-        let mut x = vec![0.0; plan.batch * plan.input_values()];
+        let mut x = zeros(plan.batch * plan.input_values());
         let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
         x.par_chunks_mut(plan.group() * plan.input_values()).zip(groups).for_each(|(x, gradient)| {
             let product = Self::float_matmul(weight.clone(), plan.gather(gradient));

@@ -17,7 +17,7 @@ use burn::tensor::Shape;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{LANES, tensor, values};
+use super::{LANES, tensor, values, zeros};
 
 /// A back end with depthwise convolutions.
 #[backend_extension(Flex, Autodiff)]
@@ -215,7 +215,7 @@ impl Depthwise for Flex {
     fn depthwise(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 4]) -> FlexTensor {
         let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let mut y = vec![0.0; plan.batch * plan.channels * plan.output_values()];
+        let mut y = zeros(plan.batch * plan.channels * plan.output_values());
         let maps = values(&x).par_chunks(plan.input_values()).enumerate();
         y.par_chunks_mut(plan.output_values()).zip(maps).for_each_init(
             || (vec![0.0; plan.scratch()], vec![0.0; plan.run()], Vec::new()),
@@ -236,7 +236,7 @@ impl Depthwise for Flex {
 impl DepthwiseGradients for Flex {
     fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
-        let mut of_x = vec![0.0; plan.batch * plan.channels * plan.input_values()];
+        let mut of_x = zeros(plan.batch * plan.channels * plan.input_values());
         let maps = values(&gradient).par_chunks(plan.output_values()).enumerate();
         // Zeros before and after the gradient, as many as the furthest weight of a plane reaches.
         let reach = plan.plane_values() - plan.run();

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
-use super::is_here;
+use super::{is_here, zeros};
 
 /// Values of one task for a core. Each task has its own stream of the generator, so that the result does not depend on
 /// the number of cores.
@@ -33,7 +33,7 @@ pub fn drop_out(layer: &Dropout, x: &Tensor<4>) -> Option<Tensor<4>> {
     // A value is kept if its random number is below this one.
     let kept = ((1.0 - layer.prob) * f64::from(u32::MAX)) as u32;
     let scale = (1.0 / (1.0 - layer.prob)) as f32;
-    let mut factors = vec![0.0_f32; x.shape().num_elements()];
+    let mut factors = zeros(x.shape().num_elements());
     factors.par_chunks_mut(TASK).enumerate().for_each(|(task, factors)| {
         let mut generator = generator.clone();
         generator.set_stream(task as u64);

@@ -33,10 +33,11 @@ mod silu;
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, TensorMetadata as _};
 use burn::tensor::{DType, Tensor, TensorData};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 pub use convolution::convolve;
 pub use dropout::drop_out;
-pub use norm::{Activation, normalise};
+pub use norm::{Activation, normalise, normalise_for_inference};
 pub use pool::max_pool;
 pub use silu::silu;
 
@@ -55,6 +56,16 @@ fn is_here(x: &Tensor<4>) -> bool {
         device => flex(device),
     };
     on_cpu && x.dtype() == DType::F32
+}
+
+/// Zeros to write maps to. The cores write them together, because the system clears each new page of memory when it is
+/// first written; `vec!` would leave that to one core.
+fn zeros(count: usize) -> Vec<f32> {
+    /// Values of one task for a core.
+    const TASK: usize = 1 << 16;
+    let mut values = Vec::new();
+    (0..count).into_par_iter().with_min_len(TASK).map(|_| 0.0).collect_into_vec(&mut values);
+    values
 }
 
 /// A contiguous tensor.
@@ -77,7 +88,9 @@ fn dims(tensor: &FlexTensor) -> [usize; 4] {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::expect_used)]
-    use burn::module::Param;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use burn::module::{Module as _, Param};
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::pool::MaxPool2dConfig;
     use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, PaddingConfig2d};
@@ -111,15 +124,18 @@ mod tests {
         }
     }
 
-    fn device() -> Device {
+    /// The CPU, seeded, and what keeps other tests waiting: burn's generator belongs to the process.
+    fn device() -> (Device, MutexGuard<'static, ()>) {
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        let alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         let device = Device::flex().autodiff();
         device.seed(1);
-        device
+        (device, alone)
     }
 
     #[test]
     fn convolutions_are_burns() {
-        let device = device();
+        let (device, _alone) = device();
         // Batch, channels, size, kernel, stride, padding.
         let cases = [
             (3, [1, 4], [9, 7], [3, 3], [1, 1], [1, 1]),
@@ -173,7 +189,7 @@ mod tests {
 
     #[test]
     fn normalisations_are_burns() {
-        let device = device();
+        let (device, _alone) = device();
         for shape in [[4, 3, 5, 7], [2, 6, 1, 1], [9, 2, 8, 8]] {
             let layer = || -> BatchNorm {
                 let mut layer = BatchNormConfig::new(shape[1]).init(&device);
@@ -192,7 +208,7 @@ mod tests {
             for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
                 let (our, burn) = (layer(), layer());
                 let our_layer = |x: &_| normalise(&our, x, activation).expect("the place for it");
-                let burns_layer = |x: &Tensor<4>| {
+                let burns_layer = |burn: &BatchNorm, x: &Tensor<4>| {
                     let y = burn.forward(x.clone());
                     match activation {
                         Activation::Identity => y,
@@ -201,18 +217,25 @@ mod tests {
                     }
                 };
                 let ours = results(&x, our_layer, |gradients| of(&our, gradients));
-                assert_alike(&ours, &results(&x, burns_layer, |gradients| of(&burn, gradients)));
+                assert_alike(
+                    &ours,
+                    &results(&x, |x| burns_layer(&burn, x), |gradients| of(&burn, gradients)),
+                );
                 let running = |layer: &BatchNorm| {
                     [layer.running_mean.value(), layer.running_var.value()].map(Tensor::into_data)
                 };
                 assert_alike(&running(&our), &running(&burn));
+                let inference = x.clone().inner();
+                let ours = normalise_for_inference(&our.valid(), &inference, activation);
+                let burns = burns_layer(&burn.valid(), &inference);
+                assert_alike(&[ours.expect("the place for it").into_data()], &[burns.into_data()]);
             }
         }
     }
 
     #[test]
     fn silu_is_burns() {
-        let device = device();
+        let (device, _alone) = device();
         // More values than one task.
         let x = Tensor::<4>::random([3, 5, 40, 31], NORMAL, &device) * 5.0;
         let ours = results(&x, |x| super::silu(x).expect("the place for it"), |_| []);
@@ -221,7 +244,7 @@ mod tests {
 
     #[test]
     fn dropout_keeps_its_share_and_the_mean() {
-        let device = device();
+        let (device, _alone) = device();
         let layer = DropoutConfig::new(0.3).init();
         let x = Tensor::<4>::ones([4, 8, 64, 50], &device);
         let [y, again] = [1, 2].map(|_| drop_out(&layer, &x).expect("the place for it"));
@@ -247,7 +270,7 @@ mod tests {
 
     #[test]
     fn poolings_are_burns() {
-        let device = device();
+        let (device, _alone) = device();
         for (size, window) in
             [([8, 6], [2, 2]), ([7, 9], [2, 3]), ([5, 4], [5, 1]), ([4, 4], [1, 1]), ([9, 21], [3, 5])]
         {

@@ -9,14 +9,14 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::nn::BatchNorm;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
     ParallelIterator as _,
 };
-use rayon::slice::ParallelSliceMut as _;
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{LANES, dims, is_here, tensor, values};
+use super::{LANES, dims, is_here, tensor, values, zeros};
 
 /// The function of each normalised value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,42 @@ pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Op
         running.update((before + now).detach());
     }
     Some(Tensor::from_dispatch(normalised.output))
+}
+
+/// Batch normalisation with the running statistics and an activation, on a CPU device without autodiff; `None`
+/// elsewhere.
+///
+/// # Shapes
+/// `[batch, channels, rows, columns]` → the same
+pub fn normalise_for_inference(
+    layer: &BatchNorm,
+    x: &Tensor<4>,
+    activation: Activation,
+) -> Option<Tensor<4>> {
+    if x.device().is_autodiff() || !is_here(x) {
+        return None;
+    }
+    let [_, channels, rows, columns] = x.dims();
+    let parameters =
+        [layer.gamma.val(), layer.beta.val(), layer.running_mean.value(), layer.running_var.value()];
+    let [gamma, beta, means, variances] =
+        parameters.map(|parameter| parameter.into_data().try_to_vec::<f32>());
+    let (gamma, beta, means, variances) = (gamma.ok()?, beta.ok()?, means.ok()?, variances.ok()?);
+    let maps = x.to_data();
+    let maps = maps.as_slice::<f32>().ok()?;
+    let area = rows * columns;
+    let mut output = zeros(maps.len());
+    output.par_chunks_mut(area).zip(maps.par_chunks(area)).enumerate().for_each(|(index, (output, maps))| {
+        let channel = index % channels;
+        let channel = Channel {
+            mean: means[channel],
+            scale: gamma[channel] / (f64::from(variances[channel]) + layer.epsilon).sqrt() as f32,
+            shift: beta[channel],
+            range: activation.range(),
+        };
+        vectorised!(output.iter_mut().zip(maps).for_each(|(y, &x)| *y = channel.value(x)));
+    });
+    Some(Tensor::from_data(TensorData::new(output, x.dims()), &x.device()))
 }
 
 /// Normalised maps with the statistics of the batch.
@@ -207,7 +243,7 @@ impl Normalisation for Flex {
         .into_iter()
         .map(|[sum]| (sum / count) as f32)
         .collect();
-        let mut output = vec![0.0; maps.len()];
+        let mut output = zeros(maps.len());
         output.par_chunks_mut(area).enumerate().for_each(|(index, output)| {
             let channel = index % channels;
             let channel = Channel {
@@ -260,7 +296,7 @@ impl NormalisationGradients for Flex {
             .zip(&inverse)
             .map(|([sum, product], inverse)| [sum, product * inverse])
             .collect();
-        let mut of_x = vec![0.0; maps.len()];
+        let mut of_x = zeros(maps.len());
         of_x.par_chunks_mut(area).enumerate().for_each(|(index, of_x)| {
             let [of_beta, of_gamma] = totals[index % channels];
             // γ / σ · (gradient − mean of it − normalised · mean of gradient · normalised)

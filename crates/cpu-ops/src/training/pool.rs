@@ -14,7 +14,7 @@ use burn::tensor::Tensor;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{dims, is_here, tensor, values};
+use super::{dims, is_here, tensor, values, zeros};
 
 /// Max-pooling on the CPU, with its gradient; `None` on another device, with padding, dilation or
 /// windows that overlap.
@@ -130,7 +130,7 @@ impl PoolingGradient for Flex {
         let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
         let [batch, channels, rows, columns] = dims(&x);
         let (down, across) = (rows / high, columns / wide);
-        let mut of_x = vec![0.0; batch * channels * rows * columns];
+        let mut of_x = zeros(batch * channels * rows * columns);
         let maps = values(&x).par_chunks(rows * columns).zip(values(&gradient).par_chunks(down * across));
         of_x.par_chunks_mut(rows * columns).zip(maps).for_each_init(
             || vec![0.0; 2 * across],

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{dims, is_here, tensor, values};
+use super::{dims, is_here, tensor, values, zeros};
 
 /// Values of one task for a core.
 const TASK: usize = 1 << 14;
@@ -50,7 +50,7 @@ fn sigmoid(x: f32) -> f32 {
 impl Silu for Flex {
     fn silu(x: FlexTensor) -> FlexTensor {
         let x = x.to_contiguous();
-        let mut y = vec![0.0; x.shape().num_elements()];
+        let mut y = zeros(x.shape().num_elements());
         y.par_chunks_mut(TASK).zip(values(&x).par_chunks(TASK)).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * sigmoid(x));
         });
@@ -61,7 +61,7 @@ impl Silu for Flex {
 impl SiluGradient for Flex {
     fn gradient(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
         let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
-        let mut of_x = vec![0.0; x.shape().num_elements()];
+        let mut of_x = zeros(x.shape().num_elements());
         let inputs = values(&x).par_chunks(TASK).zip(values(&gradient).par_chunks(TASK));
         of_x.par_chunks_mut(TASK).zip(inputs).for_each(|(of_x, (x, gradient))| {
             for (of_x, (&x, &gradient)) in of_x.iter_mut().zip(x.iter().zip(gradient)) {

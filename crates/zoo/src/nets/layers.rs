@@ -177,7 +177,9 @@ fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation
             Activation::Relu6 => (training::Activation::Relu6, Activation::Identity),
             Activation::Silu => (training::Activation::Identity, Activation::Silu),
         };
-        if let Some(y) = training::normalise(norm, &x, fused) {
+        let normalised = training::normalise(norm, &x, fused)
+            .or_else(|| training::normalise_for_inference(norm, &x, fused));
+        if let Some(y) = normalised {
             return after.apply(y);
         }
     }
@@ -275,8 +277,11 @@ impl ConvNorm {
 
     /// With an activation after the normalisation.
     pub(crate) fn activated(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        // In a program that trains, a ReLU6 is faster with the normalisation than alone after both others.
         #[cfg(feature = "cpu")]
-        if let Some(y) = fused::Block::new(&self.conv).with_norm(Some(&self.norm)).forward(&x) {
+        if !(cfg!(feature = "training") && matches!(activation, Activation::Relu6))
+            && let Some(y) = fused::Block::new(&self.conv).with_norm(Some(&self.norm)).forward(&x)
+        {
             return activation.apply(y);
         }
         normalise_and_activate(&self.norm, convolve(&self.conv, x), activation)
