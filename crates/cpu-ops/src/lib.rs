@@ -4,7 +4,7 @@
 //! * [`Kernel`]: a convolution with bias, batch normalisation, ReLU and max-pooling for inference,
 //!   over slices, natively and in WebAssembly.
 //! * [`fused`] (feature `inference`): the same on burn's tensors.
-//! * [`training`] (feature `training`): convolution, batch normalisation and max-pooling with their
+//! * [`training`] (feature `training`): convolution, batch normalisation, max-pooling, dropout and SiLU with their
 //!   gradients, on all cores.
 //!
 //! On other devices, and for settings that no network of this project has, the functions return `None`

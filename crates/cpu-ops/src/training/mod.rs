@@ -144,6 +144,9 @@ mod tests {
             (4, [3, 5], [8, 8], [1, 1], [2, 2], [0, 0]),
             (2, [2, 2], [4, 3], [3, 3], [1, 1], [2, 2]),
             (3, [2, 3], [7, 5], [7, 1], [1, 1], [3, 0]),
+            // Kernels of one value: maps that are multiplied as they are, and maps that are too small for it.
+            (3, [6, 5], [17, 16], [1, 1], [1, 1], [0, 0]),
+            (3, [6, 5], [7, 9], [1, 1], [1, 1], [0, 0]),
             // More than one group of windows, the last of them not full.
             (7, [32, 16], [40, 24], [3, 3], [1, 1], [1, 1]),
         ];
@@ -158,6 +161,8 @@ mod tests {
             (3, [3, 3], 3, [7, 9], [2, 1], [2, 2], [0, 0, 0, 0]),
             (2, [2, 2], 2, [4, 3], [3, 3], [1, 1], [2, 2, 2, 2]),
             (2, [3, 4], 1, [8, 6], [3, 3], [2, 2], [0, 0, 1, 1]),
+            // Blocks of lanes and a remainder in every plane.
+            (2, [3, 3], 3, [19, 23], [5, 5], [2, 2], [2, 2, 2, 2]),
         ];
         for (batch, channels, groups, size, kernel, stride, [top, left, bottom, right]) in
             cases.into_iter().chain(others)
@@ -190,7 +195,8 @@ mod tests {
     #[test]
     fn normalisations_are_burns() {
         let (device, _alone) = device();
-        for shape in [[4, 3, 5, 7], [2, 6, 1, 1], [9, 2, 8, 8]] {
+        // With fewer values than lanes, as many, and a remainder.
+        for shape in [[4, 3, 5, 7], [2, 6, 1, 1], [9, 2, 8, 8], [3, 2, 9, 17]] {
             let layer = || -> BatchNorm {
                 let mut layer = BatchNormConfig::new(shape[1]).init(&device);
                 device.seed(7);
