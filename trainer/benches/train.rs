@@ -15,6 +15,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor};
 use cratedigger_trainer::config::{Config, Overrides};
+use cratedigger_trainer::memory;
 
 /// As in the program.
 #[global_allocator]
@@ -32,6 +33,7 @@ const RECIPES: [(&str, usize); 3] = [
 ];
 
 fn main() {
+    memory::keep();
     let rounds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(10);
     let mut times = BTreeMap::new();
     for (recipe, factor) in RECIPES {

@@ -5,9 +5,10 @@
 //!
 //! The modules are layers. Each imports only from those listed after it, which `tests/layers.rs`
 //! checks: [`cli`], [`report`], [`eval`], [`train`], [`store`], [`config`], [`data`], [`progress`],
-//! [`metrics`], [`mod@format`], [`device`], [`files`].
+//! [`metrics`], [`mod@format`], [`device`], [`files`],
+//! [`memory`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod cli;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod device;
 pub mod eval;
 pub mod files;
 pub mod format;
+pub mod memory;
 pub mod metrics;
 pub mod progress;
 pub mod report;

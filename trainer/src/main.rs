@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cratedigger_trainer::cli;
 
-/// Keeps freed memory. A training step allocates and frees all its maps, and the system's allocator returns those to the
-/// system, which then clears every page again.
+/// A training step allocates and frees all its maps, and the system's allocator would return them to the system, which
+/// then clears every page again. See also `memory.rs`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

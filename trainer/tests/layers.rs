@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// The layers from top to bottom.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "main", "cli", "report", "eval", "train", "store", "config", "data", "progress", "metrics", "format",
-    "device", "files",
+    "device", "files", "memory",
 ];
 
 /// Position of a layer in [`LAYERS`].

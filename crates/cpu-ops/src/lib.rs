@@ -10,7 +10,7 @@
 //! On other devices, and for settings that no network of this project has, the functions return `None`
 //! and the caller uses burn's operation.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod conv;
 #[cfg(feature = "inference")]

@@ -12,24 +12,28 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata as _, backend_extension};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Shape, Tensor};
-use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::depthwise::Depthwise;
-use super::{is_here, tensor, values, zeros};
+use super::product::{Matrix, multiply};
+use super::{TASK, is_here, tensor, values, zeros};
 
 /// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
 const GROUP_VALUES: usize = 1 << 19;
 
-/// Values in a map from which on one product for each window is faster than one for a group. Below, copying is
-/// cheaper than to lay out the weights for every window.
-const LEAST_AREA: usize = 256;
+/// Values in a map from which on one product for each window is faster than one for a group, which copies all maps:
+/// with weights that a core's caches hold, and with any weights.
+const LEAST_AREA: [usize; 2] = [16, 256];
+
+/// Parts of a batch whose gradients by the weights are added separately. Their number is that of no machine's cores, so
+/// that the sums are the same on every machine.
+const PARTS: usize = 8;
 
 /// A convolution on the CPU, with its gradients; `None` on another device, with dilation, or with groups of more
 /// than one channel.
@@ -129,16 +133,23 @@ impl Plan {
         self.inputs * self.kernel[0] * self.kernel[1]
     }
 
-    /// Whether the maps as they are can be the matrix: the kernel is one value, and the maps are large enough for one
-    /// product for each window.
+    /// Whether the maps of one window are its im2col matrix.
     fn is_a_product(&self) -> bool {
-        let one = self.kernel == [1, 1] && self.stride == [1, 1] && self.places == self.size;
-        one && self.area() >= LEAST_AREA
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.places == self.size
     }
 
     /// Windows in a group.
     fn group(&self) -> usize {
+        let held = self.outputs * self.depth() <= GROUP_VALUES;
+        if self.area() >= LEAST_AREA[usize::from(!held)] {
+            return 1;
+        }
         (GROUP_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.max(1))
+    }
+
+    /// Windows in the output maps of a group.
+    fn windows(&self, maps: &[f32]) -> usize {
+        maps.len() / (self.outputs * self.area())
     }
 
     /// Calls `each(matrix row, offset in this row, offset in the input, count)` for every run of
@@ -174,15 +185,23 @@ impl Plan {
         }
     }
 
-    /// The im2col matrix of a group of windows: `[depth, windows · area]`.
-    fn unfold(&self, x: &[f32]) -> FlexTensor {
+    /// The im2col matrix of a group of windows, `[depth, windows · area]`, in `scratch` if it is not the input itself.
+    fn unfold<'a>(&self, x: &'a [f32], scratch: &'a mut Vec<f32>) -> &'a [f32] {
         let (area, stride) = (self.area(), self.stride[1]);
         let windows = x.len() / self.input_values();
-        let mut matrix = vec![0.0; self.depth() * windows * area];
+        if windows == 1 && self.is_a_product() {
+            return x;
+        }
+        let size = self.depth() * windows * area;
+        // Padding stays 0: all groups of one size write the same places.
+        if scratch.len() != size {
+            scratch.clear();
+            scratch.resize(size, 0.0);
+        }
         for (window, x) in x.chunks_exact(self.input_values()).enumerate() {
             self.runs(|row, at, from, count| {
                 let at = (row * windows + window) * area + at;
-                let to = &mut matrix[at..at + count];
+                let to = &mut scratch[at..at + count];
                 if stride == 1 {
                     to.copy_from_slice(&x[from..from + count]);
                 } else {
@@ -190,7 +209,7 @@ impl Plan {
                 }
             });
         }
-        tensor(matrix, [self.depth(), windows * area])
+        scratch
     }
 
     /// The transposed operation (col2im): adds each value of an im2col matrix to its place in the input.
@@ -211,20 +230,24 @@ impl Plan {
         }
     }
 
-    /// Output maps of a group, `[windows, outputs, area]`, as `[outputs, windows · area]`.
-    fn gather(&self, maps: &[f32]) -> FlexTensor {
-        let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
-        let mut matrix = vec![0.0; maps.len()];
+    /// Output maps of a group, `[windows, outputs, area]`, as `[outputs, windows · area]`, in `scratch` if these are not
+    /// the same.
+    fn gather<'a>(&self, maps: &'a [f32], scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        let (area, windows) = (self.area(), self.windows(maps));
+        if windows == 1 {
+            return maps;
+        }
+        scratch.resize(maps.len(), 0.0);
         for (index, map) in maps.chunks_exact(area).enumerate() {
             let at = (index % self.outputs * windows + index / self.outputs) * area;
-            matrix[at..at + area].copy_from_slice(map);
+            scratch[at..at + area].copy_from_slice(map);
         }
-        tensor(matrix, [self.outputs, windows * area])
+        scratch
     }
 
     /// The inverse of [`Self::gather`].
     fn scatter(&self, matrix: &[f32], maps: &mut [f32]) {
-        let (area, windows) = (self.area(), maps.len() / (self.outputs * self.area()));
+        let (area, windows) = (self.area(), self.windows(maps));
         for (index, map) in maps.chunks_exact_mut(area).enumerate() {
             let at = (index % self.outputs * windows + index / self.outputs) * area;
             map.copy_from_slice(&matrix[at..at + area]);
@@ -232,67 +255,82 @@ impl Plan {
     }
 }
 
+/// Memory of a core for matrices and maps of a group, used for one group after the other.
+#[derive(Default)]
+struct Scratch {
+    matrix: Vec<f32>,
+    maps: Vec<f32>,
+}
+
 impl Convolution for Flex {
     fn convolve(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 4]) -> FlexTensor {
         let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
-        let x = x.to_contiguous();
-        let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into());
-        if plan.is_a_product() {
-            let maps = x.reshape([plan.batch, plan.inputs, plan.area()].into());
-            let weight = weight.reshape([1, plan.outputs, plan.inputs].into());
-            let [down, across] = plan.places;
-            return Self::float_matmul(weight, maps).reshape([plan.batch, plan.outputs, down, across].into());
-        }
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let weight = Matrix::of_rows(values(&weight), plan.outputs);
         let maps = plan.outputs * plan.area();
         let mut y = zeros(plan.batch * maps);
         let groups = values(&x).par_chunks(plan.group() * plan.input_values());
-        y.par_chunks_mut(plan.group() * maps).zip(groups).for_each(|(y, x)| {
-            let product = Self::float_matmul(weight.clone(), plan.unfold(x));
-            plan.scatter(values(&product), y);
-        });
+        y.par_chunks_mut(plan.group() * maps).zip(groups).for_each_init(
+            Scratch::default,
+            |scratch, (y, x)| {
+                let matrix = Matrix::of_rows(plan.unfold(x, &mut scratch.matrix), plan.depth());
+                if plan.windows(y) == 1 {
+                    multiply(weight, matrix, y, false);
+                } else {
+                    scratch.maps.resize(y.len(), 0.0);
+                    multiply(weight, matrix, &mut scratch.maps, false);
+                    plan.scatter(&scratch.maps, y);
+                }
+            },
+        );
         tensor(y, [plan.batch, plan.outputs, plan.places[0], plan.places[1]])
     }
 }
 
 impl ConvolutionGradients for Flex {
     fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
-        let gradient = gradient.to_contiguous();
-        let weight = weight.to_contiguous().reshape([plan.outputs, plan.depth()].into()).transpose(0, 1);
-        if plan.is_a_product() {
-            let maps = gradient.reshape([plan.batch, plan.outputs, plan.area()].into());
-            let weight = weight.to_contiguous().reshape([1, plan.inputs, plan.outputs].into());
-            let [rows, columns] = plan.size;
-            return Self::float_matmul(weight, maps).reshape([plan.batch, plan.inputs, rows, columns].into());
-        }
+        let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
+        let weight = Matrix::of_rows(values(&weight), plan.outputs).transposed();
         let mut x = zeros(plan.batch * plan.input_values());
         let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
-        x.par_chunks_mut(plan.group() * plan.input_values()).zip(groups).for_each(|(x, gradient)| {
-            let product = Self::float_matmul(weight.clone(), plan.gather(gradient));
-            vectorised!(plan.fold(values(&product), x));
-        });
+        x.par_chunks_mut(plan.group() * plan.input_values()).zip(groups).for_each_init(
+            Scratch::default,
+            |scratch, (x, gradient)| {
+                let maps = Matrix::of_rows(plan.gather(gradient, &mut scratch.maps), plan.outputs);
+                if plan.windows(gradient) == 1 && plan.is_a_product() {
+                    multiply(weight, maps, x, false);
+                } else {
+                    scratch.matrix.resize(plan.depth() * plan.windows(gradient) * plan.area(), 0.0);
+                    multiply(weight, maps, &mut scratch.matrix, false);
+                    vectorised!(plan.fold(&scratch.matrix, x));
+                }
+            },
+        );
         tensor(x, [plan.batch, plan.inputs, plan.size[0], plan.size[1]])
     }
 
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
-        let mut weight = vec![0.0; plan.outputs * plan.depth()];
-        // Added in the order of the batch, so that two runs give the same bits.
-        let mut add = |product: &[f32]| weight.iter_mut().zip(product).for_each(|(sum, value)| *sum += value);
-        if plan.is_a_product() {
-            let gradient = gradient.reshape([plan.batch, plan.outputs, plan.area()].into());
-            let x = x.reshape([plan.batch, plan.inputs, plan.area()].into());
-            let products = Self::float_matmul(gradient, x.transpose(1, 2));
-            values(&products).chunks_exact(plan.outputs * plan.inputs).for_each(&mut add);
-        } else {
-            let groups = values(&gradient).par_chunks(plan.group() * plan.outputs * plan.area());
-            let products: Vec<FlexTensor> = groups
-                .zip(values(&x).par_chunks(plan.group() * plan.input_values()))
-                .map(|(gradient, x)| {
-                    Self::float_matmul(plan.gather(gradient), plan.unfold(x).transpose(0, 1))
-                })
-                .collect();
-            products.iter().for_each(|product| add(values(product)));
-        }
+        let (maps, inputs) = (plan.outputs * plan.area(), plan.input_values());
+        let part = plan.batch.div_ceil(PARTS).next_multiple_of(plan.group());
+        let parts = values(&gradient).par_chunks(part * maps).zip(values(&x).par_chunks(part * inputs));
+        let sums: Vec<Vec<f32>> = parts
+            .map_init(Scratch::default, |scratch, (gradient, x)| {
+                let mut sum = vec![0.0; plan.outputs * plan.depth()];
+                let groups = gradient.chunks(plan.group() * maps).zip(x.chunks(plan.group() * inputs));
+                for (gradient, x) in groups {
+                    let gradient = Matrix::of_rows(plan.gather(gradient, &mut scratch.maps), plan.outputs);
+                    let matrix = Matrix::of_rows(plan.unfold(x, &mut scratch.matrix), plan.depth());
+                    multiply(gradient, matrix.transposed(), &mut sum, true);
+                }
+                sum
+            })
+            .collect();
+        let mut sums = sums.into_iter();
+        let mut weight = sums.next().unwrap_or_else(|| vec![0.0; plan.outputs * plan.depth()]);
+        sums.for_each(|sum| {
+            weight.par_iter_mut().zip(sum).with_min_len(TASK).for_each(|(total, sum)| *total += sum);
+        });
         tensor(weight, [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]])
     }
 }
@@ -321,11 +359,11 @@ impl<B: ConvolutionGradients, C: CheckpointStrategy> Convolution for Autodiff<B,
                 let (x, weight, plan) = ops.state;
                 let x = checkpointer.retrieve_node_output(x);
                 let weight = checkpointer.retrieve_node_output(weight);
-                if let Some(node) = of_x {
-                    gradients.register::<B>(node.id, B::by_input(gradient.clone(), weight, plan));
-                }
                 if let Some(node) = of_weight {
-                    gradients.register::<B>(node.id, B::by_weight(gradient, x, plan));
+                    gradients.register::<B>(node.id, B::by_weight(gradient.clone(), x, plan));
+                }
+                if let Some(node) = of_x {
+                    gradients.register::<B>(node.id, B::by_input(gradient, weight, plan));
                 }
             }
         }

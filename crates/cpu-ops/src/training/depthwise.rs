@@ -17,7 +17,7 @@ use burn::tensor::Shape;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{LANES, tensor, values, zeros};
+use super::{LANES, tensor, values, writable, zeros};
 
 /// A back end with depthwise convolutions.
 #[backend_extension(Flex, Autodiff)]
@@ -235,29 +235,47 @@ impl Depthwise for Flex {
 
 impl DepthwiseGradients for Flex {
     fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
-        let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
-        let mut of_x = zeros(plan.batch * plan.channels * plan.input_values());
-        let maps = values(&gradient).par_chunks(plan.output_values()).enumerate();
+        let weight = weight.to_contiguous();
         // Zeros before and after the gradient, as many as the furthest weight of a plane reaches.
         let reach = plan.plane_values() - plan.run();
+        let scratch = || (vec![0.0; plan.scratch()], vec![0.0; reach + plan.plane_values()], Vec::new());
+        type Scratch = (Vec<f32>, Vec<f32>, Vec<(f32, usize)>);
+        // Reads all of `padded` before it writes.
+        let of_map = |(planes, padded, pairs): &mut Scratch, map: usize, of_x: &mut [f32]| {
+            let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
+            for (plane, values) in planes.chunks_exact_mut(plan.plane_values()).enumerate() {
+                // What weight `index` multiplied with the value at `offset` of the plane, it now adds there.
+                pairs.clear();
+                pairs.extend(kernel.iter().enumerate().filter_map(|(index, &factor)| {
+                    let offset = plan.start(index).checked_sub(plane * plan.plane_values())?;
+                    (offset < plan.plane_values()).then(|| (factor, reach - offset))
+                }));
+                vectorised!(add_scaled(values, pairs, padded));
+            }
+            plan.gather(planes, of_x);
+        };
+        let shape = [plan.batch, plan.channels, plan.size[0], plan.size[1]];
+        if plan.size == plan.places && plan.stride == [1, 1] {
+            // Each map replaces its gradient.
+            let mut gradient = writable(gradient);
+            let maps = gradient.storage_mut::<f32>().par_chunks_mut(plan.output_values()).enumerate();
+            maps.for_each_init(scratch, |scratch, (map, values)| {
+                plan.widen(values, &mut scratch.1[reach..reach + plan.run()]);
+                of_map(scratch, map, values);
+            });
+            return gradient.reshape(shape.into());
+        }
+        let gradient = gradient.to_contiguous();
+        let mut of_x = zeros(plan.batch * plan.channels * plan.input_values());
+        let maps = values(&gradient).par_chunks(plan.output_values()).enumerate();
         of_x.par_chunks_mut(plan.input_values()).zip(maps).for_each_init(
-            || (vec![0.0; plan.scratch()], vec![0.0; reach + plan.plane_values()], Vec::new()),
-            |(planes, padded, pairs), (of_x, (map, gradient))| {
-                plan.widen(gradient, &mut padded[reach..reach + plan.run()]);
-                let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
-                for (plane, values) in planes.chunks_exact_mut(plan.plane_values()).enumerate() {
-                    // What weight `index` multiplied with the value at `offset` of the plane, it now adds there.
-                    pairs.clear();
-                    pairs.extend(kernel.iter().enumerate().filter_map(|(index, &factor)| {
-                        let offset = plan.start(index).checked_sub(plane * plan.plane_values())?;
-                        (offset < plan.plane_values()).then(|| (factor, reach - offset))
-                    }));
-                    vectorised!(add_scaled(values, pairs, padded));
-                }
-                plan.gather(planes, of_x);
+            scratch,
+            |scratch, (of_x, (map, gradient))| {
+                plan.widen(gradient, &mut scratch.1[reach..reach + plan.run()]);
+                of_map(scratch, map, of_x);
             },
         );
-        tensor(of_x, [plan.batch, plan.channels, plan.size[0], plan.size[1]])
+        tensor(of_x, shape)
     }
 
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
@@ -305,11 +323,12 @@ impl<B: DepthwiseGradients, C: CheckpointStrategy> Depthwise for Autodiff<B, C> 
                 let (x, weight, plan) = ops.state;
                 let x = checkpointer.retrieve_node_output(x);
                 let weight = checkpointer.retrieve_node_output(weight);
-                if let Some(node) = of_x {
-                    gradients.register::<B>(node.id, B::by_input(gradient.clone(), weight, plan));
-                }
                 if let Some(node) = of_weight {
-                    gradients.register::<B>(node.id, B::by_weight(gradient, x, plan));
+                    gradients.register::<B>(node.id, B::by_weight(gradient.clone(), x, plan));
+                }
+                // Last, so that it has the gradient for itself and can overwrite it.
+                if let Some(node) = of_x {
+                    gradients.register::<B>(node.id, B::by_input(gradient, weight, plan));
                 }
             }
         }

@@ -9,14 +9,14 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::nn::BatchNorm;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefMutIterator as _,
     ParallelIterator as _,
 };
-use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
+use rayon::slice::ParallelSliceMut as _;
 
-use super::{LANES, dims, is_here, tensor, values, zeros};
+use super::{LANES, dims, is_here, tensor, values, writable, zeros};
 
 /// The function of each normalised value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,30 +66,34 @@ pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Op
     Some(Tensor::from_dispatch(normalised.output))
 }
 
-/// Batch normalisation with the running statistics and an activation, on a CPU device without autodiff; `None`
-/// elsewhere.
+/// Batch normalisation with the running statistics and an activation, on a CPU device without autodiff, in place if
+/// nothing else uses the input.
 ///
 /// # Shapes
 /// `[batch, channels, rows, columns]` → the same
+///
+/// # Errors
+/// The input, on another device.
 pub fn normalise_for_inference(
     layer: &BatchNorm,
-    x: &Tensor<4>,
+    x: Tensor<4>,
     activation: Activation,
-) -> Option<Tensor<4>> {
-    if x.device().is_autodiff() || !is_here(x) {
-        return None;
+) -> Result<Tensor<4>, Tensor<4>> {
+    let device = x.device();
+    if device.is_autodiff() || !is_here(&x) {
+        return Err(x);
     }
-    let [_, channels, rows, columns] = x.dims();
     let parameters =
         [layer.gamma.val(), layer.beta.val(), layer.running_mean.value(), layer.running_var.value()];
-    let [gamma, beta, means, variances] =
-        parameters.map(|parameter| parameter.into_data().try_to_vec::<f32>());
-    let (gamma, beta, means, variances) = (gamma.ok()?, beta.ok()?, means.ok()?, variances.ok()?);
-    let maps = x.to_data();
-    let maps = maps.as_slice::<f32>().ok()?;
-    let area = rows * columns;
-    let mut output = zeros(maps.len());
-    output.par_chunks_mut(area).zip(maps.par_chunks(area)).enumerate().for_each(|(index, (output, maps))| {
+    let [Ok(gamma), Ok(beta), Ok(means), Ok(variances)] =
+        parameters.map(|parameter| parameter.into_data().try_to_vec::<f32>())
+    else {
+        return Err(x);
+    };
+    let [_, channels, rows, columns] = x.dims();
+    let mut data = x.into_data();
+    let Ok(maps) = data.as_mut_slice::<f32>() else { return Err(Tensor::from_data(data, &device)) };
+    maps.par_chunks_mut(rows * columns).enumerate().for_each(|(index, map)| {
         let channel = index % channels;
         let channel = Channel {
             mean: means[channel],
@@ -97,9 +101,9 @@ pub fn normalise_for_inference(
             shift: beta[channel],
             range: activation.range(),
         };
-        vectorised!(output.iter_mut().zip(maps).for_each(|(y, &x)| *y = channel.value(x)));
+        vectorised!(map.iter_mut().for_each(|x| *x = channel.value(*x)));
     });
-    Some(Tensor::from_data(TensorData::new(output, x.dims()), &x.device()))
+    Ok(Tensor::from_data(data, &device))
 }
 
 /// Normalised maps with the statistics of the batch.
@@ -175,22 +179,22 @@ impl Channel {
     }
 }
 
-/// For each channel, the total over the batch of the `sums` of its maps.
+/// The maps of each channel. A task has all passes over one channel, whose maps a core's cache holds from the first
+/// pass on.
+fn by_channel(values: &mut [f32], channels: usize, area: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut maps: Vec<Vec<&mut [f32]>> = (0..channels).map(|_| Vec::new()).collect();
+    for (index, map) in values.chunks_exact_mut(area).enumerate() {
+        maps[index % channels].push(map);
+    }
+    maps
+}
+
+/// The total over the batch of the `sums` of each map.
 ///
 /// Sums within a map are f32 in as many lanes as vectors need; totals are f64.
-fn by_channel<const N: usize>(
-    [batch, channels]: [usize; 2],
-    sums: impl Fn(usize, usize) -> [f64; N] + Sync,
-) -> Vec<[f64; N]> {
-    (0..channels)
-        .into_par_iter()
-        .map(|channel| {
-            (0..batch).fold([0.0; N], |total, window| {
-                let sums = sums(window * channels + channel, channel);
-                std::array::from_fn(|i| total[i] + sums[i])
-            })
-        })
-        .collect()
+fn total<const N: usize>(batch: usize, sums: impl Fn(usize) -> [f64; N] + Sync + Send) -> [f64; N] {
+    let sums: Vec<[f64; N]> = (0..batch).into_par_iter().map(sums).collect();
+    sums.iter().fold([0.0; N], |total, sums| std::array::from_fn(|i| total[i] + sums[i]))
 }
 
 /// The sums of `of` over pairs of values.
@@ -231,29 +235,30 @@ impl Normalisation for Flex {
         let (gamma, beta) = (gamma.to_contiguous(), beta.to_contiguous());
         let (gamma, beta, maps) = (values(&gamma), values(&beta), values(&x));
         let map = |index: usize| &maps[index * area..][..area];
-        let means: Vec<f32> =
-            by_channel([batch, channels], |index, _| vectorised!(sums(map(index), map(index), |a, _| [a])))
-                .into_iter()
-                .map(|[sum]| (sum / count) as f32)
-                .collect();
-        let variances: Vec<f32> = by_channel([batch, channels], |index, channel| {
-            let mean = means[channel];
-            vectorised!(sums(map(index), map(index), |a, _| [(a - mean) * (a - mean)]))
-        })
-        .into_iter()
-        .map(|[sum]| (sum / count) as f32)
-        .collect();
         let mut output = zeros(maps.len());
-        output.par_chunks_mut(area).enumerate().for_each(|(index, output)| {
-            let channel = index % channels;
-            let channel = Channel {
-                mean: means[channel],
-                scale: gamma[channel] / (f64::from(variances[channel]) + epsilon).sqrt() as f32,
-                shift: beta[channel],
-                range: activation.range(),
-            };
-            vectorised!(output.iter_mut().zip(map(index)).for_each(|(y, &x)| *y = channel.value(x)));
-        });
+        let outputs = by_channel(&mut output, channels, area).into_par_iter();
+        let (means, variances) = outputs
+            .enumerate()
+            .map(|(channel, mut outputs)| {
+                let map = |window: usize| map(window * channels + channel);
+                let [sum] = total(batch, |window| vectorised!(sums(map(window), map(window), |x, _| [x])));
+                let mean = (sum / count) as f32;
+                let [sum] = total(batch, |window| {
+                    vectorised!(sums(map(window), map(window), |x, _| [(x - mean) * (x - mean)]))
+                });
+                let variance = (sum / count) as f32;
+                let channel = Channel {
+                    mean,
+                    scale: gamma[channel] / (f64::from(variance) + epsilon).sqrt() as f32,
+                    shift: beta[channel],
+                    range: activation.range(),
+                };
+                outputs.par_iter_mut().enumerate().for_each(|(window, output)| {
+                    vectorised!(output.iter_mut().zip(map(window)).for_each(|(y, &x)| *y = channel.value(x)));
+                });
+                (mean, variance)
+            })
+            .collect::<(Vec<f32>, Vec<f32>)>();
         Normalised {
             output: tensor(output, [batch, channels, rows, columns]),
             mean: tensor(means, [channels]),
@@ -264,57 +269,49 @@ impl Normalisation for Flex {
 
 impl NormalisationGradients for Flex {
     fn gradients(gradient: FlexTensor, saved: Saved<Self>) -> [FlexTensor; 3] {
-        let [x, gradient] = [saved.x, gradient].map(|maps| maps.to_contiguous());
+        let x = saved.x.to_contiguous();
         let [gamma, beta] = [saved.gamma, saved.beta].map(|parameter| parameter.to_contiguous());
         let [batch, channels, rows, columns] = dims(&x);
         let area = rows * columns;
         let count = (batch * area) as f64;
-        let (maps, of_maps) = (values(&x), values(&gradient));
-        let (gamma, beta, means) = (values(&gamma), values(&beta), values(&saved.mean));
-        let part = |index: usize| index * area..(index + 1) * area;
-        let inverse: Vec<f64> = values(&saved.variance)
-            .par_iter()
-            .map(|&v| (f64::from(v) + saved.epsilon).sqrt().recip())
-            .collect();
-        let normalisation = |channel: usize| Channel {
-            mean: means[channel],
-            scale: (f64::from(gamma[channel]) * inverse[channel]) as f32,
-            shift: beta[channel],
-            range: saved.activation.range(),
-        };
-        // Σ gradient, and Σ gradient · normalised.
-        let totals = by_channel([batch, channels], |index, channel| {
-            let (gradient, x) = (&of_maps[part(index)], &maps[part(index)]);
-            let channel = normalisation(channel);
-            vectorised!(sums(gradient, x, |gradient, x| {
-                let gradient = channel.before(gradient, x);
-                [gradient, gradient * (x - channel.mean)]
-            }))
-        });
-        let totals: Vec<[f64; 2]> = totals
-            .into_iter()
-            .zip(&inverse)
-            .map(|([sum, product], inverse)| [sum, product * inverse])
-            .collect();
-        let mut of_x = zeros(maps.len());
-        of_x.par_chunks_mut(area).enumerate().for_each(|(index, of_x)| {
-            let [of_beta, of_gamma] = totals[index % channels];
-            // γ / σ · (gradient − mean of it − normalised · mean of gradient · normalised)
-            let constant = (of_beta / count) as f32;
-            let slope = (of_gamma / count * inverse[index % channels]) as f32;
-            let channel = normalisation(index % channels);
-            let pairs = of_maps[part(index)].iter().zip(&maps[part(index)]);
-            vectorised!(for (to, (&gradient, &x)) in of_x.iter_mut().zip(pairs) {
-                let gradient = channel.before(gradient, x);
-                *to = channel.scale * (gradient - constant - (x - channel.mean) * slope);
-            });
-        });
-        let [of_beta, of_gamma] = [0, 1].map(|i| totals.iter().map(|totals| totals[i] as f32).collect());
-        [
-            tensor(of_x, [batch, channels, rows, columns]),
-            tensor(of_gamma, [channels]),
-            tensor(of_beta, [channels]),
-        ]
+        let maps = values(&x);
+        let (gamma, beta) = (values(&gamma), values(&beta));
+        let (means, variances) = (values(&saved.mean), values(&saved.variance));
+        // The gradient by the input replaces the gradient by the output.
+        let mut gradient = writable(gradient);
+        let gradients = by_channel(gradient.storage_mut(), channels, area).into_par_iter();
+        let (of_gamma, of_beta) = gradients
+            .enumerate()
+            .map(|(channel, mut gradients)| {
+                let map = |window: usize| &maps[(window * channels + channel) * area..][..area];
+                let inverse = (f64::from(variances[channel]) + saved.epsilon).sqrt().recip();
+                let channel = Channel {
+                    mean: means[channel],
+                    scale: (f64::from(gamma[channel]) * inverse) as f32,
+                    shift: beta[channel],
+                    range: saved.activation.range(),
+                };
+                // Σ gradient, and Σ gradient · normalised.
+                let [of_beta, product] = total(batch, |window| {
+                    vectorised!(sums(&gradients[window], map(window), |gradient, x| {
+                        let gradient = channel.before(gradient, x);
+                        [gradient, gradient * (x - channel.mean)]
+                    }))
+                });
+                let of_gamma = product * inverse;
+                // γ / σ · (gradient − mean of it − normalised · mean of gradient · normalised)
+                let constant = (of_beta / count) as f32;
+                let slope = (of_gamma / count * inverse) as f32;
+                gradients.par_iter_mut().enumerate().for_each(|(window, gradients)| {
+                    vectorised!(for (gradient, &x) in gradients.iter_mut().zip(map(window)) {
+                        let before = channel.before(*gradient, x);
+                        *gradient = channel.scale * (before - constant - (x - channel.mean) * slope);
+                    });
+                });
+                (of_gamma as f32, of_beta as f32)
+            })
+            .collect::<(Vec<f32>, Vec<f32>)>();
+        [gradient, tensor(of_gamma, [channels]), tensor(of_beta, [channels])]
     }
 }
 

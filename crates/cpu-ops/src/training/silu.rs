@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{dims, is_here, tensor, values, zeros};
+use super::{dims, is_here, tensor, values, writable, zeros};
 
 /// Values of one task for a core.
 const TASK: usize = 1 << 14;
@@ -60,16 +60,16 @@ impl Silu for Flex {
 
 impl SiluGradient for Flex {
     fn gradient(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
-        let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
-        let mut of_x = zeros(x.shape().num_elements());
-        let inputs = values(&x).par_chunks(TASK).zip(values(&gradient).par_chunks(TASK));
-        of_x.par_chunks_mut(TASK).zip(inputs).for_each(|(of_x, (x, gradient))| {
-            for (of_x, (&x, &gradient)) in of_x.iter_mut().zip(x.iter().zip(gradient)) {
+        let x = x.to_contiguous();
+        let mut gradient = writable(gradient);
+        let tasks = gradient.storage_mut::<f32>().par_chunks_mut(TASK).zip(values(&x).par_chunks(TASK));
+        tasks.for_each(|(gradient, x)| {
+            for (gradient, &x) in gradient.iter_mut().zip(x) {
                 let sigmoid = sigmoid(x);
-                *of_x = gradient * sigmoid * (1.0 + x * (1.0 - sigmoid));
+                *gradient *= sigmoid * (1.0 + x * (1.0 - sigmoid));
             }
         });
-        tensor(of_x, dims(&x))
+        gradient
     }
 }
 

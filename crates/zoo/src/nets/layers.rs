@@ -177,12 +177,16 @@ fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation
             Activation::Relu6 => (training::Activation::Relu6, Activation::Identity),
             Activation::Silu => (training::Activation::Identity, Activation::Silu),
         };
-        let normalised = training::normalise(norm, &x, fused)
-            .or_else(|| training::normalise_for_inference(norm, &x, fused));
-        if let Some(y) = normalised {
-            return after.apply(y);
+        let normalised = match training::normalise(norm, &x, fused) {
+            Some(y) => Ok(y),
+            None => training::normalise_for_inference(norm, x, fused),
+        };
+        match normalised {
+            Ok(y) => after.apply(y),
+            Err(x) => activation.apply(norm.forward(x)),
         }
     }
+    #[cfg(not(feature = "training"))]
     activation.apply(norm.forward(x))
 }
 

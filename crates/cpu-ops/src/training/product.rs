@@ -1,0 +1,64 @@
+//! Matrix products that write to slices. burn's product returns a new tensor, whose memory it clears and then copies on
+//! one core before it computes: as long as the product itself where one matrix is small.
+
+#![allow(unsafe_code, reason = "gemm, the crate that burn-flex uses, takes pointers")]
+
+use gemm::Parallelism;
+
+/// A matrix of contiguous values.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// Distance between neighbours in a column, and in a row.
+    strides: [usize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    /// `rows` rows of the same length, one after the other.
+    pub(super) fn of_rows(values: &'a [f32], rows: usize) -> Self {
+        let columns = values.len() / rows.max(1);
+        Self { values, rows, columns, strides: [columns, 1] }
+    }
+
+    pub(super) fn transposed(self) -> Self {
+        let [down, across] = self.strides;
+        Self { rows: self.columns, columns: self.rows, strides: [across, down], ..self }
+    }
+}
+
+/// Writes the product of two matrices row by row to `to`, or adds it to the values there, on this core.
+///
+/// # Panics
+/// The number of columns of `a` is not that of the rows of `b`, or `to` has another size than the product.
+pub(super) fn multiply(a: Matrix, b: Matrix, to: &mut [f32], add: bool) {
+    assert_eq!(a.columns, b.rows, "a product of matrices");
+    assert_eq!(to.len(), a.rows * b.columns, "the size of the product");
+    let stride = |stride: usize| stride as isize;
+    // SAFETY: a matrix has `rows` · `columns` values, and its strides are those of rows or of columns one after the
+    // other, so every index is within its slice. The last assertion says the same of `to`, which nothing else can use.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            to.as_mut_ptr(),
+            1,
+            stride(b.columns),
+            add,
+            a.values.as_ptr(),
+            stride(a.strides[1]),
+            stride(a.strides[0]),
+            b.values.as_ptr(),
+            stride(b.strides[1]),
+            stride(b.strides[0]),
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
