@@ -1,13 +1,12 @@
 //! Convolution, batch normalisation, max-pooling, dropout, ReLU6 and SiLU for training on the CPU. A training step spends
 //! nearly all its time in these layers.
 //!
-//! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to
-//! channels-last and back, and both gradients are convolutions with kernels as large as the maps. Its
-//! batch normalisation reads or writes the maps about twenty times in training, four times to transpose
-//! them. Its pooling divides for every value. The operations here keep the layout, pass over the maps as
-//! few times as possible, overwrite what nothing else uses, and are extensions of burn's CPU back end. `cargo xtask bench train` measures
-//! the gain. On other devices, and for settings that no network of this project has, they return `None`
-//! and the caller uses burn's operation.
+//! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to channels-last and back,
+//! and both gradients are convolutions with kernels as large as the maps. Its batch normalisation reads or writes the
+//! maps about twenty times in training, four times to transpose them. Its pooling divides for every value. The operations
+//! here keep the layout, pass over the maps as few times as possible, overwrite what nothing else uses, and are extensions
+//! of burn's CPU back end. `cargo xtask bench train` measures the gain. On other devices, and for settings that no network
+//! of this project has, they return `None` and the caller uses burn's operation.
 //!
 //! Sums over a batch are added in the order of the batch, independent of the order in which cores finish.
 //! Therefore two runs with one seed give the same bits.
