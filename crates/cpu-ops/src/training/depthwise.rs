@@ -233,13 +233,15 @@ impl Depthwise for Flex {
     }
 }
 
+/// Memory of a core for one map after the other: planes, a padded map, and factors with where they start.
+type Scratch = (Vec<f32>, Vec<f32>, Vec<(f32, usize)>);
+
 impl DepthwiseGradients for Flex {
     fn by_input(gradient: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
         let weight = weight.to_contiguous();
         // Zeros before and after the gradient, as many as the furthest weight of a plane reaches.
         let reach = plan.plane_values() - plan.run();
         let scratch = || (vec![0.0; plan.scratch()], vec![0.0; reach + plan.plane_values()], Vec::new());
-        type Scratch = (Vec<f32>, Vec<f32>, Vec<(f32, usize)>);
         // Reads all of `padded` before it writes.
         let of_map = |(planes, padded, pairs): &mut Scratch, map: usize, of_x: &mut [f32]| {
             let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
