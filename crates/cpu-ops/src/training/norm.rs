@@ -10,6 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, relu6};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefMutIterator as _,
     ParallelIterator as _,
@@ -30,6 +31,15 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// With burn's operations.
+    fn apply(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Identity => x,
+            Self::Relu => relu(x),
+            Self::Relu6 => relu6(x),
+        }
+    }
+
     /// The range of values that it keeps; it changes others to the nearer end.
     fn range(self) -> [f32; 2] {
         match self {
@@ -66,33 +76,28 @@ pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Op
     Some(Tensor::from_dispatch(normalised.output))
 }
 
-/// Batch normalisation with the running statistics and an activation, on a CPU device without autodiff, in place if
-/// nothing else uses the input.
+/// Batch normalisation and an activation, for inference: with the running statistics on a CPU device without autodiff, in
+/// place if nothing else uses the input; with burn's operations elsewhere.
 ///
 /// # Shapes
 /// `[batch, channels, rows, columns]` → the same
-///
-/// # Errors
-/// The input, on another device.
-pub fn normalise_for_inference(
-    layer: &BatchNorm,
-    x: Tensor<4>,
-    activation: Activation,
-) -> Result<Tensor<4>, Tensor<4>> {
+pub fn normalise_for_inference(layer: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let device = x.device();
     if device.is_autodiff() || !is_here(&x) {
-        return Err(x);
+        return activation.apply(layer.forward(x));
     }
     let parameters =
         [layer.gamma.val(), layer.beta.val(), layer.running_mean.value(), layer.running_var.value()];
     let [Ok(gamma), Ok(beta), Ok(means), Ok(variances)] =
         parameters.map(|parameter| parameter.into_data().try_to_vec::<f32>())
     else {
-        return Err(x);
+        return activation.apply(layer.forward(x));
     };
     let [_, channels, rows, columns] = x.dims();
     let mut data = x.into_data();
-    let Ok(maps) = data.as_mut_slice::<f32>() else { return Err(Tensor::from_data(data, &device)) };
+    let Ok(maps) = data.as_mut_slice::<f32>() else {
+        return activation.apply(layer.forward(Tensor::from_data(data, &device)));
+    };
     maps.par_chunks_mut(rows * columns).enumerate().for_each(|(index, map)| {
         let channel = index % channels;
         let channel = Channel {
@@ -103,7 +108,7 @@ pub fn normalise_for_inference(
         };
         vectorised!(map.iter_mut().for_each(|x| *x = channel.value(*x)));
     });
-    Ok(Tensor::from_data(data, &device))
+    Tensor::from_data(data, &device)
 }
 
 /// Normalised maps with the statistics of the batch.
@@ -293,7 +298,7 @@ impl NormalisationGradients for Flex {
                 };
                 // Σ gradient, and Σ gradient · normalised.
                 let [of_beta, product] = total(batch, |window| {
-                    vectorised!(sums(&gradients[window], map(window), |gradient, x| {
+                    vectorised!(sums(gradients[window], map(window), |gradient, x| {
                         let gradient = channel.before(gradient, x);
                         [gradient, gradient * (x - channel.mean)]
                     }))

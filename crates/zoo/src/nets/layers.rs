@@ -177,14 +177,11 @@ fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation
             Activation::Relu6 => (training::Activation::Relu6, Activation::Identity),
             Activation::Silu => (training::Activation::Identity, Activation::Silu),
         };
-        let normalised = match training::normalise(norm, &x, fused) {
-            Some(y) => Ok(y),
+        let y = match training::normalise(norm, &x, fused) {
+            Some(y) => y,
             None => training::normalise_for_inference(norm, x, fused),
         };
-        match normalised {
-            Ok(y) => after.apply(y),
-            Err(x) => activation.apply(norm.forward(x)),
-        }
+        after.apply(y)
     }
     #[cfg(not(feature = "training"))]
     activation.apply(norm.forward(x))
