@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cratedigger_trainer::cli;
+use cratedigger_trainer::{cli, memory};
 
 /// A training step allocates and frees all its maps, and the system's allocator would return them to the system, which
 /// then clears every page again. See also `memory.rs`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[allow(unsafe_code, reason = "an option of the allocator")]
 fn main() -> ExitCode {
+    // SAFETY: no other thread runs yet.
+    unsafe { memory::keep() }
     // clap exits with 2 if the arguments are wrong.
     cli::run(cli::Arguments::parse()).unwrap_or_else(|error| cli::failed(&error))
 }

@@ -7,8 +7,8 @@
 //! * [`training`] (feature `training`): convolution, batch normalisation, max-pooling, dropout and SiLU with their
 //!   gradients, on all cores.
 //!
-//! On other devices, and for settings that no network of this project has, the functions return `None`
-//! and the caller uses burn's operation.
+//! On other devices, and for settings that no network of this project has, the functions use burn's
+//! operation, or return `None` so that the caller does.
 
 #![deny(unsafe_code)]
 

@@ -38,7 +38,6 @@ use self::step::{Learner, optimizer};
 use self::validation::{network_to_validate, validate};
 use crate::config::Method;
 use crate::data::Dataset;
-use crate::memory;
 use crate::progress::Display;
 pub use crate::store::{EpochMetrics, RunFolder, RunRecord, State};
 
@@ -50,7 +49,6 @@ pub use crate::store::{EpochMetrics, RunFolder, RunRecord, State};
 /// # Errors
 /// The data do not fit the configuration, the folder cannot be used, or the run was cancelled.
 pub fn train(options: &Options, data: &mut Dataset) -> Result<State> {
-    memory::keep();
     let config = &options.config;
     let device = options.devices.main();
     let (session, record) = prepare_session(options, data)?;

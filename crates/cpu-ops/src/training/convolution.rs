@@ -22,17 +22,17 @@ use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::depthwise::Depthwise;
 use super::product::{Matrix, multiply};
-use super::{TASK, is_here, tensor, values, zeros};
+use super::{MEMORY_TASK, is_here, tensor, values, zeros};
 
-/// Values in the im2col matrix of a group: 2 MB, which a core's caches hold.
-const GROUP_VALUES: usize = 1 << 19;
+/// Values that a core's caches hold: 2 MB.
+const CACHED_VALUES: usize = 1 << 19;
 
 /// Values in a map from which on one product for each window is faster than one for a group, which copies all maps:
 /// with weights that a core's caches hold, and with any weights.
 const LEAST_AREA: [usize; 2] = [16, 256];
 
-/// Parts of a batch whose gradients by the weights are added separately. Their number is that of no machine's cores, so
-/// that the sums are the same on every machine.
+/// Parts of a batch whose gradients by the weights are summed separately, then in order. The number is fixed, so the
+/// result does not depend on the number of cores.
 const PARTS: usize = 8;
 
 /// A convolution on the CPU, with its gradients; `None` on another device, with dilation, or with groups of more
@@ -140,11 +140,11 @@ impl Plan {
 
     /// Windows in a group.
     fn group(&self) -> usize {
-        let held = self.outputs * self.depth() <= GROUP_VALUES;
+        let held = self.outputs * self.depth() <= CACHED_VALUES;
         if self.area() >= LEAST_AREA[usize::from(!held)] {
             return 1;
         }
-        (GROUP_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.max(1))
+        (CACHED_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.div_ceil(PARTS).max(1))
     }
 
     /// Windows in the output maps of a group.
@@ -255,7 +255,7 @@ impl Plan {
     }
 }
 
-/// Memory of a core for matrices and maps of a group, used for one group after the other.
+/// Memory of a task for matrices and maps of a group, used for one group after the other.
 #[derive(Default)]
 struct Scratch {
     matrix: Vec<f32>,
@@ -312,7 +312,7 @@ impl ConvolutionGradients for Flex {
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
         let (maps, inputs) = (plan.outputs * plan.area(), plan.input_values());
-        let part = plan.batch.div_ceil(PARTS).next_multiple_of(plan.group());
+        let part = plan.batch.div_ceil(PARTS).max(1).next_multiple_of(plan.group());
         let parts = values(&gradient).par_chunks(part * maps).zip(values(&x).par_chunks(part * inputs));
         let sums: Vec<Vec<f32>> = parts
             .map_init(Scratch::default, |scratch, (gradient, x)| {
@@ -329,7 +329,7 @@ impl ConvolutionGradients for Flex {
         let mut sums = sums.into_iter();
         let mut weight = sums.next().unwrap_or_else(|| vec![0.0; plan.outputs * plan.depth()]);
         sums.for_each(|sum| {
-            weight.par_iter_mut().zip(sum).with_min_len(TASK).for_each(|(total, sum)| *total += sum);
+            weight.par_iter_mut().zip(sum).with_min_len(MEMORY_TASK).for_each(|(total, sum)| *total += sum);
         });
         tensor(weight, [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]])
     }

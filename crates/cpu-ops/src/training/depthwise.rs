@@ -233,7 +233,7 @@ impl Depthwise for Flex {
     }
 }
 
-/// Memory of a core for one map after the other: planes, a padded map, and factors with where they start.
+/// Memory of a task for one map after the other: planes, a padded map, and factors with where they start.
 type Scratch = (Vec<f32>, Vec<f32>, Vec<(f32, usize)>);
 
 impl DepthwiseGradients for Flex {
@@ -242,7 +242,7 @@ impl DepthwiseGradients for Flex {
         // Zeros before and after the gradient, as many as the furthest weight of a plane reaches.
         let reach = plan.plane_values() - plan.run();
         let scratch = || (vec![0.0; plan.scratch()], vec![0.0; reach + plan.plane_values()], Vec::new());
-        // Reads all of `padded` before it writes.
+        // Reads only `padded`, so `of_x` can be the map that `padded` is a copy of.
         let of_map = |(planes, padded, pairs): &mut Scratch, map: usize, of_x: &mut [f32]| {
             let kernel = &values(&weight)[map % plan.channels * plan.weights()..][..plan.weights()];
             for (plane, values) in planes.chunks_exact_mut(plan.plane_values()).enumerate() {
@@ -258,7 +258,8 @@ impl DepthwiseGradients for Flex {
         };
         let shape = [plan.batch, plan.channels, plan.size[0], plan.size[1]];
         if plan.size == plan.places && plan.stride == [1, 1] {
-            // Each map replaces its gradient.
+            // The gradient by an input map overwrites the one by its output map, which has the same size. All values
+            // are written.
             let mut gradient = writable(gradient);
             let maps = gradient.storage_mut::<f32>().par_chunks_mut(plan.output_values()).enumerate();
             maps.for_each_init(scratch, |scratch, (map, values)| {

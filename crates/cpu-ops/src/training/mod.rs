@@ -6,10 +6,10 @@
 //! maps about twenty times in training, four times to transpose them. Its pooling divides for every value. The operations
 //! here keep the layout, pass over the maps as few times as possible, overwrite what nothing else uses, and are extensions
 //! of burn's CPU back end. `cargo xtask bench train` measures the gain. On other devices, and for settings that no network
-//! of this project has, they return `None` and the caller uses burn's operation.
+//! of this project has, [`normalise`] uses burn's operations, and the others return `None` so that the caller does.
 //!
-//! Sums over a batch are added in the order of the batch, independent of the order in which cores finish.
-//! Therefore two runs with one seed give the same bits.
+//! Sums over a batch are added in a fixed order, independent of the number of cores and of which finishes first.
+//! Therefore two runs with one seed on one machine give the same bits.
 
 /// Evaluates an expression whose loops the compiler vectorises, compiled for the vectors of this machine. Functions and
 /// closures that it calls must be `#[inline(always)]`.
@@ -37,12 +37,12 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 
 pub use convolution::convolve;
 pub use dropout::drop_out;
-pub use norm::{Activation, normalise, normalise_for_inference};
+pub use norm::{Activation, normalise};
 pub use pool::max_pool;
 pub use silu::silu;
 
 /// Values that one core writes or adds at a time, in loops that are as fast as memory.
-const TASK: usize = 1 << 16;
+const MEMORY_TASK: usize = 1 << 16;
 
 /// Partial sums of a loop, so that the compiler can use four of the widest vectors.
 const LANES: usize = 64;
@@ -65,7 +65,7 @@ fn is_here(x: &Tensor<4>) -> bool {
 /// first written; `vec!` would leave that to one core.
 fn zeros(count: usize) -> Vec<f32> {
     let mut values = Vec::new();
-    (0..count).into_par_iter().with_min_len(TASK).map(|_| 0.0).collect_into_vec(&mut values);
+    (0..count).into_par_iter().with_min_len(MEMORY_TASK).map(|_| 0.0).collect_into_vec(&mut values);
     values
 }
 
@@ -158,6 +158,9 @@ mod tests {
             // One product for each window; one for each group of windows, the last of them not full.
             (7, [32, 16], [40, 24], [3, 3], [1, 1], [1, 1]),
             (11, [500, 4], [3, 4], [3, 3], [1, 1], [1, 1]),
+            // Several products are added for the weights, fewer in the last part.
+            (19, [3, 4], [6, 5], [3, 3], [1, 1], [1, 1]),
+            (19, [4, 3], [3, 4], [3, 3], [1, 1], [1, 1]),
             (11, [4400, 5], [3, 4], [1, 1], [1, 1], [0, 0]),
         ];
         let cases = cases.map(|(batch, channels, size, kernel, stride, [high, wide])| {
@@ -223,7 +226,7 @@ mod tests {
             };
             for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
                 let (our, burn) = (layer(), layer());
-                let our_layer = |x: &_| normalise(&our, x, activation).expect("the place for it");
+                let our_layer = |x: &Tensor<4>| normalise(&our, x.clone(), activation);
                 let burns_layer = |burn: &BatchNorm, x: &Tensor<4>| {
                     let y = burn.forward(x.clone());
                     match activation {
@@ -244,10 +247,41 @@ mod tests {
                 let inference = x.clone().inner();
                 let burns = burns_layer(&burn.valid(), &inference).into_data();
                 let kept = inference.clone();
-                let ours = normalise_for_inference(&our.valid(), inference, activation);
+                let ours = normalise(&our.valid(), inference, activation);
                 assert_alike(&[ours.into_data()], &[burns]);
                 kept.into_data().assert_eq(&x.to_data(), true);
             }
+        }
+    }
+
+    #[test]
+    fn gradients_that_others_need_stay() {
+        let (device, _alone) = device();
+        // The sum gives its gradient to both terms.
+        let x = Tensor::<4>::random([3, 4, 6, 5], NORMAL, &device);
+        let depthwise = Conv2dConfig::new([4, 4], [3, 3])
+            .with_groups(4)
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&device);
+        let norm: BatchNorm = BatchNormConfig::new(4).init(&device);
+        let ours = |x: &Tensor<4>| {
+            [
+                x.clone() + convolve(&depthwise, x).expect("the place for it"),
+                x.clone() + normalise(&norm, x.clone(), Activation::Identity),
+                x.clone() + super::silu(x).expect("the place for it"),
+            ]
+        };
+        let burns = |x: &Tensor<4>| {
+            [
+                x.clone() + depthwise.forward(x.clone()),
+                x.clone() + norm.forward(x.clone()),
+                x.clone() + silu(x.clone()),
+            ]
+        };
+        for layer in 0..3 {
+            let pick = |[a, b, c]: [Tensor<4>; 3]| [a, b, c].into_iter().nth(layer).expect("one of three");
+            let ours = results(&x, |x| pick(ours(x)), |_| []);
+            assert_alike(&ours, &results(&x, |x| pick(burns(x)), |_| []));
         }
     }
 

@@ -50,18 +50,24 @@ impl Activation {
     }
 }
 
-/// Batch normalisation and an activation on an autodiff CPU device, with their gradients; `None` elsewhere. Running
+/// Batch normalisation and an activation: in training on an autodiff CPU device with their gradients; for inference on a
+/// CPU device without autodiff in place, if nothing else uses the input; with burn's operations elsewhere. Running
 /// statistics are updated as by burn. At the ends of its range the activation's gradient is 0.
 ///
 /// # Shapes
 /// `[batch, channels, rows, columns]` → the same
-pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Option<Tensor<4>> {
-    let device = x.device();
-    if !device.is_autodiff() || !layer.training.is_enabled() || !is_here(x) {
-        return None;
+pub fn normalise(layer: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match (is_here(&x), x.device().is_autodiff(), layer.training.is_enabled()) {
+        (true, true, true) => with_statistics_of_batch(layer, x, activation),
+        (true, false, _) => in_place(layer, x, activation),
+        _ => activation.apply(layer.forward(x)),
     }
+}
+
+fn with_statistics_of_batch(layer: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    let device = x.device();
     let normalised = <Dispatch as Normalisation>::normalise(
-        x.clone().into_dispatch(),
+        x.into_dispatch(),
         layer.gamma.val().into_dispatch(),
         layer.beta.val().into_dispatch(),
         layer.epsilon,
@@ -73,19 +79,10 @@ pub fn normalise(layer: &BatchNorm, x: &Tensor<4>, activation: Activation) -> Op
         let before = running.value_sync().to_device(&device) * (1.0 - layer.momentum);
         running.update((before + now).detach());
     }
-    Some(Tensor::from_dispatch(normalised.output))
+    Tensor::from_dispatch(normalised.output)
 }
 
-/// Batch normalisation and an activation, for inference: with the running statistics on a CPU device without autodiff, in
-/// place if nothing else uses the input; with burn's operations elsewhere.
-///
-/// # Shapes
-/// `[batch, channels, rows, columns]` → the same
-pub fn normalise_for_inference(layer: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-    let device = x.device();
-    if device.is_autodiff() || !is_here(&x) {
-        return activation.apply(layer.forward(x));
-    }
+fn in_place(layer: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let parameters =
         [layer.gamma.val(), layer.beta.val(), layer.running_mean.value(), layer.running_var.value()];
     let [Ok(gamma), Ok(beta), Ok(means), Ok(variances)] =
@@ -93,7 +90,7 @@ pub fn normalise_for_inference(layer: &BatchNorm, x: Tensor<4>, activation: Acti
     else {
         return activation.apply(layer.forward(x));
     };
-    let [_, channels, rows, columns] = x.dims();
+    let ([_, channels, rows, columns], device) = (x.dims(), x.device());
     let mut data = x.into_data();
     let Ok(maps) = data.as_mut_slice::<f32>() else {
         return activation.apply(layer.forward(Tensor::from_data(data, &device)));

@@ -1,5 +1,5 @@
 //! Matrix products that write to slices. burn's product returns a new tensor, whose memory it clears and then copies on
-//! one core before it computes: as long as the product itself where one matrix is small.
+//! one core before it computes, which takes as long as the product itself if one matrix is small.
 
 #![allow(unsafe_code, reason = "gemm, the crate that burn-flex uses, takes pointers")]
 

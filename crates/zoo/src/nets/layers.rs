@@ -177,11 +177,7 @@ fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation
             Activation::Relu6 => (training::Activation::Relu6, Activation::Identity),
             Activation::Silu => (training::Activation::Identity, Activation::Silu),
         };
-        let y = match training::normalise(norm, &x, fused) {
-            Some(y) => y,
-            None => training::normalise_for_inference(norm, x, fused),
-        };
-        after.apply(y)
+        after.apply(training::normalise(norm, x, fused))
     }
     #[cfg(not(feature = "training"))]
     activation.apply(norm.forward(x))
