@@ -12,8 +12,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[allow(unsafe_code, reason = "an option of the allocator")]
 fn main() -> ExitCode {
-    // SAFETY: no other thread runs yet.
-    unsafe { memory::keep() }
     // clap exits with 2 if the arguments are wrong.
-    cli::run(cli::Arguments::parse()).unwrap_or_else(|error| cli::failed(&error))
+    let arguments = cli::Arguments::parse();
+    if arguments.trains() {
+        // SAFETY: no other thread runs yet.
+        unsafe { memory::keep() }
+    }
+    cli::run(arguments).unwrap_or_else(|error| cli::failed(&error))
 }

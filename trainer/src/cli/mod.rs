@@ -42,6 +42,13 @@ pub struct Arguments {
     command: Command,
 }
 
+impl Arguments {
+    /// Whether the command trains networks, so that it frees and allocates the same memory step after step.
+    pub fn trains(&self) -> bool {
+        matches!(self.command, Command::Train(_) | Command::Crossval(_))
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Check a data set for broken, silent, clipped and duplicate clips
