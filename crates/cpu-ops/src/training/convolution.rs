@@ -27,9 +27,11 @@ use super::{MEMORY_TASK, is_here, tensor, values, zeros};
 /// Values that a core's caches hold: 2 MB.
 const CACHED_VALUES: usize = 1 << 19;
 
-/// Values in a map from which on one product for each window is faster than one for a group, which copies all maps:
-/// with weights that a core's caches hold, and with any weights.
-const LEAST_AREA: [usize; 2] = [16, 256];
+/// Values in a map from which on one product for each window is faster than one for a group, which copies all maps.
+const LEAST_AREA: usize = 16;
+
+/// The same for weights that a core's caches do not hold: each product reads them from memory.
+const LEAST_AREA_FOR_LARGE_WEIGHTS: usize = 256;
 
 /// Parts of a batch whose gradients by the weights are summed separately, then in order. The number is fixed, so the
 /// result does not depend on the number of cores.
@@ -140,8 +142,9 @@ impl Plan {
 
     /// Windows in a group.
     fn group(&self) -> usize {
-        let held = self.outputs * self.depth() <= CACHED_VALUES;
-        if self.area() >= LEAST_AREA[usize::from(!held)] {
+        let cached = self.outputs * self.depth() <= CACHED_VALUES;
+        let least = if cached { LEAST_AREA } else { LEAST_AREA_FOR_LARGE_WEIGHTS };
+        if self.area() >= least {
             return 1;
         }
         (CACHED_VALUES / (self.depth() * self.area()).max(1)).clamp(1, self.batch.div_ceil(PARTS).max(1))

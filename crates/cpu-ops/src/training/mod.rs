@@ -41,7 +41,10 @@ pub use norm::{Activation, normalise};
 pub use pool::max_pool;
 pub use silu::silu;
 
-/// Values that one core writes or adds at a time, in loops that are as fast as memory.
+/// Values that one core computes at a time, in loops with some arithmetic for each value.
+const TASK: usize = 1 << 14;
+
+/// The same in loops that are as fast as memory.
 const MEMORY_TASK: usize = 1 << 16;
 
 /// Partial sums of a loop, so that the compiler can use four of the widest vectors.

@@ -13,10 +13,7 @@ use burn::tensor::Tensor;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{dims, is_here, tensor, values, writable, zeros};
-
-/// Values of one task for a core.
-const TASK: usize = 1 << 14;
+use super::{TASK, dims, is_here, tensor, values, writable, zeros};
 
 /// SiLU, `x / (1 + e⁻ˣ)`, on the CPU, with its gradient; `None` on another device.
 ///
