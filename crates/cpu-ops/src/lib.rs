@@ -5,7 +5,7 @@
 //!   over slices, natively and in WebAssembly.
 //! * [`fused`] (feature `inference`): the same on burn's tensors.
 //! * [`training`] (feature `training`): convolution, batch normalisation, max-pooling, dropout and SiLU with their
-//!   gradients, on all cores.
+//!   gradients, and a step of AdamW, on all cores.
 //!
 //! On other devices, and for settings that no network of this project has, the functions use burn's
 //! operation, or return `None` so that the caller does.

@@ -41,6 +41,10 @@ pub struct TrainingConfig {
     pub plateau_patience: usize,
     /// Weight decay: decoupled for AdamW, an L2 penalty for Adam.
     pub weight_decay: f32,
+    /// ε, which the optimiser adds to the root of the second moment. A network whose gradients are smaller than it learns
+    /// slowly; PyTorch has 1e-8.
+    #[serde(skip_serializing_if = "is_default_epsilon")]
+    pub epsilon: f32,
     /// Label smoothing: fraction of the target spread evenly over all classes.
     pub label_smoothing: f32,
     /// Outlier exposure: number of non-music windows per music window, 0…1. The target of a non-music
@@ -78,6 +82,7 @@ impl Default for TrainingConfig {
             plateau_factor: 0.5,
             plateau_patience: 5,
             weight_decay: 1e-2,
+            epsilon: DEFAULT_EPSILON,
             label_smoothing: 0.0,
             non_music: 0.0,
             mixup: 0.0,
@@ -109,6 +114,7 @@ impl TrainingConfig {
         ensure!((0.0..1.0).contains(&self.label_smoothing), "label_smoothing must be in 0…1");
         ensure!((0.0..=1.0).contains(&self.non_music), "non_music must be in 0…1");
         ensure!(self.mixup >= 0.0 && self.weight_decay >= 0.0, "mixup and weight_decay must not be negative");
+        ensure!(self.epsilon > 0.0 && self.epsilon.is_finite(), "epsilon must be positive");
         ensure!(
             self.plateau_factor > 0.0 && self.plateau_factor < 1.0 && self.plateau_patience > 0,
             "plateau_factor must be in 0…1 and plateau_patience at least 1"
@@ -122,6 +128,13 @@ const DEFAULT_C: f64 = 0.01;
 
 fn is_default_c(value: &f64) -> bool {
     *value == DEFAULT_C
+}
+
+/// burn's ε.
+const DEFAULT_EPSILON: f32 = 1e-5;
+
+fn is_default_epsilon(value: &f32) -> bool {
+    *value == DEFAULT_EPSILON
 }
 
 /// How weights are found.

@@ -2,13 +2,14 @@
 //!
 //! The loop is not burn's `Learner`, because a killed and resumed run must end with the same weights as an
 //! uninterrupted one: every epoch has its own random number generators, and the learning rate depends on
-//! the metrics of earlier epochs. The optimisers, gradient accumulation, the step over several devices and
+//! the metrics of earlier epochs. Adam, gradient accumulation, the step over several devices and
 //! the terminal display are burn's.
 //!
 //! [`train()`] calls, in this order: `session` (data, split, preprocessing), `checkpoint` (a new or resumed
 //! run), and for each epoch `epoch` (steps on the batches of `batches`, with the `step` of one batch),
 //! `validation`, and `checkpoint` again.
 
+mod adamw;
 mod batches;
 mod checkpoint;
 mod epoch;

@@ -5,22 +5,23 @@ use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use cratedigger_zoo::{Network, argmax, batch};
 
+use super::adamw::AdamW;
 use crate::config::{Config, Optimiser};
 
 /// The optimiser of a configuration.
 pub(super) fn optimizer(config: &Config) -> ModuleOptimizer {
-    let decay = config.training.weight_decay;
+    let (decay, epsilon) = (config.training.weight_decay, config.training.epsilon);
     match config.training.optimiser {
-        Optimiser::AdamW => AdamWConfig::new().with_weight_decay(decay).init(),
+        Optimiser::AdamW => AdamW::new(decay, epsilon).into(),
         Optimiser::Adam => {
             let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
-            AdamConfig::new().with_weight_decay(penalty).init()
+            AdamConfig::new().with_weight_decay(penalty).with_epsilon(epsilon).init()
         }
     }
 }

@@ -33,8 +33,8 @@ const LEAST_AREA: usize = 16;
 /// The same for weights that a core's caches do not hold: each product reads them from memory.
 const LEAST_AREA_FOR_LARGE_WEIGHTS: usize = 256;
 
-/// Parts of a batch whose gradients by the weights are summed separately, then in order. The number is fixed, so the
-/// result does not depend on the number of cores.
+/// Parts of the gradient by the weights that are computed separately: parts of the batch, whose gradients are then summed
+/// in order, or rows of large weights. The number is fixed, so the result does not depend on the number of cores.
 const PARTS: usize = 8;
 
 /// A convolution on the CPU, with its gradients; `None` on another device, with dilation, or with groups of more
@@ -140,10 +140,14 @@ impl Plan {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.places == self.size
     }
 
+    /// Whether a core's caches do not hold the weights.
+    fn has_large_weights(&self) -> bool {
+        self.outputs * self.depth() > CACHED_VALUES
+    }
+
     /// Windows in a group.
     fn group(&self) -> usize {
-        let cached = self.outputs * self.depth() <= CACHED_VALUES;
-        let least = if cached { LEAST_AREA } else { LEAST_AREA_FOR_LARGE_WEIGHTS };
+        let least = if self.has_large_weights() { LEAST_AREA_FOR_LARGE_WEIGHTS } else { LEAST_AREA };
         if self.area() >= least {
             return 1;
         }
@@ -314,6 +318,11 @@ impl ConvolutionGradients for Flex {
 
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
+        let shape = [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]];
+        // The im2col matrix of the batch is then smaller than the gradients of all parts.
+        if plan.has_large_weights() && (1..=PARTS * plan.outputs).contains(&(plan.batch * plan.area())) {
+            return tensor(by_rows_of_weights(values(&gradient), values(&x), &plan), shape);
+        }
         let (maps, inputs) = (plan.outputs * plan.area(), plan.input_values());
         let part = plan.batch.div_ceil(PARTS).max(1).next_multiple_of(plan.group());
         let parts = values(&gradient).par_chunks(part * maps).zip(values(&x).par_chunks(part * inputs));
@@ -334,8 +343,21 @@ impl ConvolutionGradients for Flex {
         sums.for_each(|sum| {
             weight.par_iter_mut().zip(sum).with_min_len(MEMORY_TASK).for_each(|(total, sum)| *total += sum);
         });
-        tensor(weight, [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]])
+        tensor(weight, shape)
     }
+}
+
+/// The gradient by the weights, each part of its rows from one product over the whole batch.
+fn by_rows_of_weights(gradient: &[f32], x: &[f32], plan: &Plan) -> Vec<f32> {
+    let mut scratch = Scratch::default();
+    let maps = plan.gather(gradient, &mut scratch.maps);
+    let matrix = Matrix::of_rows(plan.unfold(x, &mut scratch.matrix), plan.depth()).transposed();
+    let mut weight = zeros(plan.outputs * plan.depth());
+    let (rows, columns) = (plan.outputs.div_ceil(PARTS), plan.batch * plan.area());
+    weight.par_chunks_mut(rows * plan.depth()).zip(maps.par_chunks(rows * columns)).for_each(
+        |(weight, maps)| multiply(Matrix::of_rows(maps, maps.len() / columns), matrix, weight, false),
+    );
+    weight
 }
 
 impl<B: ConvolutionGradients, C: CheckpointStrategy> Convolution for Autodiff<B, C> {

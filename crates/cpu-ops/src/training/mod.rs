@@ -1,5 +1,5 @@
-//! Convolution, batch normalisation, max-pooling, dropout, ReLU6 and SiLU for training on the CPU. A training step spends
-//! nearly all its time in these layers.
+//! Convolution, batch normalisation, max-pooling, dropout, ReLU6 and SiLU for training on the CPU, and a step of AdamW. A
+//! training step spends nearly all its time in them.
 //!
 //! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to channels-last and back,
 //! and both gradients are convolutions with kernels as large as the maps. Its batch normalisation reads or writes the
@@ -22,6 +22,7 @@ macro_rules! vectorised {
     };
 }
 
+mod adamw;
 mod convolution;
 mod depthwise;
 mod dropout;
@@ -35,6 +36,7 @@ use burn::backend::{DispatchDevice, TensorMetadata as _};
 use burn::tensor::{DType, Tensor, TensorData};
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
+pub use adamw::AdamW;
 pub use convolution::convolve;
 pub use dropout::drop_out;
 pub use norm::{Activation, normalise};
@@ -50,8 +52,8 @@ const MEMORY_TASK: usize = 1 << 16;
 /// Partial sums of a loop, so that the compiler can use four of the widest vectors.
 const LANES: usize = 64;
 
-/// Whether a tensor is on the CPU, with or without autodiff.
-fn is_here(x: &Tensor<4>) -> bool {
+/// Whether a tensor of 32-bit floats is on the CPU, with or without autodiff.
+pub fn is_here<const D: usize>(x: &Tensor<D>) -> bool {
     let flex = |device: &DispatchDevice| match device {
         DispatchDevice::Flex(_) => true,
         #[allow(unreachable_patterns)] // in builds without another device
@@ -165,6 +167,9 @@ mod tests {
             (19, [3, 4], [6, 5], [3, 3], [1, 1], [1, 1]),
             (19, [4, 3], [3, 4], [3, 3], [1, 1], [1, 1]),
             (11, [4400, 5], [3, 4], [1, 1], [1, 1], [0, 0]),
+            // Large weights, whose gradient is computed by rows.
+            (5, [290, 203], [3, 4], [3, 3], [2, 1], [1, 1]),
+            (1, [290, 203], [3, 4], [3, 3], [1, 1], [1, 1]),
         ];
         let cases = cases.map(|(batch, channels, size, kernel, stride, [high, wide])| {
             (batch, channels, 1, size, kernel, stride, [high, wide, high, wide])
