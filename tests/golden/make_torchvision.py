@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 # The height differs from the width, so that swapped axes are detected.
 NETWORKS = {
     "vgg19": (64, 48),
+    "vgg19_bn": (64, 48),
     "mobilenet_v2": (96, 80),
     "efficientnet_b0": (96, 80),
     "inception_v3": (155, 139),
@@ -56,7 +57,7 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name, (rows, columns) in NETWORKS.items():
         torch.manual_seed(SEED)
-        weightless = {"init_weights": True} if name in ("vgg19", "inception_v3") else {}
+        weightless = {"init_weights": True} if name in ("vgg19", "vgg19_bn", "inception_v3") else {}
         model = lively(torchvision.models.get_model(name, weights=None, **weightless))
         state = model.state_dict()
         torch.save(state, folder / f"{name}.pth")

@@ -212,6 +212,7 @@ fn networks_with_torchvisions_weights_give_its_logits() {
     let device = Device::flex();
     for (name, architecture) in [
         ("vgg19", Architecture::Vgg19(Vgg19Config::default())),
+        ("vgg19_bn", Architecture::Vgg19(Vgg19Config { batch_norm: true, ..Default::default() })),
         ("mobilenet_v2", Architecture::MobileNetV2(MobileNetV2Config::default())),
         ("efficientnet_b0", Architecture::EfficientNetB0(EfficientNetB0Config::default())),
         ("inception_v3", Architecture::InceptionV3(InceptionV3Config::default())),

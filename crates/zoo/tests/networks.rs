@@ -351,6 +351,12 @@ fn vgg19() {
     let picture = [3, 32, 32];
     check(&small, &[picture], 139_611_210 - dense_layers(4096) + dense_layers(32));
     check_freezing(&small, &[picture], 18);
+
+    let normalised =
+        |hidden| Architecture::Vgg19(Vgg19Config { hidden, batch_norm: true, ..Default::default() });
+    published(&normalised(4096), [3, 224, 224], 143_678_248, 139_622_218);
+    check(&normalised(32), &[picture], 139_622_218 - dense_layers(4096) + dense_layers(32));
+    check_freezing(&normalised(32), &[picture], 18);
 }
 
 #[test]

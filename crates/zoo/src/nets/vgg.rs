@@ -3,13 +3,13 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::{Freeze, Freezer};
-use super::layers::{Start, Window, conv, convolve, linear, max_pool};
+use super::layers::{Start, Window, conv, conv_norm_relu_pool, linear};
 use super::shape_check::{ShapeCheck, check_dropout};
 
 /// Number and channels of the convolutions of each stage; each of the five stages ends with a pooling.
@@ -27,11 +27,15 @@ pub struct Vgg19Config {
     pub hidden: usize,
     /// Fraction of these values dropped while training.
     pub dropout: f64,
+    /// Whether a batch normalisation follows each convolution: torchvision's `vgg19_bn`. From random weights, the
+    /// network of the paper needs many more epochs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
 }
 
 impl Default for Vgg19Config {
     fn default() -> Self {
-        Self { hidden: 4096, dropout: 0.5 }
+        Self { hidden: 4096, dropout: 0.5, batch_norm: false }
     }
 }
 
@@ -65,6 +69,9 @@ impl Vgg19Config {
     /// an input that [`Vgg19Config::validate`] accepts.
     pub fn init(&self, parts: &[[usize; 3]], classes: usize, device: &Device) -> Vgg19 {
         let mut inputs = parts.first().map_or(3, |&[channels, ..]| channels);
+        let norms = Self::layers()
+            .map(|(channels, _)| self.batch_norm.then(|| BatchNormConfig::new(channels).init(device)))
+            .collect();
         let (features, pools) = Self::layers()
             .map(|(channels, last)| {
                 let layer =
@@ -76,6 +83,7 @@ impl Vgg19Config {
         let dense = |inputs, outputs| linear(inputs, outputs, Start::Normal(0.01), device);
         Vgg19 {
             features,
+            norms,
             pools,
             pool: AdaptiveAvgPool2dConfig::new([POOLED, POOLED]).init(),
             classifier: vec![dense(inputs * POOLED * POOLED, self.hidden), dense(self.hidden, self.hidden)],
@@ -90,6 +98,10 @@ impl Vgg19Config {
         let mut place = 0;
         for (index, (_, last)) in Self::layers().enumerate() {
             names.push((format!("features.{place}"), format!("features.{index}")));
+            if self.batch_norm {
+                place += 1;
+                names.push((format!("features.{place}"), format!("norms.{index}")));
+            }
             // torchvision also counts ReLUs and poolings.
             place += if last { 3 } else { 2 };
         }
@@ -101,7 +113,7 @@ impl Vgg19Config {
 
     /// Short description.
     pub fn summary(&self) -> String {
-        "VGG-19".into()
+        if self.batch_norm { "VGG-19 with batch normalisation" } else { "VGG-19" }.into()
     }
 }
 
@@ -109,6 +121,7 @@ impl Vgg19Config {
 #[derive(Module, Debug)]
 pub struct Vgg19 {
     features: Vec<Conv2d>,
+    norms: Vec<Option<BatchNorm>>,
     pools: Vec<Option<MaxPool2d>>,
     pool: AdaptiveAvgPool2d,
     classifier: Vec<Linear>,
@@ -123,11 +136,8 @@ impl Vgg19 {
     /// One part, `[batch, channels, rows, columns]` → `[batch, classes]`
     pub fn forward(&self, parts: &[Tensor<4>]) -> Tensor<2> {
         let mut x = parts[0].clone();
-        for (conv, pool) in self.features.iter().zip(&self.pools) {
-            x = relu(convolve(conv, x));
-            if let Some(pool) = pool {
-                x = max_pool(pool, x);
-            }
+        for ((conv, norm), pool) in self.features.iter().zip(&self.norms).zip(&self.pools) {
+            x = conv_norm_relu_pool(conv, norm.as_ref(), pool.as_ref(), x);
         }
         let x: Tensor<2> = self.pool.forward(x).flatten(1, 3);
         let dense = |x, layer: &Linear| self.dropout.forward(relu(layer.forward(x)));
@@ -145,7 +155,8 @@ impl Vgg19 {
         if freezer.0 == blocks {
             self.dropout = self.dropout.freeze();
         }
-        self.features = freezer.all(self.features);
+        (self.features, self.norms) =
+            self.features.into_iter().zip(self.norms).map(|layer| freezer.one(layer)).unzip();
         self.classifier = freezer.all(self.classifier);
         Ok(self)
     }
