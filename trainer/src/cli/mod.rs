@@ -43,7 +43,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Whether the command trains networks, so that it frees and allocates the same memory step after step.
+    /// Whether the command trains networks, and therefore frees and allocates the same memory in every step.
     pub fn trains(&self) -> bool {
         matches!(self.command, Command::Train(_) | Command::Crossval(_))
     }

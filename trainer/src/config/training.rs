@@ -41,8 +41,8 @@ pub struct TrainingConfig {
     pub plateau_patience: usize,
     /// Weight decay: decoupled for AdamW, an L2 penalty for Adam.
     pub weight_decay: f32,
-    /// ε, which the optimiser adds to the root of the second moment. A network whose gradients are smaller than it learns
-    /// slowly; PyTorch has 1e-8.
+    /// ε, which the optimiser adds to the root of the second moment. Where gradients are smaller than ε, weights change
+    /// slowly. PyTorch's default is 1e-8, burn's 1e-5.
     #[serde(skip_serializing_if = "is_default_epsilon")]
     pub epsilon: f32,
     /// Label smoothing: fraction of the target spread evenly over all classes.
@@ -114,7 +114,8 @@ impl TrainingConfig {
         ensure!((0.0..1.0).contains(&self.label_smoothing), "label_smoothing must be in 0…1");
         ensure!((0.0..=1.0).contains(&self.non_music), "non_music must be in 0…1");
         ensure!(self.mixup >= 0.0 && self.weight_decay >= 0.0, "mixup and weight_decay must not be negative");
-        ensure!(self.epsilon > 0.0 && self.epsilon.is_finite(), "epsilon must be positive");
+        // Smaller values can become 0 in the optimiser.
+        ensure!(self.epsilon >= 1e-30 && self.epsilon.is_finite(), "epsilon must be at least 1e-30");
         ensure!(
             self.plateau_factor > 0.0 && self.plateau_factor < 1.0 && self.plateau_patience > 0,
             "plateau_factor must be in 0…1 and plateau_patience at least 1"
@@ -130,7 +131,7 @@ fn is_default_c(value: &f64) -> bool {
     *value == DEFAULT_C
 }
 
-/// burn's ε.
+/// ε if the configuration has none: burn's default.
 const DEFAULT_EPSILON: f32 = 1e-5;
 
 fn is_default_epsilon(value: &f32) -> bool {

@@ -1,4 +1,4 @@
-//! A step of AdamW in one pass over memory. burn composes it of twelve operations, each with a pass over all values and
+//! A step of AdamW in one pass over memory. burn composes it of fifteen operations, each with a pass over all values and
 //! most with a new tensor, which is a quarter of a step of a network with twenty million parameters.
 
 use burn::tensor::{Tensor, TensorData};
@@ -27,16 +27,18 @@ impl AdamW {
     /// moments, in the memory of the old ones if nothing else uses it. The arithmetic is burn's, value by value.
     ///
     /// # Shapes
-    /// All tensors have the same.
+    /// All tensors have the same, on the CPU and without autodiff.
     ///
     /// # Panics
-    /// A tensor is not [here](super::is_here).
+    /// Tensors have different shapes, or other values than 32-bit floats.
     pub fn step<const D: usize>(
         &self,
         weights: Tensor<D>,
         gradient: Tensor<D>,
         moments: [Tensor<D>; 2],
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let shapes = [&gradient, &moments[0], &moments[1]].map(Tensor::dims);
+        assert!(shapes.iter().all(|&shape| shape == weights.dims()), "a step over tensors of one shape");
         let device = weights.device();
         let (mut weights, gradient) = (weights.into_data(), gradient.into_data());
         let [mut first, mut second] = moments.map(Tensor::into_data);

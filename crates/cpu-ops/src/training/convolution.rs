@@ -319,7 +319,7 @@ impl ConvolutionGradients for Flex {
     fn by_weight(gradient: FlexTensor, x: FlexTensor, plan: Plan) -> FlexTensor {
         let (gradient, x) = (gradient.to_contiguous(), x.to_contiguous());
         let shape = [plan.outputs, plan.inputs, plan.kernel[0], plan.kernel[1]];
-        // The im2col matrix of the batch is then smaller than the gradients of all parts.
+        // The im2col matrix of the batch is then no larger than the gradients of all parts.
         if plan.has_large_weights() && (1..=PARTS * plan.outputs).contains(&(plan.batch * plan.area())) {
             return tensor(by_rows_of_weights(values(&gradient), values(&x), &plan), shape);
         }

@@ -7,8 +7,11 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
-use super::{TASK, is_here, zeros};
+use super::{is_here, zeros};
 
+/// Values of one task for a core. Each task has its own stream of the generator, so that the result does not depend on
+/// the number of cores; another size would change the result.
+const STREAM: usize = 1 << 14;
 /// Values of the seed.
 const SEED: usize = 8;
 
@@ -30,9 +33,8 @@ pub fn drop_out(layer: &Dropout, x: &Tensor<4>) -> Option<Tensor<4>> {
     // A value is kept if its random number is below this one.
     let kept = ((1.0 - layer.prob) * f64::from(u32::MAX)) as u32;
     let scale = (1.0 / (1.0 - layer.prob)) as f32;
-    // Each task has its own stream of the generator, so that the result does not depend on the number of cores.
     let mut factors = zeros(x.shape().num_elements());
-    factors.par_chunks_mut(TASK).enumerate().for_each(|(task, factors)| {
+    factors.par_chunks_mut(STREAM).enumerate().for_each(|(task, factors)| {
         let mut generator = generator.clone();
         generator.set_stream(task as u64);
         for factor in factors {

@@ -46,7 +46,7 @@ pub use silu::silu;
 /// Values that one core computes at a time, in loops with some arithmetic for each value.
 const TASK: usize = 1 << 14;
 
-/// The same in loops that are as fast as memory.
+/// The same in loops whose speed memory limits.
 const MEMORY_TASK: usize = 1 << 16;
 
 /// Partial sums of a loop, so that the compiler can use four of the widest vectors.

@@ -27,8 +27,8 @@ pub struct Vgg19Config {
     pub hidden: usize,
     /// Fraction of these values dropped while training.
     pub dropout: f64,
-    /// Whether a batch normalisation follows each convolution: torchvision's `vgg19_bn`. From random weights, the
-    /// network of the paper needs many more epochs.
+    /// Whether a batch normalisation follows each convolution: torchvision's `vgg19_bn`. Without it, the network learns
+    /// slowly from random weights (docs/experiments.md).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm: bool,
 }
@@ -144,8 +144,8 @@ impl Vgg19 {
         self.head.forward(self.classifier.iter().fold(x, dense))
     }
 
-    /// Freezes a part of the network; see [`Freeze`]. Each convolution and each of the two dense layers
-    /// is a block.
+    /// Freezes a part of the network; see [`Freeze`]. Each convolution, with its normalisation, and each
+    /// of the two dense layers is a block.
     ///
     /// # Errors
     /// The network has fewer blocks.
