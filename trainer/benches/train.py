@@ -1,4 +1,4 @@
-"""Measures the parts of a training step in PyTorch with 32 windows on all cores, for three networks of
+"""Measures the parts of a training step in PyTorch with 32 windows on all cores, for four networks of
 trainer/recipes/, and prints the milliseconds as JSON.
 
 train.py ROUNDS
@@ -77,6 +77,23 @@ def mobilenet_v2():
     )
 
 
+class Transformer(nn.Module):
+    """A pre-norm encoder on the patches of a spectrogram."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(1, 96, (16, 3), stride=(16, 3))
+        self.positions = nn.Parameter(0.02 * torch.randn(1, 8 * 13, 96))
+        self.dropout = nn.Dropout(0.1)
+        layer = nn.TransformerEncoderLayer(96, 4, 192, 0.1, "gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+        self.head = nn.Sequential(nn.LayerNorm(96), nn.Dropout(0.2), nn.Linear(96, 10))
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.positions
+        return self.head(self.encoder(self.dropout(tokens)).mean(1))
+
+
 # Name of the recipe: network, input, and by how much a step takes longer than the small CNN's.
 NETWORKS = {
     "small-cnn": (
@@ -108,6 +125,7 @@ NETWORKS = {
         (1, 128, 39),
         1,
     ),
+    "transformer": (Transformer(), (1, 128, 39), 4),
     "mobilenet-v2": (mobilenet_v2(), (3, 128, 128), 8),
 }
 

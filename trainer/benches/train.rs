@@ -1,4 +1,4 @@
-//! Speed of training steps of three networks with batches of 32 windows on all cores. Prints the milliseconds of each
+//! Speed of training steps of four networks with batches of 32 windows on all cores. Prints the milliseconds of each
 //! part of a step as JSON.
 //!
 //! `cargo bench --bench train -- ROUNDS`, or `cargo xtask bench train` for a comparison with PyTorch.
@@ -11,11 +11,12 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use burn::module::Module as _;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor};
 use cratedigger_trainer::config::{Config, Overrides};
 use cratedigger_trainer::memory;
+use cratedigger_trainer::train::AdamW;
 
 /// As in the program.
 #[global_allocator]
@@ -26,9 +27,10 @@ const BATCH: usize = 32;
 const CLASSES: usize = 10;
 
 /// Recipes, and by how much a step takes longer than the small CNN's.
-const RECIPES: [(&str, usize); 3] = [
+const RECIPES: [(&str, usize); 4] = [
     (include_str!("../recipes/small-cnn.toml"), 1),
     (include_str!("../recipes/cnn-regularized.toml"), 1),
+    (include_str!("../recipes/transformer.toml"), 4),
     (include_str!("../recipes/mobilenet-v2.toml"), 8),
 ];
 
@@ -52,7 +54,7 @@ fn measure(config: &Config, rounds: usize, times: &mut BTreeMap<String, Vec<f64>
     device.seed(1);
     let training = device.clone().autodiff();
     let mut network = config.network.init(&shapes, CLASSES, &training);
-    let mut optimizer = AdamWConfig::new().init();
+    let mut optimizer = ModuleOptimizer::from(AdamW::new(1e-2, 1e-8));
     let [channels, rows, columns] = shapes[0];
     let windows = |device: &Device| {
         Tensor::<4>::random([BATCH, channels, rows, columns], Distribution::Normal(0.0, 1.0), device)

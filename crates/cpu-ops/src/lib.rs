@@ -4,8 +4,8 @@
 //! * [`Kernel`]: a convolution with bias, batch normalisation, ReLU and max-pooling for inference,
 //!   over slices, natively and in WebAssembly.
 //! * [`fused`] (feature `inference`): the same on burn's tensors.
-//! * [`training`] (feature `training`): convolution, batch normalisation, max-pooling, dropout and SiLU with their
-//!   gradients, and a step of AdamW, on all cores.
+//! * [`training`] (feature `training`): convolution, batch normalisation, max-pooling, attention, dropout and SiLU
+//!   with their gradients, and a step of AdamW, on all cores.
 //!
 //! On other devices, and for settings that no network of this project has, the functions use burn's
 //! operation, or return `None` so that the caller does.

@@ -9,14 +9,15 @@ const BETAS: [f32; 2] = [0.9, 0.999];
 
 /// burn's AdamW, whose state it shares: a run can be resumed on another device.
 #[derive(Clone)]
-pub(super) struct AdamW {
+pub struct AdamW {
     decay: f32,
     epsilon: f32,
     burn: burn::optim::AdamW,
 }
 
 impl AdamW {
-    pub(super) fn new(decay: f32, epsilon: f32) -> Self {
+    /// With a weight decay, ε, and burn's default betas.
+    pub fn new(decay: f32, epsilon: f32) -> Self {
         let burn = AdamWConfig::new()
             .with_beta_1(BETAS[0])
             .with_beta_2(BETAS[1])

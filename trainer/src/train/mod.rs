@@ -28,6 +28,7 @@ use anyhow::Result;
 use burn::module::Module as _;
 use cratedigger_zoo::nets::read_record;
 
+pub use adamw::AdamW;
 pub use options::Options;
 
 use self::checkpoint::{advance, begin, log, resumed, save, summary_line};

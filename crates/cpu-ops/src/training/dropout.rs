@@ -1,7 +1,7 @@
 //! Dropout for training. burn draws each value from a cryptographic generator through a 64-bit float on one core.
 
 use burn::nn::Dropout;
-use burn::tensor::{Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
@@ -18,22 +18,37 @@ const SEED: usize = 8;
 /// Dropout on an autodiff CPU device, with burn's generator as its seed; `None` elsewhere and where burn drops nothing.
 ///
 /// # Shapes
-/// `[batch, channels, rows, columns]` → the same
-pub fn drop_out(layer: &Dropout, x: &Tensor<4>) -> Option<Tensor<4>> {
-    let device = x.device();
-    if !device.is_autodiff() || !layer.training.is_enabled() || layer.prob == 0.0 || !is_here(x) {
+/// Any → the same
+pub fn drop_out<const D: usize>(layer: &Dropout, x: &Tensor<D>) -> Option<Tensor<D>> {
+    if !is_here(x) {
         return None;
     }
-    let seed = Tensor::<1>::random([SEED], Distribution::Uniform(0.0, 1.0), &device).into_data();
-    let seed: Vec<f32> = seed.try_to_vec().ok()?;
+    Some(x.clone() * factors(layer, x.dims(), &x.device())?)
+}
+
+/// What dropout multiplies values by: 0, or the reciprocal of the share that is kept. `None` where burn drops nothing.
+pub(super) fn factors<const D: usize>(
+    layer: &Dropout,
+    shape: [usize; D],
+    device: &Device,
+) -> Option<Tensor<D>> {
+    if !device.is_autodiff() || !layer.training.is_enabled() || layer.prob == 0.0 {
+        return None;
+    }
+    let seed = Tensor::<1>::random([SEED], Distribution::Uniform(0.0, 1.0), device).into_data();
     let mut bytes = [0; 4 * SEED];
-    bytes.as_chunks_mut().0.iter_mut().zip(&seed).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+    bytes
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(seed.iter::<f32>())
+        .for_each(|(bytes, value)| *bytes = value.to_le_bytes());
     let generator = ChaCha8Rng::from_seed(bytes);
 
     // A value is kept if its random number is below this one.
     let kept = ((1.0 - layer.prob) * f64::from(u32::MAX)) as u32;
     let scale = (1.0 / (1.0 - layer.prob)) as f32;
-    let mut factors = zeros(x.shape().num_elements());
+    let mut factors = zeros(shape.iter().product());
     factors.par_chunks_mut(STREAM).enumerate().for_each(|(task, factors)| {
         let mut generator = generator.clone();
         generator.set_stream(task as u64);
@@ -41,6 +56,5 @@ pub fn drop_out(layer: &Dropout, x: &Tensor<4>) -> Option<Tensor<4>> {
             *factor = if generator.next_u32() < kept { scale } else { 0.0 };
         }
     });
-    let factors = Tensor::<4>::from_data(TensorData::new(factors, x.dims()), &device);
-    Some(x.clone() * factors)
+    Some(Tensor::from_data(TensorData::new(factors, shape), device))
 }

@@ -1,5 +1,5 @@
-//! Convolution, batch normalisation, max-pooling, dropout, ReLU6 and SiLU for training on the CPU, and a step of AdamW. A
-//! training step spends nearly all its time in them.
+//! Convolution, batch normalisation, max-pooling, attention, dropout, ReLU6 and SiLU for training on the CPU, and a step of
+//! AdamW. A training step spends nearly all its time in them.
 //!
 //! burn-flex's versions are designed for inference. Its convolutions transpose their tensors to channels-last and back,
 //! and both gradients are convolutions with kernels as large as the maps. Its batch normalisation reads or writes the
@@ -23,9 +23,11 @@ macro_rules! vectorised {
 }
 
 mod adamw;
+mod attention;
 mod convolution;
 mod depthwise;
 mod dropout;
+mod exponential;
 mod norm;
 mod pool;
 mod product;
@@ -37,6 +39,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 pub use adamw::AdamW;
+pub use attention::attend;
 pub use convolution::convolve;
 pub use dropout::drop_out;
 pub use norm::{Activation, normalise};
@@ -104,10 +107,11 @@ mod tests {
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use burn::module::{Module as _, Param};
+    use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::pool::MaxPool2dConfig;
-    use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, PaddingConfig2d};
-    use burn::tensor::activation::{relu, relu6, silu};
+    use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, Initializer, PaddingConfig2d};
+    use burn::tensor::activation::{relu, relu6, silu, softmax};
     use burn::tensor::{Device, Distribution, Int, Tolerance};
 
     use super::*;
@@ -303,6 +307,66 @@ mod tests {
     }
 
     #[test]
+    fn attention_is_burns() {
+        let (device, _alone) = device();
+        // Fewer tokens than lanes, and more.
+        for (batch, tokens, width, heads, share) in
+            [(3, 7, 12, 3, 0.0), (2, 131, 24, 2, 0.3), (1, 1, 4, 1, 0.5)]
+        {
+            let layer = MultiHeadAttentionConfig::new(width, heads)
+                .with_dropout(share)
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.5 })
+                .init(&device);
+            let of_parameters = |gradients: &_| {
+                [&layer.query, &layer.key, &layer.value, &layer.output]
+                    .map(|part| part.weight.val().grad(gradients).expect("by the weights").into_data())
+            };
+            let x = Tensor::<4>::random([1, batch, tokens, width], NORMAL, &device);
+            device.seed(7);
+            let ours = |x: &Tensor<4>| {
+                attend(&layer, &x.clone().squeeze_dim::<3>(0)).expect("the place for it").unsqueeze()
+            };
+            let ours = results(&x, ours, of_parameters);
+            device.seed(7);
+            let factors = dropout::factors(&layer.dropout, [batch, heads, tokens, tokens], &device);
+            // The layer's formula in burn's operations, with the same values dropped.
+            let burns = |x: &Tensor<4>| {
+                let x = x.clone().squeeze_dim::<3>(0);
+                let [query, key, value] = [&layer.query, &layer.key, &layer.value].map(|part| {
+                    part.forward(x.clone()).reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
+                });
+                let scores = query.matmul(key.transpose()) / (width as f64 / heads as f64).sqrt();
+                let mut weights = softmax(scores, 3);
+                if let Some(factors) = &factors {
+                    weights = weights * factors.clone();
+                }
+                let context = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
+                layer.output.forward(context).unsqueeze()
+            };
+            assert_alike(&ours, &results(&x, burns, of_parameters));
+            assert_eq!(factors.is_some(), share > 0.0);
+        }
+        let config = MultiHeadAttentionConfig::new(6, 2);
+        let x = Tensor::<3>::random([2, 5, 6], NORMAL, &device);
+        let layer = config.init(&device);
+        // Only some of the gradients are needed, or none.
+        let mut frozen = layer.clone().no_grad();
+        frozen.dropout.prob = 0.0;
+        let burns = frozen.forward(MhaInput::self_attn(x.clone())).context.into_data();
+        let ours = attend(&frozen, &x).expect("the place for it");
+        assert_alike(&[ours.into_data()], &[burns]);
+        frozen.key.weight = frozen.key.weight.set_require_grad(true);
+        let gradient = |y: Tensor<3>| {
+            let gradients = (y.clone() * y).sum().backward();
+            frozen.key.weight.val().grad(&gradients).expect("by the key's weights").into_data()
+        };
+        let ours = gradient(attend(&frozen, &x).expect("the place for it"));
+        assert_alike(&[ours], &[gradient(frozen.forward(MhaInput::self_attn(x.clone())).context)]);
+        assert!(attend(&config.clone().with_quiet_softmax(true).init(&device), &x).is_none());
+        assert!(attend(&layer, &x.inner()).is_none());
+    }
+
+    #[test]
     fn dropout_keeps_its_share_and_the_mean() {
         let (device, _alone) = device();
         let layer = DropoutConfig::new(0.3).init();
@@ -325,7 +389,7 @@ mod tests {
         device.seed(1);
         first.assert_eq(&drop_out(&layer, &x).expect("the place for it").into_data(), true);
         assert!(drop_out(&DropoutConfig::new(0.0).init(), &x).is_none());
-        assert!(drop_out(&layer, &Tensor::ones([1, 1, 1, 1], &Device::flex())).is_none());
+        assert!(drop_out(&layer, &Tensor::<4>::ones([1, 1, 1, 1], &Device::flex())).is_none());
     }
 
     #[test]

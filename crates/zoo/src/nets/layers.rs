@@ -1,6 +1,7 @@
 //! Layers shared by several networks.
 
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::attention::{MhaInput, MultiHeadAttention};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Initializer, Linear, LinearConfig, PaddingConfig2d};
@@ -184,12 +185,21 @@ fn normalise_and_activate(norm: &BatchNorm, x: Tensor<4>, activation: Activation
 }
 
 /// Applies a dropout.
-pub(crate) fn drop_out(dropout: &Dropout, x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn drop_out<const D: usize>(dropout: &Dropout, x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "training")]
     if let Some(y) = training::drop_out(dropout, &x) {
         return y;
     }
     dropout.forward(x)
+}
+
+/// Applies multi-head self-attention without a mask.
+pub(crate) fn attend(attention: &MultiHeadAttention, x: Tensor<3>) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if let Some(y) = training::attend(attention, &x) {
+        return y;
+    }
+    attention.forward(MhaInput::self_attn(x)).context
 }
 
 /// Applies a max-pooling.

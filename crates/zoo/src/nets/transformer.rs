@@ -2,13 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
-use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
+use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderLayer};
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Freezer;
-use super::layers::{Start, Window, conv};
+use super::layers::{Start, Window, attend, conv, convolve, drop_out};
 use super::shape_check::{ShapeCheck, check_dropout, check_length};
 
 /// Standard deviation of the initial weights, as in vision transformers.
@@ -91,6 +91,17 @@ impl TransformerConfig {
     }
 }
 
+/// Applies a pre-norm layer as burn does, with this project's operations.
+fn encode(x: Tensor<3>, layer: &TransformerEncoderLayer) -> Tensor<3> {
+    // burn names the attention's normalisation `norm_2`.
+    let attended = attend(&layer.mha, layer.norm_2.forward(x.clone()));
+    let x = x + drop_out(&layer.dropout, attended);
+    let dense = &layer.pwff;
+    let hidden = dense.linear_inner.forward(layer.norm_1.forward(x.clone()));
+    let hidden = drop_out(&dense.dropout, dense.activation.forward(hidden));
+    x + drop_out(&layer.dropout, dense.linear_outer.forward(hidden))
+}
+
 /// The encoder of a [`TransformerConfig`].
 #[derive(Module, Debug)]
 pub struct TransformerBody {
@@ -105,9 +116,9 @@ impl TransformerBody {
     /// # Shapes
     /// `[batch, channels, rows, columns]` → `[batch, width]`
     pub(crate) fn forward(&self, part: Tensor<4>) -> Tensor<2> {
-        let tokens: Tensor<3> = self.patches.forward(part).flatten(2, 3);
+        let tokens: Tensor<3> = convolve(&self.patches, part).flatten(2, 3);
         let tokens = tokens.swap_dims(1, 2) + self.positions.val();
-        let tokens = self.encoder.forward(TransformerEncoderInput::new(self.dropout.forward(tokens)));
+        let tokens = self.encoder.layers.iter().fold(drop_out(&self.dropout, tokens), encode);
         self.norm.forward(tokens.mean_dim(1).squeeze_dim::<2>(1))
     }
 
@@ -126,5 +137,46 @@ impl TransformerBody {
         self.patches = freezer.one(self.patches);
         self.encoder.layers = freezer.all(self.encoder.layers);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use burn::nn::transformer::TransformerEncoderInput;
+    use burn::tensor::{Distribution, Tolerance};
+
+    use super::*;
+
+    const NORMAL: Distribution = Distribution::Normal(0.0, 1.0);
+
+    /// With dropout where it has no effect. The attention in training differs from burn's only with the feature
+    /// `training`, which the workspace's tests have.
+    #[test]
+    fn layers_are_burns() {
+        for (device, dropout) in [(Device::flex(), 0.1), (Device::flex().autodiff(), 0.0)] {
+            let config = TransformerConfig { dropout, ..TransformerConfig::default() };
+            let mut encoder = config.init([1, 32, 12], &device).encoder;
+            for norm in encoder.layers.iter_mut().flat_map(|layer| [&mut layer.norm_1, &mut layer.norm_2]) {
+                norm.gamma = Param::from_tensor(Tensor::random([config.width], NORMAL, &device));
+            }
+            let x = Tensor::<3>::random([2, 8, config.width], NORMAL, &device);
+            let both = [
+                encoder.layers.iter().fold(x.clone(), encode),
+                encoder.forward(TransformerEncoderInput::new(x)),
+            ];
+            let [ours, burns] = both.map(|y| {
+                let mut results = vec![y.clone().into_data()];
+                if device.is_autodiff() {
+                    let gradients = y.square().sum().backward();
+                    let gamma = encoder.layers[0].norm_2.gamma.val();
+                    results.push(gamma.grad(&gradients).unwrap().into_data());
+                }
+                results
+            });
+            for (ours, burns) in ours.iter().zip(&burns) {
+                ours.assert_approx_eq::<f32>(burns, Tolerance::rel_abs(1e-3, 1e-3));
+            }
+        }
     }
 }
