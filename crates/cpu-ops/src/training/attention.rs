@@ -19,7 +19,7 @@ use rayon::slice::ParallelSliceMut as _;
 use super::dropout::factors;
 use super::exponential::exponential;
 use super::product::{Matrix, multiply};
-use super::{is_here, tensor, values, writable, zeros};
+use super::{dot, is_here, tensor, values, writable, zeros};
 
 /// Partial results of a row, which is shorter than a map.
 const LANES: usize = 16;
@@ -159,19 +159,6 @@ fn reduce(values: &[f32], start: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().chain(rest).fold(start, |total, &value| of(total, value))
 }
 
-/// The sum of products.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    rest_a.iter().zip(rest_b).fold(sums.iter().sum(), |sum, (a, b)| sum + a * b)
-}
-
 /// Replaces scores by the softmax of `scale` times them.
 #[inline(always)]
 fn softmax(scores: &mut [f32], scale: f32) {
@@ -248,7 +235,7 @@ impl AttentionGradients for Flex {
                     let rows = rows.zip(attention.chunks_exact(tokens)).zip(kept.chunks_exact(tokens));
                     vectorised!(for ((scores, attention), kept) in rows {
                         // scale · (gradient · kept − attention · Σ gradient · kept)
-                        let mean = dot(scores, kept);
+                        let mean = dot::<LANES>(scores, kept);
                         for ((score, attention), kept) in scores.iter_mut().zip(attention).zip(kept) {
                             *score = (*score * kept - attention * mean) * scale;
                         }

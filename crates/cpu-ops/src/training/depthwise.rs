@@ -17,7 +17,7 @@ use burn::tensor::Shape;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{LANES, tensor, values, writable, zeros};
+use super::{LANES, dot, tensor, values, writable, zeros};
 
 /// A back end with depthwise convolutions.
 #[backend_extension(Flex, Autodiff)]
@@ -197,20 +197,6 @@ fn add_scaled(y: &mut [f32], pairs: &[(f32, usize)], x: &[f32]) {
     }
 }
 
-/// The sum of the products.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
-}
-
 impl Depthwise for Flex {
     fn depthwise(x: FlexTensor, weight: FlexTensor, stride: [usize; 2], padding: [usize; 4]) -> FlexTensor {
         let plan = Plan::new(&x.shape(), &weight.shape(), stride, padding);
@@ -293,7 +279,7 @@ impl DepthwiseGradients for Flex {
                     let gradient = &values(&gradient)[map * plan.output_values()..][..plan.output_values()];
                     plan.widen(gradient, wide);
                     vectorised!(for (index, sum) in sums.iter_mut().enumerate() {
-                        *sum += dot(wide, &planes[plan.start(index)..][..plan.run()]);
+                        *sum += dot::<LANES>(wide, &planes[plan.start(index)..][..plan.run()]);
                     });
                 }
             },
